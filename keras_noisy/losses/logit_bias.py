@@ -1,0 +1,65 @@
+"""The logit bias: a constant added to the label's logit, inside the training loss only."""
+
+import numbers
+from typing import Any
+
+from keras import ops
+
+from keras_noisy.losses.tracing import constant_in_graphs
+from keras_noisy.theory import logit_bias
+
+Tensor = Any
+
+_calibrated = constant_in_graphs(logit_bias)
+
+# Beyond, e^eps leaves the range of float32. The calibrated bias of a million classes is 12.
+_LARGEST = 80.0
+# Where both forms below hold every digit, far from overflow.
+_FAR = -30.0
+
+
+def check_logit_bias(value: Any, argument: str = "logit_bias", optional: bool = True) -> None:
+    """Raises a ValueError unless `value` is a usable logit bias."""
+    if value == "auto" or (optional and value is None):
+        return
+    is_number = isinstance(value, numbers.Real) and not isinstance(value, bool)
+    if not is_number or not -_LARGEST <= value <= _LARGEST:
+        raise ValueError(
+            f'`{argument}` must be {"None, " if optional else ""}"auto", or a number from '
+            f"{-_LARGEST:g} to {_LARGEST:g}. Received: {argument}={value!r}"
+        )
+
+
+def resolve_logit_bias(value: float | str | None, num_classes: int) -> float:
+    """The bias in force for a number of classes; `"auto"` takes the calibrated one."""
+    if value == "auto":
+        return _calibrated(num_classes)
+    return float(value or 0.0)
+
+
+def add_logit_bias(log_prob: Tensor, epsilon: Any) -> Tensor:
+    """Label's log-probability after `epsilon` was added to the label's logit.
+
+    Formula: for the label's margin `m = u - log(1 - e^u)` it is `m -> m + eps`, that is
+
+    ```
+    u -> -log1p(e^{-eps} (e^{-u} - 1))
+    ```
+
+    Args:
+        log_prob: Float tensor (…,), never positive.
+        epsilon: Number, or scalar float tensor, between -80 and 80.
+
+    Returns:
+        Float tensor (…,), never positive.
+    """
+    epsilon = ops.convert_to_tensor(epsilon, dtype=log_prob.dtype)
+    far = log_prob + epsilon < _FAR
+    # The formula keeps every digit where the label is likely, and overflows where it is all but
+    # impossible. There, the same thing in another form. Each branch is fed harmless numbers where
+    # the other one counts, lest an overflow turn the gradient into NaN.
+    near_value = ops.where(far, ops.zeros_like(log_prob), log_prob)
+    near = -ops.log1p(ops.exp(-epsilon) * ops.expm1(-near_value))
+    far_value = ops.where(far, log_prob, ops.full_like(log_prob, 2 * _FAR) - ops.abs(epsilon))
+    far_result = far_value + epsilon - ops.log1p(ops.exp(far_value + epsilon) - ops.exp(far_value))
+    return ops.where(far, far_result, near)

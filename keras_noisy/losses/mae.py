@@ -1,0 +1,57 @@
+from typing import Any
+
+import keras
+
+from keras_noisy.losses.label_loss import LabelLoss
+from keras_noisy.losses.log_prob import one_minus_exp
+
+Tensor = Any
+
+
+@keras.saving.register_keras_serializable(package="keras_noisy")
+class MAE(LabelLoss):
+    """Mean absolute error between the one-hot label and the predicted distribution.
+
+    Formula:
+
+    ```
+    loss = sum_j |[j = y] - p_j| = 2 (1 - p_y)
+    ```
+
+    It lies in [0, 2] and tolerates symmetric label noise, but with many classes a fresh network
+    stands where it has no gradient: give it `logit_bias="auto"`. Two other scales are in use:
+    some authors leave out the factor 2, which halves the gradient, and
+    `keras.losses.MeanAbsoluteError` on one-hot targets divides by the number of classes, which makes
+    it all but vanish. For a soft target it is the average over labels drawn from that target,
+    `2 sum_k t_k (1 - p_k)`.
+
+    Args:
+        logit_bias: `None` (default), a float, or `"auto"`: added to the label's logit in training.
+        from_logits: Whether `y_pred` holds logits. Defaults to `False`, probabilities.
+        ignore_class: Integer label that does not count. Defaults to `None`.
+        reduction: As in `keras.losses.Loss`. Defaults to `"sum_over_batch_size"`.
+        name: Optional name of the instance.
+        dtype: As in `keras.losses.Loss`, raised to float32 if it is less precise.
+
+    Shapes, label formats and errors: see `keras_noisy.losses.RobustLoss`.
+
+    Example:
+
+    >>> import keras_noisy
+    >>> loss = keras_noisy.MAE()
+    >>> float(loss([1], [[0.25, 0.5, 0.25]]))
+    1.0
+    >>> biased = keras_noisy.MAE(logit_bias=1.0, from_logits=True)
+    >>> round(float(biased([1], [[0.0, 0.0, 0.0]])), 4)
+    0.8478
+
+    References:
+
+    - Ghosh, Kumar, Sastry, 2017, "Robust Loss Functions under Label Noise for Deep Neural
+      Networks", [AAAI-17](https://arxiv.org/abs/1712.09482).
+    - Staats, Thamm, Rosenow, 2025, "Enhancing Noise-Robust Losses for Large-Scale Noisy Data
+      Learning", [AAAI-25](https://arxiv.org/abs/2306.05497): with a logit bias.
+    """
+
+    def of_log_prob(self, log_prob: Tensor) -> Tensor:
+        return 2.0 * one_minus_exp(log_prob)

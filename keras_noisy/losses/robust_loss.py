@@ -1,0 +1,186 @@
+"""What every loss of the package shares."""
+
+import abc
+import math
+import numbers
+from typing import Any, TypedDict
+
+import keras
+from keras import ops
+
+from keras_noisy.losses.labels import (
+    Labels,
+    class_count,
+    describe,
+    outside_unit_interval,
+    read_labels,
+)
+from keras_noisy.losses.logit_bias import check_logit_bias, resolve_logit_bias
+from keras_noisy.losses.tracing import is_known_and_any
+
+Tensor = Any
+
+
+class LossOptions(TypedDict, total=False):
+    """The arguments that every loss takes beside its own; see `RobustLoss`."""
+
+    logit_bias: float | str | None
+    from_logits: bool
+    ignore_class: int | None
+    reduction: str | None
+    name: str | None
+    dtype: Any
+
+
+class RobustLoss(keras.losses.Loss, abc.ABC):
+    """Base of all losses: label formats, logit bias, checks, and Keras's own reduction.
+
+    Shapes: `y_pred` is (…, K) with any leading axes; `y_true` holds integers (…,) or (…, 1), or
+    one-hot or soft targets (…, K), told apart by rank. The loss of a soft target is the average of
+    the loss over labels drawn from it. Per-sample losses are (…,). Everything is computed in float32
+    or better, and integer labels stay integers, whatever `dtype` and Keras's `floatx` say.
+
+    Args:
+        logit_bias: What is added to the label's logit inside the loss. `None` (default) adds
+            nothing; a float adds that much, in units of the logits, from -80 to 80; `"auto"` adds
+            `keras_noisy.calibration.logit_bias(K)`, found from the number of classes K alone.
+        from_logits: Whether `y_pred` holds logits. Defaults to `False`: probabilities, as in Keras.
+        ignore_class: Integer, a label that does not count: its samples have loss 0 and are left out
+            of the mean. For one-hot targets, it is the class with more than half of the row; if it
+            is not in [0, K), a row of zeros. Defaults to `None`.
+        reduction: As in `keras.losses.Loss`. Defaults to `"sum_over_batch_size"`.
+        name: Optional name of the instance.
+        dtype: As in `keras.losses.Loss`, but raised to float32 if it is less precise.
+
+    Raises:
+        ValueError: If an argument is none of the above; when called, if K < 2, if the shapes do not
+            fit, and, in an eager call, if a label names no class or `y_pred` should be
+            probabilities and has values outside [0, 1]. In a compiled graph, where nothing can be
+            raised, the loss of such a sample is NaN.
+
+    References:
+
+    - Staats, Thamm, Rosenow, 2025, "Enhancing Noise-Robust Losses for Large-Scale Noisy Data
+      Learning", [AAAI-25](https://arxiv.org/abs/2306.05497): the logit bias.
+    """
+
+    def __init__(
+        self,
+        logit_bias: float | str | None = None,
+        from_logits: bool = False,
+        ignore_class: int | None = None,
+        reduction: str | None = "sum_over_batch_size",
+        name: str | None = None,
+        dtype: Any = None,
+    ) -> None:
+        policy = keras.dtype_policies.get(dtype or keras.config.floatx())
+        precise = keras.backend.result_type(policy.compute_dtype, "float32")
+        super().__init__(name=name, reduction=reduction, dtype=precise)
+        check_logit_bias(logit_bias)
+        _check_ignore_class(ignore_class)
+        self.logit_bias = logit_bias
+        self.from_logits = bool(from_logits)
+        self.ignore_class = ignore_class
+        self._requested_dtype = dtype
+        self._valid_mask: Any = None if ignore_class is None else _ValidMask()
+
+    @abc.abstractmethod
+    def loss_of_labels(self, index: Tensor, y_pred: Tensor) -> Tensor:
+        """Per-sample losses (…,) of integer labels (…,), all in [0, K)."""
+
+    @abc.abstractmethod
+    def loss_of_targets(self, targets: Tensor, y_pred: Tensor) -> Tensor:
+        """Per-sample losses (…,) of targets (…, K), rows that sum to 1."""
+
+    def epsilon(self, num_classes: int) -> float:
+        """The logit bias in force for this number of classes."""
+        return resolve_logit_bias(self.logit_bias, num_classes)
+
+    def __call__(self, y_true: Tensor, y_pred: Tensor, sample_weight: Tensor = None) -> Tensor:
+        # The base class casts y_true to a float type. Labels must stay integers: they go around it.
+        return _BoundLoss(self, y_true)((), y_pred, sample_weight)
+
+    def call(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
+        y_pred = self._read_predictions(y_pred)
+        labels = read_labels(y_true, y_pred, self.ignore_class)
+        losses = self._loss(labels, y_pred)
+        nan = ops.full_like(losses, math.nan)
+        losses = ops.where(labels.valid, losses, nan)
+        if not self.from_logits:
+            losses = ops.where(outside_unit_interval(y_pred), nan, losses)
+        if labels.ignored is None:
+            return losses
+        losses = ops.where(labels.ignored, ops.zeros_like(losses), losses)
+        return self._valid_mask([losses, ~labels.ignored])
+
+    def _loss(self, labels: Labels, y_pred: Tensor) -> Tensor:
+        if labels.targets is None:
+            return self.loss_of_labels(labels.index, y_pred)
+        return self.loss_of_targets(labels.targets, y_pred)
+
+    def _read_predictions(self, y_pred: Tensor) -> Tensor:
+        if self.from_logits and hasattr(y_pred, "_keras_logits"):  # Keras's softmax leaves it there
+            raise ValueError(
+                "`y_pred` must be logits with `from_logits=True`, but it is the output of a softmax. "
+                "Received: from_logits=True. Set `from_logits=False` or remove the softmax."
+            )
+        y_pred = ops.convert_to_tensor(y_pred)
+        y_pred = ops.cast(y_pred, keras.backend.result_type(y_pred.dtype, self.dtype))
+        class_count(y_pred)
+        if not self.from_logits and is_known_and_any(outside_unit_interval(y_pred)):
+            raise ValueError(
+                "`y_pred` must be probabilities in [0, 1] with `from_logits=False`. "
+                f"Received: {describe(y_pred)}. Set `from_logits=True` if they are logits."
+            )
+        return y_pred
+
+    def get_config(self) -> dict[str, Any]:
+        dtype = self._requested_dtype
+        if isinstance(dtype, keras.DTypePolicy):
+            dtype = keras.dtype_policies.serialize(dtype)
+        return {
+            **super().get_config(),
+            "logit_bias": self.logit_bias,
+            "from_logits": self.from_logits,
+            "ignore_class": self.ignore_class,
+            "dtype": dtype,
+        }
+
+
+class _BoundLoss(keras.losses.Loss):
+    """A loss for one batch of labels, so that Keras's cast to float does not reach them."""
+
+    def __init__(self, loss: RobustLoss, y_true: Tensor) -> None:
+        super().__init__(name=loss.name, reduction=loss.reduction, dtype=loss.dtype)
+        self._loss = loss
+        self._labels = y_true
+
+    def call(self, _: tuple, y_pred: Tensor) -> Tensor:
+        return self._loss.call(self._labels, y_pred)
+
+
+class _ValidMask(keras.layers.Layer):
+    """Gives losses a Keras mask: the base class then averages over the valid ones only.
+
+    A layer is the one public way to set a mask.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(dtype="float32", autocast=False)
+        self.supports_masking = True
+
+    def call(self, inputs: list) -> Tensor:
+        losses, _ = inputs
+        return losses
+
+    def compute_mask(self, inputs: list, previous_mask: Any = None) -> Tensor:
+        _, valid = inputs
+        return valid
+
+
+def _check_ignore_class(value: Any) -> None:
+    is_integer = isinstance(value, numbers.Integral) and not isinstance(value, bool)
+    if value is not None and not is_integer:
+        raise ValueError(
+            f"`ignore_class` must be None or an integer. Received: ignore_class={value!r}"
+        )
