@@ -1,3 +1,4 @@
+import math
 from typing import Any
 
 import keras
@@ -73,7 +74,7 @@ class LogitBias(keras.layers.Layer):
             biased = ops.where(is_label, logits + bias, logits)
         else:
             biased = logits + bias * targets
-        return ops.where(ops.expand_dims(valid, -1), biased, ops.full_like(biased, float("nan")))
+        return ops.where(ops.expand_dims(valid, -1), biased, math.nan)
 
     def compute_output_spec(
         self, logits: Tensor, labels: Tensor = None, training: bool | None = None

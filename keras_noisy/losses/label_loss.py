@@ -42,9 +42,9 @@ class LabelLoss(RobustLoss):
         log_probs = class_log_probs(y_pred, self.from_logits)
         # A class that is not a label may be impossible: log 0 must not meet its weight 0.
         counts = targets > 0.0
-        log_probs = ops.where(counts, log_probs, ops.zeros_like(log_probs))
+        log_probs = ops.where(counts, log_probs, 0.0)
         losses = self._biased(log_probs, y_pred)
-        return ops.sum(ops.where(counts, targets * losses, ops.zeros_like(losses)), axis=-1)
+        return ops.sum(ops.where(counts, targets * losses, 0.0), axis=-1)
 
     def _biased(self, log_prob: Tensor, y_pred: Tensor) -> Tensor:
         epsilon = self.epsilon(class_count(y_pred))

@@ -100,7 +100,7 @@ def _read_integers(
             f"classes above 256. Received: {argument}.dtype={dtype}"
         )
     # Small integer types could not even be compared with K.
-    index = ops.cast(y_true, "int64" if dtype in ("int64", "uint32", "uint64") else "int32")
+    index = ops.cast(y_true, "int64" if dtype in ("int64", "uint64") else "int32")
     valid = (index >= 0) & (index < num_classes)
     if dtype.startswith("float"):
         valid = valid & (ops.cast(index, y_true.dtype) == y_true)
@@ -108,7 +108,7 @@ def _read_integers(
     if ignore_class is not None:
         ignored = index == ignore_class
         valid = valid & ~ignored
-    return Labels(ops.where(valid, index, ops.zeros_like(index)), None, valid, ignored)
+    return Labels(ops.where(valid, index, 0), None, valid, ignored)
 
 
 def _read_targets(y_true: Tensor, dtype: Any, num_classes: int, ignore_class: int | None) -> Labels:
@@ -134,7 +134,8 @@ def outside_unit_interval(probabilities: Tensor) -> Tensor:
 def describe(values: Tensor) -> str:
     """The type, shape and range of concrete values, for an error message."""
     dtype = keras.backend.standardize_dtype(values.dtype)
-    low, high = float(ops.min(values)), float(ops.max(values))
+    array = ops.convert_to_numpy(values)
+    low, high = float(array.min()), float(array.max())
     return f"{dtype} values of shape {tuple(values.shape)} from {low:g} to {high:g}"
 
 

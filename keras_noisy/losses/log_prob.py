@@ -29,12 +29,14 @@ def label_log_prob(index: Tensor, y_pred: Tensor, from_logits: bool) -> Tensor:
     if not from_logits:
         return _log(_take(y_pred, index))
     if keras.backend.backend() == "jax":
-        log_prob = _take(y_pred, index) - ops.logsumexp(y_pred, axis=-1)
+        # Relative to the largest logit: a logsumexp of 1e4 has lost the digits that count.
+        relative = y_pred - ops.stop_gradient(ops.max(y_pred, axis=-1, keepdims=True))
+        log_prob = _take(relative, index) - ops.log(ops.sum(ops.exp(relative), axis=-1))
     else:
         # TensorFlow's and PyTorch's fused kernels; on JAX this op would build a one-hot tensor.
         log_prob = -ops.sparse_categorical_crossentropy(index, y_pred, from_logits=True)
     # Rounding must not make a probability larger than 1.
-    return ops.minimum(log_prob, 0.0)
+    return ops.where(log_prob > 0.0, 0.0, log_prob)
 
 
 def class_log_probs(y_pred: Tensor, from_logits: bool) -> Tensor:

@@ -58,8 +58,8 @@ def add_logit_bias(log_prob: Tensor, epsilon: Any) -> Tensor:
     # The formula keeps every digit where the label is likely, and overflows where it is all but
     # impossible. There, the same thing in another form. Each branch is fed harmless numbers where
     # the other one counts, lest an overflow turn the gradient into NaN.
-    near_value = ops.where(far, ops.zeros_like(log_prob), log_prob)
+    near_value = ops.where(far, 0.0, log_prob)
     near = -ops.log1p(ops.exp(-epsilon) * ops.expm1(-near_value))
-    far_value = ops.where(far, log_prob, ops.full_like(log_prob, 2 * _FAR) - ops.abs(epsilon))
+    far_value = ops.where(far, log_prob, 2 * _FAR - ops.abs(epsilon))
     far_result = far_value + epsilon - ops.log1p(ops.exp(far_value + epsilon) - ops.exp(far_value))
     return ops.where(far, far_result, near)

@@ -74,7 +74,7 @@ class RobustLoss(keras.losses.Loss, abc.ABC):
         dtype: Any = None,
     ) -> None:
         policy = keras.dtype_policies.get(dtype or keras.config.floatx())
-        precise = keras.backend.result_type(policy.compute_dtype, "float32")
+        precise = "float64" if policy.compute_dtype == "float64" else "float32"
         super().__init__(name=name, reduction=reduction, dtype=precise)
         check_logit_bias(logit_bias)
         _check_ignore_class(ignore_class)
@@ -104,13 +104,12 @@ class RobustLoss(keras.losses.Loss, abc.ABC):
         y_pred = self._read_predictions(y_pred)
         labels = read_labels(y_true, y_pred, self.ignore_class)
         losses = self._loss(labels, y_pred)
-        nan = ops.full_like(losses, math.nan)
-        losses = ops.where(labels.valid, losses, nan)
+        losses = ops.where(labels.valid, losses, math.nan)
         if not self.from_logits:
-            losses = ops.where(outside_unit_interval(y_pred), nan, losses)
+            losses = ops.where(outside_unit_interval(y_pred), math.nan, losses)
         if labels.ignored is None:
             return losses
-        losses = ops.where(labels.ignored, ops.zeros_like(losses), losses)
+        losses = ops.where(labels.ignored, 0.0, losses)
         return self._valid_mask([losses, ~labels.ignored])
 
     def _loss(self, labels: Labels, y_pred: Tensor) -> Tensor:
@@ -124,8 +123,7 @@ class RobustLoss(keras.losses.Loss, abc.ABC):
                 "`y_pred` must be logits with `from_logits=True`, but it is the output of a softmax. "
                 "Received: from_logits=True. Set `from_logits=False` or remove the softmax."
             )
-        y_pred = ops.convert_to_tensor(y_pred)
-        y_pred = ops.cast(y_pred, keras.backend.result_type(y_pred.dtype, self.dtype))
+        y_pred = ops.convert_to_tensor(y_pred, dtype=self.dtype)
         class_count(y_pred)
         if not self.from_logits and is_known_and_any(outside_unit_interval(y_pred)):
             raise ValueError(

@@ -1,0 +1,118 @@
+"""Draws characters and warps them into images."""
+
+import os
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+STYLES = (
+    *(f"DejaVuSans{style}" for style in ("", "-Bold", "-Oblique", "-BoldOblique")),
+    *(f"DejaVuSansMono{style}" for style in ("", "-Bold", "-Oblique", "-BoldOblique")),
+    *(f"DejaVuSerif{style}" for style in ("", "-Bold", "-Italic", "-BoldItalic")),
+)
+SIDE = 28  # of an image, in pixels
+EM = 24  # font size of the glyphs that are warped into images, in pixels
+HEIGHT, WIDTH = 40, 48  # of a glyph's cell, in pixels: the largest glyph leaves an empty border
+_MIDDLE = 0.35  # of the line, in em above the baseline: where a cell has its middle
+_OVERSAMPLING = 2
+_MARGIN = 0.5  # between a glyph and the border of its image, in pixels
+
+
+def load_fonts() -> list[Any]:
+    try:
+        import matplotlib
+        from PIL import ImageFont
+    except ImportError as error:
+        raise ImportError(
+            'The glyphs dataset draws matplotlib\'s fonts: `pip install "keras-noisy[recipes]"`.'
+        ) from error
+    folder = os.path.join(matplotlib.get_data_path(), "fonts", "ttf")
+    return [
+        ImageFont.truetype(
+            os.path.join(folder, f"{style}.ttf"),
+            EM * _OVERSAMPLING,
+            layout_engine=ImageFont.Layout.BASIC,  # the other one is optional in Pillow
+        )
+        for style in STYLES
+    ]
+
+
+def render(character: str, fonts: list[Any]) -> NDArray[np.float32]:
+    """Returns the character in each style, antialiased: (styles, HEIGHT, WIDTH)."""
+    from PIL import Image, ImageDraw
+
+    k = _OVERSAMPLING
+    column = Image.new("L", (WIDTH * k, HEIGHT * k * len(fonts)))
+    draw = ImageDraw.Draw(column)
+    for row, font in enumerate(fonts):
+        left, _, right, _ = font.getbbox(character, anchor="ls")
+        # Centred horizontally by its ink, vertically by the line.
+        x = (WIDTH * k - left - right) / 2
+        y = HEIGHT * k * (row + 0.5) + _MIDDLE * EM * k
+        draw.text((round(x), round(y)), character, fill=255, font=font, anchor="ls")
+    pixels = np.asarray(column, np.float32).reshape(len(fonts), HEIGHT, k, WIDTH, k)
+    return pixels.mean((2, 4))
+
+
+def random_parameters(uniform: NDArray[np.float64]) -> tuple[NDArray[Any], ...]:
+    """Returns style, scale, shift (x, y), angle and shear for rows of 6 numbers in [0, 1)."""
+    style, size, dx, dy, angle, shear = uniform.T
+    return (
+        (style * len(STYLES)).astype(int),
+        (16 + 7 * size) / EM,
+        np.stack([4 * dx - 2, 4 * dy - 2]),
+        np.radians(24 * angle - 12),
+        0.3 * shear - 0.15,
+    )
+
+
+def warp(
+    glyphs: NDArray[np.float32],
+    index: NDArray[np.int64],
+    scale: NDArray[np.float64],
+    shift: NDArray[np.float64],
+    angle: NDArray[np.float64],
+    shear: NDArray[np.float64],
+) -> NDArray[np.uint8]:
+    """Returns an image for each entry of `index`: glyphs[index] sheared, rotated, scaled, moved."""
+    # x' = a x + b y, y' = c x + d y, with the origin in the middle of the cell and of the image.
+    cos, sin = scale * np.cos(angle), scale * np.sin(angle)
+    matrix = np.array([[cos, shear * cos - sin], [sin, shear * sin + cos]])
+
+    # The corners of the ink tell by how much to shrink and to move what would be cropped.
+    corners = np.einsum("ijn,njk->ikn", matrix, _ink_corners(glyphs)[index])
+    low, high = corners.min(1), corners.max(1)
+    room = SIDE - 2 * _MARGIN
+    shrink = np.minimum(1, room / (high - low).max(0))
+    matrix, low, high = matrix * shrink, low * shrink, high * shrink
+    shift = np.clip(shift, -room / 2 - low, room / 2 - high)
+
+    # Back from each pixel of the image to a point of the cell, then bilinear interpolation.
+    (a, b), (c, d) = matrix[..., None, None].astype(np.float32)
+    pixel = np.arange(SIDE, dtype=np.float32) - (SIDE - 1) / 2
+    x = pixel - shift[0, :, None, None].astype(np.float32)
+    y = pixel[:, None] - shift[1, :, None, None].astype(np.float32)
+    determinant = a * d - b * c
+    u = (d * x - b * y) / determinant + (WIDTH - 1) / 2
+    v = (a * y - c * x) / determinant + (HEIGHT - 1) / 2
+    # A cell's border is empty, and so is everything beyond it.
+    u, v = np.clip(u, 0, WIDTH - 1.001), np.clip(v, 0, HEIGHT - 1.001)
+    column, row = u.astype(int), v.astype(int)
+    u, v = u - column, v - row
+    corner = (index[:, None, None] * HEIGHT + row) * WIDTH + column
+    flat = glyphs.ravel()
+    top = flat[corner] * (1 - u) + flat[corner + 1] * u
+    bottom = flat[corner + WIDTH] * (1 - u) + flat[corner + WIDTH + 1] * u
+    return np.rint(top * (1 - v) + bottom * v).astype(np.uint8)
+
+
+def _ink_corners(glyphs: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Returns the corners of each glyph's ink, from the middle of the cell: (glyphs, 2, 4)."""
+    boxes = []
+    for glyph in glyphs:
+        rows, columns = np.nonzero(glyph)
+        left, right = columns.min() - WIDTH / 2, columns.max() + 1 - WIDTH / 2
+        top, bottom = rows.min() - HEIGHT / 2, rows.max() + 1 - HEIGHT / 2
+        boxes.append([[left, right, left, right], [top, top, bottom, bottom]])
+    return np.array(boxes)

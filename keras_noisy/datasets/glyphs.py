@@ -1,0 +1,177 @@
+"""Images of printed characters: a classification task with up to 2,000 classes.
+
+Nothing is downloaded: the characters are drawn from the DejaVu fonts that matplotlib ships.
+"""
+
+import numbers
+import os
+import tempfile
+import warnings
+from typing import Any
+
+import keras
+import numpy as np
+from numpy.typing import NDArray
+
+from keras_noisy.datasets._characters import CHARACTERS
+from keras_noisy.datasets._drawing import SIDE, load_fonts, random_parameters, render, warp
+
+Split = tuple[NDArray[np.uint8], NDArray[np.int32]]
+
+# Part of the cache's file name: raise it whenever the same arguments give other images.
+_VERSION = 1
+
+_TRAIN, _TEST = 0, 1
+
+
+def load_data(
+    num_classes: int = 1000,
+    train_per_class: int = 60,
+    test_per_class: int = 10,
+    seed: int = 0,
+    cache: bool = True,
+    verbose: int = 1,
+) -> tuple[Split, Split]:
+    """Loads the glyphs dataset: images of printed characters, one class a character.
+
+    White on black, as MNIST. A class is a letter, digit, symbol or punctuation mark, from Latin,
+    Greek and Cyrillic to arrows and box drawings; characters that look alike (Latin A, Greek
+    Alpha, Cyrillic A) are one class. An image shows its character in one of 12 font styles,
+    16 to 23 pixels in size, shifted by up to 2 pixels, rotated by up to 12 degrees and sheared by
+    up to 0.15, all drawn uniformly at random. The height on the line is kept, so that a comma is
+    not an apostrophe; a glyph that would be cropped is moved inwards and shrunk if it must be.
+
+    The classes are nested: the first 100 of 1,000 classes are those of `num_classes=100`, with
+    the same images. Training and test images come from independent random streams.
+
+    The first call draws the images, which takes seconds and needs matplotlib; later calls with the
+    same arguments read them from `datasets/keras_noisy` in the Keras home folder (`$KERAS_HOME`,
+    else `~/.keras`).
+
+    Args:
+        num_classes: Number of classes, from 2 to 2,000.
+        train_per_class: Number of training images of each class.
+        test_per_class: Number of test images of each class.
+        seed: Non-negative integer; another seed gives other images of the same characters.
+        cache: Whether to read the images from the Keras home folder and to store them there.
+        verbose: 1 shows a progress bar while images are drawn, 0 does not.
+
+    Returns:
+        Tuple of NumPy arrays `(x_train, y_train), (x_test, y_test)`, in random order: `x` is
+        `uint8` of shape `(num_samples, 28, 28)`, `y` is `int32` of shape `(num_samples,)`.
+
+    Raises:
+        ValueError: If an argument is out of its range.
+        ImportError: If images must be drawn and matplotlib is not installed.
+
+    Example:
+
+    >>> from keras_noisy.datasets import glyphs
+    >>> (x_train, y_train), (x_test, y_test) = glyphs.load_data(num_classes=10, verbose=0)
+    >>> x_train.shape, y_train.shape, x_test.shape, y_test.shape
+    ((600, 28, 28), (600,), (100, 28, 28), (100,))
+    """
+    num_classes = _checked("num_classes", num_classes, 2, len(CHARACTERS))
+    counts = (
+        _checked("train_per_class", train_per_class, 1),
+        _checked("test_per_class", test_per_class, 1),
+    )
+    seed = _checked("seed", seed, 0)
+    if not cache:
+        return _generate(num_classes, counts, seed, verbose)
+
+    home = os.environ.get("KERAS_HOME") or os.path.join(os.path.expanduser("~"), ".keras")
+    name = f"glyphs-v{_VERSION}-{num_classes}x{counts[_TRAIN]}x{counts[_TEST]}-seed{seed}.npz"
+    path = os.path.join(home, "datasets", "keras_noisy", name)
+    data = _read(path)
+    if data is None:
+        data = _generate(num_classes, counts, seed, verbose)
+        _write(path, data)
+    return data
+
+
+def class_names(num_classes: int = 1000) -> list[str]:
+    """Returns the characters of the glyphs dataset's classes, in the order of the labels.
+
+    Args:
+        num_classes: Number of classes, from 2 to 2,000.
+
+    Returns:
+        List of `num_classes` strings of one character each.
+
+    Raises:
+        ValueError: If `num_classes` is out of its range.
+
+    Example:
+
+    >>> from keras_noisy.datasets import glyphs
+    >>> glyphs.class_names(5)
+    ['ე', 'ᴿ', 'ŗ', 'Ἢ', ',']
+    """
+    num_classes = _checked("num_classes", num_classes, 2, len(CHARACTERS))
+    # One fixed order, so that classes are nested and a class is the same whatever the seed.
+    order = np.argsort(np.random.default_rng(0).random(len(CHARACTERS)))
+    return [CHARACTERS[i] for i in order[:num_classes]]
+
+
+def _checked(name: str, value: Any, minimum: int, maximum: int | None = None) -> int:
+    is_integer = isinstance(value, numbers.Integral) and not isinstance(value, bool)
+    if not is_integer or value < minimum or (maximum is not None and value > maximum):
+        allowed = f"at least {minimum}" if maximum is None else f"from {minimum} to {maximum}"
+        raise ValueError(f"`{name}` must be an integer {allowed}. Received: {name}={value!r}")
+    return int(value)
+
+
+def _generate(
+    num_classes: int, counts: tuple[int, int], seed: int, verbose: int
+) -> tuple[Split, Split]:
+    fonts = load_fonts()
+    images = [np.empty((num_classes * n, SIDE, SIDE), np.uint8) for n in counts]
+    labels = [np.empty(num_classes * n, np.int32) for n in counts]
+    # Where each image goes: a random order, so that batches mix the classes.
+    places = [
+        np.argsort(_rng(seed, split).random(num_classes * n)) for split, n in enumerate(counts)
+    ]
+    progress = keras.utils.Progbar(num_classes, verbose=verbose, unit_name="class")
+    for label, character in enumerate(class_names(num_classes)):
+        glyphs = render(character, fonts)
+        for split, n in enumerate(counts):
+            # One stream a class and split, a row an image: an image depends on neither the number
+            # of classes nor the number of images.
+            uniform = _rng(seed, split, label).random((n, 6))
+            place = places[split][label * n : (label + 1) * n]
+            labels[split][place] = label
+            for start in range(0, n, 256):  # bounds the memory of the warp
+                block = slice(start, start + 256)
+                images[split][place[block]] = warp(glyphs, *random_parameters(uniform[block]))
+        progress.update(label + 1)
+    return (images[_TRAIN], labels[_TRAIN]), (images[_TEST], labels[_TEST])
+
+
+def _rng(seed: int, *key: int) -> np.random.Generator:
+    return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=key))
+
+
+def _read(path: str) -> tuple[Split, Split] | None:
+    """Returns what is stored, or None if it is missing or damaged."""
+    try:
+        with open(path, "rb") as stream, np.load(stream, allow_pickle=False) as file:
+            return (file["x_train"], file["y_train"]), (file["x_test"], file["y_test"])
+    except Exception:  # a damaged archive fails in many ways
+        return None
+
+
+def _write(path: str, data: tuple[Split, Split]) -> None:
+    (x_train, y_train), (x_test, y_test) = data
+    folder = os.path.dirname(path)
+    try:
+        os.makedirs(folder, exist_ok=True)
+        # Written aside and moved, so that an interrupted run leaves no half-written cache.
+        with tempfile.TemporaryDirectory(dir=folder) as aside:
+            file = os.path.join(aside, os.path.basename(path))
+            np.savez_compressed(
+                file, x_train=x_train, y_train=y_train, x_test=x_test, y_test=y_test
+            )
+            os.replace(file, path)
+    except OSError as error:
+        warnings.warn(f"The glyphs dataset could not be cached: {error}", stacklevel=3)

@@ -1,0 +1,48 @@
+"""Set-up shared by all tests, and the markers that keep one off a backend it isn't for."""
+
+import importlib.util
+import os
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")
+os.environ.setdefault("JAX_PLATFORMS", "cpu")
+os.environ.setdefault("MPLBACKEND", "Agg")
+if os.environ.get("KERAS_BACKEND") == "torch":
+    import torch  # before TensorFlow, or the process crashes
+
+    torch.set_num_threads(1)
+
+import hypothesis
+import keras
+import pytest
+
+# Compiling and first calls take their time; and what fails once must fail again.
+hypothesis.settings.register_profile("default", deadline=None, derandomize=True, max_examples=50)
+hypothesis.settings.load_profile("default")
+
+if keras.backend.backend() == "tensorflow":
+    import tensorflow as tf
+
+    # Two devices for tests of tf.distribute; only possible before the first computation.
+    tf.config.set_logical_device_configuration(
+        tf.config.list_physical_devices("CPU")[0], [tf.config.LogicalDeviceConfiguration()] * 2
+    )
+
+HAS_TENSORFLOW = importlib.util.find_spec("tensorflow") is not None
+
+
+def pytest_collection_modifyitems(items):
+    for item in items:
+        if item.get_closest_marker("tensorflow") and keras.backend.backend() != "tensorflow":
+            item.add_marker(pytest.mark.skip(reason="tests the TensorFlow backend"))
+        if item.get_closest_marker("needs_tensorflow") and not HAS_TENSORFLOW:
+            item.add_marker(pytest.mark.skip(reason="TensorFlow is not installed"))
+
+
+@pytest.fixture(autouse=True)
+def fresh_keras():
+    """The same seed, float type and precision for every test, whatever the last one set."""
+    keras.utils.set_random_seed(0)
+    yield
+    keras.config.set_floatx("float32")
+    keras.config.set_dtype_policy("float32")

@@ -1,0 +1,111 @@
+"""Bad input is a clear error where Python can raise, and NaN where a compiled graph can't."""
+
+import keras
+import numpy as np
+import pytest
+from cases import CASES
+from support import BACKEND, compiled, softmax, tensor, to_numpy
+
+import keras_noisy
+
+every_loss = pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+
+LOGITS = np.array([[3.0, -1.0, 0.5], [0.0, 2.0, -4.0], [1.0, 0.0, 1.0]], "float32")
+LABELS = np.array([0, 1, 2])
+
+
+@every_loss
+@pytest.mark.parametrize("label", [3, 1000, -1, -3, 2**31 - 1])
+def test_label_out_of_range(case, label):
+    labels = np.array([0, label, 2])
+    with pytest.raises(ValueError, match=r"`y_true` must hold integers in \[0, 3\).*Received: .*"):
+        case.make()(labels, LOGITS)
+    losses = to_numpy(compiled(case.make(logit_bias=1.0))(tensor(labels), tensor(LOGITS)))
+    np.testing.assert_array_equal(np.isnan(losses), [False, True, False])
+
+
+@every_loss
+@pytest.mark.parametrize(
+    "row", [[0.0, 0.0, 0.0], [1.0, 1.0, 0.0], [1.5, -0.5, 0.0]], ids=["empty", "two", "negative"]
+)
+def test_target_that_is_no_distribution(case, row):
+    targets = np.array([[0.0, 1.0, 0.0], row, [0.0, 0.0, 1.0]], "float32")
+    with pytest.raises(ValueError, match="`y_true` must hold rows of non-negative numbers"):
+        case.make()(targets, LOGITS)
+    losses = to_numpy(compiled(case.make())(tensor(targets), tensor(LOGITS)))
+    np.testing.assert_array_equal(np.isnan(losses), [False, True, False])
+
+
+@every_loss
+def test_logits_taken_for_probabilities(case):
+    loss = case.make(from_logits=False)
+    mixed = np.array(softmax(LOGITS), "float32")
+    mixed[1] = LOGITS[1]
+    with pytest.raises(ValueError, match=r"`y_pred` must be probabilities.*from -4 to 2"):
+        loss(LABELS, mixed)
+    losses = to_numpy(compiled(loss)(tensor(LABELS), tensor(mixed)))
+    np.testing.assert_array_equal(np.isnan(losses), [False, True, False])
+
+
+def test_nan_predictions_stay_nan():
+    """A diverged network is not a usage error: callbacks such as TerminateOnNaN watch for it."""
+    loss = keras_noisy.MAE(reduction=None)
+    assert np.all(np.isnan(to_numpy(loss(LABELS, np.full((3, 3), np.nan, "float32")))))
+
+
+@pytest.mark.skipif(BACKEND == "jax", reason="JAX arrays don't carry their softmax's input")
+def test_softmax_taken_for_logits():
+    probabilities = keras.activations.softmax(tensor(LOGITS))
+    with pytest.raises(ValueError, match="output of a softmax"):
+        keras_noisy.MAE(from_logits=True)(LABELS, probabilities)
+
+
+def test_float_labels():
+    loss = keras_noisy.CE(from_logits=True)
+    with pytest.raises(ValueError, match="`y_true` must hold integers"):
+        loss(np.array([0.0, 1.5, 2.0], "float32"), LOGITS)
+    with pytest.raises(ValueError, match="dtype=float16"):
+        loss(np.array([0, 1, 2], "float16"), LOGITS)
+
+
+@pytest.mark.parametrize(
+    ("labels_shape", "logits_shape"),
+    [((2,), (3, 4)), ((3, 2), (3, 4)), ((3, 4, 1), (3, 4)), ((3, 1), (3, 2, 4)), ((), (3, 4))],
+    ids=str,
+)
+def test_shapes_that_do_not_fit(labels_shape, logits_shape):
+    loss = keras_noisy.CE(from_logits=True)
+    labels, logits = np.zeros(labels_shape, "int32"), np.zeros(logits_shape, "float32")
+    with pytest.raises(ValueError, match=r"`y_true` must hold.*y_true\.shape=") as error:
+        loss(labels, logits)
+    assert str(labels_shape) in str(error.value)
+    assert str(logits_shape) in str(error.value)
+
+
+@pytest.mark.parametrize("shape", [(3, 1), (3, 0), ()], ids=str)
+def test_fewer_than_two_classes(shape):
+    with pytest.raises(ValueError, match=r"K of at least 2\. Received: y_pred\.shape="):
+        keras_noisy.CE(from_logits=True)(np.zeros(shape[:-1], int), np.zeros(shape, "float32"))
+
+
+@pytest.mark.parametrize("value", ["Auto", "adaptive", np.nan, np.inf, 81, -81.0, True, [1.0]])
+def test_unknown_logit_bias(value):
+    with pytest.raises(ValueError, match=r"`logit_bias` must be None, \"auto\", .* Received: "):
+        keras_noisy.MAE(logit_bias=value)
+
+
+@pytest.mark.parametrize("q", [0, -0.5, 1.01, np.nan, "auto?", None, True])
+def test_unknown_q(q):
+    with pytest.raises(ValueError, match=r"`q` must be a number in \(0, 1\]\. Received: q="):
+        keras_noisy.GCE(q=q)
+
+
+@pytest.mark.parametrize("value", ["-1", 1.0, True])
+def test_unknown_ignore_class(value):
+    with pytest.raises(ValueError, match="`ignore_class` must be None or an integer"):
+        keras_noisy.CE(ignore_class=value)
+
+
+def test_unknown_reduction():
+    with pytest.raises(ValueError, match="reduction"):
+        keras_noisy.CE(reduction="average")

@@ -1,0 +1,108 @@
+"""A loss is its configuration: complete, JSON, and enough to make it again."""
+
+import inspect
+import json
+
+import keras
+import numpy as np
+import pytest
+from cases import CASES
+from support import to_numpy
+
+import keras_noisy
+from keras_noisy import losses
+
+every_loss = pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+
+UNUSUAL = {
+    "logit_bias": "auto",
+    "from_logits": True,
+    "ignore_class": 3,
+    "reduction": "sum",
+    "name": "mine",
+    "dtype": "float64",
+}
+
+
+def parameters(loss):
+    """The arguments of a loss class, those of its bases included."""
+    return {
+        name
+        for base in loss.__mro__
+        if issubclass(base, losses.RobustLoss)
+        for name, parameter in inspect.signature(base.__init__).parameters.items()
+        if name != "self" and parameter.kind is not parameter.VAR_KEYWORD
+    }
+
+
+@every_loss
+def test_config_has_every_argument(case):
+    config = case.loss(**{**case.arguments, **UNUSUAL}).get_config()
+    assert set(config) == parameters(case.loss)
+    for name, value in {**case.arguments, **UNUSUAL}.items():
+        assert config[name] == value
+
+
+@every_loss
+def test_round_trip(case):
+    loss = case.loss(**{**case.arguments, **UNUSUAL})
+    config = json.loads(json.dumps(keras.losses.serialize(loss)))
+    for again in (keras.losses.deserialize(config), losses.get(config)):
+        assert type(again) is case.loss
+        assert again.get_config() == loss.get_config()
+
+
+def test_dtype_policy_round_trip():
+    loss = keras_noisy.MAE(dtype=keras.DTypePolicy("mixed_bfloat16"))
+    config = json.loads(json.dumps(loss.get_config()))
+    assert keras_noisy.MAE.from_config(config).get_config() == loss.get_config()
+
+
+def test_registered_names_are_a_promise():
+    for loss in (keras_noisy.CE, keras_noisy.MAE, keras_noisy.GCE):
+        assert keras.saving.get_registered_name(loss) == f"keras_noisy>{loss.__name__}"
+
+
+def test_get():
+    loss = keras_noisy.GCE(q=0.3)
+    assert losses.get(loss) is loss
+    assert losses.get(None) is None
+    assert type(losses.get("mae")) is type(losses.get("MAE")) is keras_noisy.MAE
+    assert type(losses.get(keras_noisy.CE)) is keras_noisy.CE
+    assert losses.get({"class_name": "gce", "config": {"q": 0.3}}).q == 0.3
+    assert losses.get({"class_name": "MAE"}).logit_bias is None
+
+
+@pytest.mark.parametrize(
+    "identifier",
+    ["mean_squared_error", "", 3, keras.losses.Loss, {"class_name": "Nope"}, {}, lambda y, p: 0],
+)
+def test_get_unknown(identifier):
+    with pytest.raises(ValueError, match=r"'ce', 'gce', 'mae'.*Received: identifier="):
+        losses.get(identifier)
+
+
+@keras.saving.register_keras_serializable(package="tests")
+class Squared(losses.LabelLoss):
+    def of_log_prob(self, log_prob):
+        return (1.0 - keras.ops.exp(log_prob)) ** 2
+
+
+def test_a_loss_of_the_users_own():
+    loss = Squared(from_logits=True, reduction=None)
+    value = to_numpy(loss(np.array([0]), np.zeros((1, 2), "float32")))
+    np.testing.assert_allclose(value, 0.25, rtol=1e-6)
+    again = losses.get(keras.losses.serialize(loss))
+    assert type(again) is Squared
+    assert again.get_config() == loss.get_config()
+
+
+def test_stateless():
+    """Nothing but the configuration: the same call gives the same loss, in any order."""
+    loss = keras_noisy.MAE("auto", from_logits=True, ignore_class=-1)
+    before = dict(vars(loss))
+    small, large = np.zeros((2, 20), "float32"), np.zeros((2, 2000), "float32")
+    first = float(loss(np.array([0, -1]), small))
+    loss(np.array([0, 1]), large)
+    assert float(loss(np.array([0, -1]), small)) == first
+    assert vars(loss) == before

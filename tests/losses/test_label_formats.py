@@ -1,0 +1,185 @@
+"""Integers, one-hot, soft; any leading axes; labels that do not count; weights."""
+
+import keras
+import numpy as np
+import pytest
+from cases import CASES
+from support import BACKEND, compiled, gradient, tensor, to_numpy
+
+import keras_noisy
+
+every_loss = pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+every_bias = pytest.mark.parametrize("bias", [None, 2.0])
+
+
+def batch_of(shape, num_classes=5, seed=0):
+    rng = np.random.default_rng(seed)
+    logits = rng.normal(size=(*shape, num_classes)).astype("float32")
+    return rng.integers(0, num_classes, shape), logits
+
+
+@every_loss
+@every_bias
+@pytest.mark.parametrize("shape", [(), (3,), (3, 4), (2, 3, 4)], ids=str)
+def test_all_formats_and_leading_axes_agree(case, bias, shape):
+    labels, logits = batch_of(shape)
+    loss = case.make(logit_bias=bias)
+    flat = to_numpy(loss(labels.reshape(-1), logits.reshape(-1, 5))).reshape(shape)
+    one_hot = np.eye(5, dtype="float32")[labels]
+    for name, y_true in {
+        "integer": labels,
+        "column": labels[..., np.newaxis],
+        "one-hot": one_hot,
+        "integer one-hot": one_hot.astype("int32"),
+        "float integers": labels.astype("float32"),
+    }.items():
+        losses = loss(y_true, logits)
+        assert tuple(losses.shape) == shape, name
+        np.testing.assert_allclose(to_numpy(losses), flat, rtol=1e-5, atol=1e-7, err_msg=name)
+
+
+@every_loss
+@every_bias
+def test_one_hot_and_integer_gradients_agree(case, bias):
+    labels, logits = batch_of((6,), num_classes=40)
+    loss, one_hot = case.make(logit_bias=bias), np.eye(40, dtype="float32")[labels]
+    np.testing.assert_allclose(
+        gradient(lambda z: loss(one_hot, z), logits),
+        gradient(lambda z: loss(labels, z), logits),
+        rtol=1e-5,
+        atol=1e-7,
+    )
+
+
+@every_loss
+@every_bias
+def test_soft_target_is_the_average_over_its_labels(case, bias):
+    _, logits = batch_of((4,))
+    targets = np.random.default_rng(1).dirichlet(np.ones(5), 4).astype("float32")
+    loss = case.make(logit_bias=bias)
+    expected = sum(targets[:, k] * to_numpy(loss(np.full(4, k), logits)) for k in range(5))
+    np.testing.assert_allclose(to_numpy(loss(targets, logits)), expected, rtol=1e-5)
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "int16", "int32", "int64", "uint32"])
+def test_integer_types(dtype):
+    # A uint8 can't even hold the number of classes.
+    labels = np.array([0, 3, 255], dtype)
+    logits = batch_of((3,), num_classes=300)[1]
+    loss = keras_noisy.CE(from_logits=True, reduction=None)
+    np.testing.assert_allclose(
+        to_numpy(loss(labels, logits)), to_numpy(loss(labels.astype("int64"), logits))
+    )
+
+
+@every_loss
+@pytest.mark.parametrize("ignore_class", [-1, 255, 2])
+@pytest.mark.parametrize("reduction", ["sum_over_batch_size", "sum", "mean_with_sample_weight"])
+def test_ignored_labels_leave_loss_and_mean(case, ignore_class, reduction):
+    labels, logits = batch_of((6, 2))
+    labels[labels == 2] = 3
+    labels[::2, 0] = ignore_class
+    counts = labels != ignore_class
+    loss = case.make(ignore_class=ignore_class, reduction=reduction)
+    only = case.make(reduction=reduction)(labels[counts], logits[counts])
+    expected = float(only)
+    if reduction == "mean_with_sample_weight":  # without weights Keras divides by all of them
+        expected = float(case.make(reduction="sum")(labels[counts], logits[counts]))
+        expected /= counts.sum()
+    assert float(loss(labels, logits)) == pytest.approx(expected, rel=1e-5)
+    slope = gradient(lambda z: loss(labels, z), logits)
+    assert np.all(slope[~counts] == 0)
+    assert np.all(slope[counts] != 0)
+    one_hot = np.zeros((*labels.shape, 5), "float32")
+    rows = counts | (0 <= ignore_class < 5)
+    one_hot[rows] = np.eye(5)[labels[rows]]
+    assert float(loss(one_hot, logits)) == pytest.approx(float(loss(labels, logits)), rel=1e-5)
+
+
+def test_ignore_class_agrees_with_keras_also_under_a_mask():
+    class Masks(keras.layers.Layer):
+        supports_masking = True
+
+        def call(self, inputs):
+            return inputs * 1.0
+
+        def compute_mask(self, inputs, mask=None):
+            return keras.ops.convert_to_tensor([[True, True, False], [True, False, False]])
+
+    labels, logits = np.array([[0, -1, 2], [3, 4, -1]]), batch_of((2, 3))[1]
+    weights = np.array([[1.0, 2.0, 3.0], [0.5, 1.5, 2.5]], "float32")
+    for options in ({}, {"sample_weight": weights}):
+        ours = keras_noisy.CE(from_logits=True, ignore_class=-1)
+        theirs = keras.losses.SparseCategoricalCrossentropy(from_logits=True, ignore_class=-1)
+        predictions = Masks()(logits)
+        assert float(ours(labels, predictions, **options)) == pytest.approx(
+            float(theirs(labels, predictions, **options)), rel=1e-6
+        )
+
+
+def test_all_ignored_is_zero():
+    loss = keras_noisy.MAE(from_logits=True, ignore_class=0)
+    assert float(loss(np.zeros(3, int), np.ones((3, 4), "float32"))) == 0.0
+
+
+@every_loss
+def test_weights_and_reductions_are_keras_own(case):
+    labels, logits = batch_of((8,))
+    weights = np.linspace(0.1, 2.0, 8).astype("float32")
+    per_sample = to_numpy(case.make()(labels, logits))
+    weighted = per_sample * weights
+    for reduction, expected in {
+        "sum_over_batch_size": weighted.mean(),
+        "mean": weighted.mean(),
+        "sum": weighted.sum(),
+        "mean_with_sample_weight": weighted.sum() / weights.sum(),
+    }.items():
+        loss = case.make(reduction=reduction)
+        assert float(loss(labels, logits, sample_weight=weights)) == pytest.approx(
+            expected, rel=1e-5
+        )
+    np.testing.assert_allclose(
+        to_numpy(case.make(reduction="none")(labels, logits, sample_weight=weights)),
+        weighted,
+        rtol=1e-5,
+    )
+
+
+@every_loss
+@every_bias
+def test_an_impossible_class_does_no_harm(case, bias):
+    """Logits of -inf mask classes out; only the label must be possible."""
+    labels, logits = batch_of((3,))
+    labels[:] = 1
+    logits[:, 4] = -np.inf
+    one_hot = np.eye(5, dtype="float32")[labels]
+    loss = case.make(logit_bias=bias)
+    for y_true in (labels, one_hot):
+        assert np.all(np.isfinite(to_numpy(loss(y_true, logits))))
+        slope = gradient(lambda z, y_true=y_true: loss(y_true, z), logits)
+        assert np.all(np.isfinite(slope[:, :4]))
+
+
+@every_loss
+def test_compiled_equals_eager(case):
+    labels, logits = batch_of((7,), num_classes=50)
+    targets = np.random.default_rng(1).dirichlet(np.ones(50), 7).astype("float32")
+    loss = case.make(logit_bias="auto")
+    for y_true in (labels, targets):
+        np.testing.assert_allclose(
+            to_numpy(compiled(loss)(tensor(y_true), tensor(logits))),
+            to_numpy(loss(y_true, logits)),
+            rtol=1e-5,
+            atol=1e-7,
+        )
+
+
+@pytest.mark.skipif(BACKEND != "jax", reason="vmap is JAX's")
+def test_vmap():
+    import jax
+
+    labels, logits = batch_of((4, 3))
+    loss = keras_noisy.MAE(logit_bias=1.0, from_logits=True)
+    each = jax.vmap(loss)(tensor(labels), tensor(logits))
+    expected = [float(loss(y, z)) for y, z in zip(labels, logits, strict=True)]
+    np.testing.assert_allclose(to_numpy(each), expected, rtol=1e-6)

@@ -1,0 +1,165 @@
+"""Through compile, fit, evaluate, save, load and predict, as users do it."""
+
+import keras
+import numpy as np
+import pytest
+from cases import CASES
+from support import BACKEND, label_probability, to_numpy
+
+import keras_noisy
+
+every_loss = pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+
+CLASSES = 300
+# PyTorch's own compiler takes minutes for a model; its graphs are tested without one.
+JIT = [False] if BACKEND == "torch" else [False, True]
+
+
+def data():
+    rng = np.random.default_rng(0)
+    y = rng.integers(0, CLASSES, 64)
+    return rng.normal(size=(64, 8)).astype("float32"), y
+
+
+def classifier(activation=None):
+    inputs = keras.Input((8,))
+    hidden = keras.layers.Dense(16, activation="relu")(inputs)
+    outputs = keras.layers.Dense(CLASSES, activation=activation, dtype="float32")(hidden)
+    return keras.Model(inputs, outputs)
+
+
+def run(model, loss, x, y, **options):
+    model.compile(keras.optimizers.Adam(0.02), loss=loss, metrics=["accuracy"], **options)
+    return model.fit(x, y, batch_size=32, epochs=3, verbose=0).history
+
+
+@pytest.mark.parametrize("jit", JIT)
+@pytest.mark.parametrize("policy", ["float32", "mixed_bfloat16"])
+def test_fit_evaluate_save_load_predict(jit, policy, tmp_path):
+    keras.config.set_dtype_policy(policy)
+    x, y = data()
+    model = classifier("softmax")
+    history = run(model, keras_noisy.MAE(logit_bias="auto"), x, y, jit_compile=jit)
+    assert history["loss"][-1] < history["loss"][0] < 2.0
+    evaluated = model.evaluate(x, y, verbose=0, return_dict=True)
+    predicted = model.predict(x, verbose=0)
+    p = predicted[np.arange(64), y].astype("float64")
+    c = np.exp(keras_noisy.calibration.logit_bias(CLASSES)) - 1
+    expected = np.mean(2 * (1 - p) / (1 + c * p))
+    assert evaluated["loss"] == pytest.approx(expected, rel=2e-3)
+    assert "accuracy" in evaluated
+
+    model.save(tmp_path / "model.keras")
+    again = keras.saving.load_model(tmp_path / "model.keras")
+    assert isinstance(again.loss, keras_noisy.MAE)
+    assert again.loss.logit_bias == "auto"
+    np.testing.assert_array_equal(again.predict(x, verbose=0), predicted)
+    assert again.evaluate(x, y, verbose=0) == model.evaluate(x, y, verbose=0)
+    again.fit(x, y, verbose=0)
+
+
+@every_loss
+@pytest.mark.parametrize("jit", JIT)
+def test_every_loss_trains(case, jit):
+    x, y = data()
+    loss = case.make(logit_bias="auto", reduction="sum_over_batch_size")
+    history = run(classifier(), loss, x, y, jit_compile=jit)
+    assert np.all(np.isfinite(history["loss"]))
+    assert history["loss"][-1] < history["loss"][0]
+
+
+def test_one_hot_and_integer_labels_train_alike():
+    x, y = data()
+    histories = []
+    for y_true in (y, y[:, np.newaxis], np.eye(CLASSES, dtype="float32")[y]):
+        keras.utils.set_random_seed(1)
+        histories.append(run(classifier(), keras_noisy.MAE("auto", from_logits=True), x, y_true))
+    for history in histories[1:]:
+        np.testing.assert_allclose(history["loss"], histories[0]["loss"], rtol=1e-4)
+
+
+def test_ce_trains_as_keras_cross_entropy():
+    x, y = data()
+    histories = []
+    for loss in (
+        keras_noisy.CE(from_logits=True),
+        keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+    ):
+        keras.utils.set_random_seed(1)
+        histories.append(run(classifier(), loss, x, y)["loss"])
+    np.testing.assert_allclose(histories[0], histories[1], rtol=1e-4)
+
+
+def test_labels_are_exact_in_fit_with_floatx_bfloat16():
+    keras.config.set_floatx("bfloat16")
+    labels = np.array([257, 999, 3, 513])
+    logits = np.full((4, 1000), -20.0, "float32")
+    logits[np.arange(4), labels] = 20.0
+    inputs = keras.Input((1000,))
+    model = keras.Model(inputs, keras.layers.Activation("linear")(inputs))
+    model.compile("sgd", loss=keras_noisy.CE(from_logits=True))
+    assert model.evaluate(logits, labels, verbose=0) < 1e-3
+
+
+@pytest.mark.parametrize("y_value", [CLASSES, -1])
+def test_label_out_of_range_in_fit(y_value):
+    x, y = data()
+    y[7] = y_value
+    model = classifier()
+    model.compile("sgd", loss=keras_noisy.MAE("auto", from_logits=True))
+    if BACKEND == "torch":  # trains eagerly
+        with pytest.raises(ValueError, match="`y_true` must hold integers"):
+            model.evaluate(x, y, verbose=0)
+    else:
+        assert np.isnan(model.evaluate(x, y, verbose=0))
+
+
+def test_logits_taken_for_probabilities_in_fit():
+    x, y = data()
+    model = classifier()
+    model.compile("sgd", loss=keras_noisy.MAE("auto"))
+    if BACKEND == "torch":
+        with pytest.raises(ValueError, match="Set `from_logits=True`"):
+            model.fit(x, y, verbose=0)
+    else:
+        assert np.isnan(model.fit(x, y, verbose=0).history["loss"][-1])
+
+
+def test_segmentation_with_ignored_pixels():
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(8, 6, 5, 3)).astype("float32")
+    y = rng.integers(0, 20, (8, 6, 5))
+    y[:, 0] = 255
+    model = keras.Sequential([keras.layers.Conv2D(20, 1)])
+    loss = keras_noisy.MAE("auto", from_logits=True, ignore_class=255)
+    model.compile("sgd", loss=loss)
+    model.fit(x, y, verbose=0)
+    logits, counts = to_numpy(model(x)), y != 255
+    p = label_probability(y[counts], logits[counts], loss.epsilon(20))
+    assert model.evaluate(x, y, verbose=0) == pytest.approx(np.mean(2 * (1 - p)), rel=1e-5)
+
+
+@pytest.mark.tensorflow
+@pytest.mark.parametrize("ignore_class", [None, 5])
+def test_two_replicas_compute_the_loss_of_one(ignore_class):
+    import tensorflow as tf
+
+    devices = tf.config.list_logical_devices("CPU")
+    assert len(devices) == 2  # conftest splits the CPU
+    x, y = data()
+    loss = keras_noisy.MAE("auto", from_logits=True, ignore_class=ignore_class)
+    if ignore_class is not None:
+        y[::4] = ignore_class  # as many on each replica: Keras averages the replicas' means
+    keras.utils.set_random_seed(1)
+    single = classifier()
+    strategy = tf.distribute.MirroredStrategy([d.name for d in devices])
+    with strategy.scope():
+        double = classifier()
+    double.set_weights(single.get_weights())
+    histories = []
+    for model in (single, double):
+        model.compile(keras.optimizers.SGD(0.5), loss=loss)
+        histories.append(model.fit(x, y, batch_size=32, epochs=3, verbose=0, shuffle=False))
+    np.testing.assert_allclose(histories[1].history["loss"], histories[0].history["loss"], rtol=1e-5)
+    for a, b in zip(single.get_weights(), double.get_weights(), strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-6)

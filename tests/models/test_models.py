@@ -1,0 +1,132 @@
+"""The models: from raw images to float32 logits, on every backend."""
+
+import sys
+
+import keras
+import numpy as np
+import pytest
+
+from keras_noisy.models import resnet, small_cnn
+
+
+def images(*shape):
+    return np.random.default_rng(0).integers(0, 256, shape, np.uint8)
+
+
+def small_resnet(num_classes=7, depth=18):
+    pytest.importorskip("keras_cv")
+    return resnet(num_classes, depth, (32, 32, 3))
+
+
+@pytest.fixture(params=["small_cnn", "resnet"])
+def model_and_images(request):
+    if request.param == "small_cnn":
+        return small_cnn(7), images(4, 28, 28, 1)
+    return small_resnet(), images(4, 32, 32, 3)
+
+
+def test_logits(model_and_images):
+    model, x = model_and_images
+    logits = model.predict(x, verbose=0)
+    assert logits.shape == (4, 7)
+    assert logits.dtype == np.float32
+    assert logits.min() < 0  # no softmax
+
+
+def test_images_are_scaled_inside(model_and_images):
+    model, x = model_and_images
+    (rescaling,) = (
+        layer for layer in model._flatten_layers() if isinstance(layer, keras.layers.Rescaling)
+    )
+    np.testing.assert_allclose(rescaling.scale, 1 / 255)
+
+
+@pytest.mark.parametrize("build", [small_cnn, small_resnet])
+def test_logits_are_float32_under_mixed_precision(build):
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    model = build(7)
+    assert model.layers[1].compute_dtype == "bfloat16"
+    logits = model(images(2, *model.input_shape[1:]))
+    assert keras.backend.standardize_dtype(logits.dtype) == "float32"
+
+
+def test_saved_model_predicts_the_same(model_and_images, tmp_path):
+    model, x = model_and_images
+    model.save(tmp_path / "model.keras")
+    loaded = keras.saving.load_model(tmp_path / "model.keras")
+    np.testing.assert_array_equal(loaded.predict(x, verbose=0), model.predict(x, verbose=0))
+
+
+def test_small_cnn_has_the_stated_size():
+    assert small_cnn(1000).count_params() == 544_056
+
+
+def test_small_cnn_takes_images_without_a_channel_axis():
+    keras.utils.set_random_seed(1)
+    with_axis = small_cnn(5)
+    without = small_cnn(5, (28, 28))
+    without.set_weights(with_axis.get_weights())
+    x = images(3, 28, 28, 1)
+    np.testing.assert_allclose(
+        without.predict(x[..., 0], verbose=0), with_axis.predict(x, verbose=0), rtol=1e-6
+    )
+
+
+def test_small_cnn_takes_other_shapes():
+    assert small_cnn(3, [32, 40, 3]).output_shape == (None, 3)
+
+
+def test_small_cnn_learns():
+    x, y = images(2, 28, 28).repeat(32, axis=0), np.repeat([0, 1], 32)
+    model = small_cnn(2, (28, 28))
+    model.compile(
+        keras.optimizers.SGD(0.1),
+        keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+        jit_compile=False,
+    )
+    losses = model.fit(x, y, batch_size=16, epochs=3, verbose=0).history["loss"]
+    assert losses[-1] < 0.1 * losses[0]
+
+
+@pytest.mark.parametrize(
+    ("depth", "weights"), [(18, 11_183_488), (34, 21_299_072), (50, 23_564_800)]
+)
+def test_resnet_has_the_size_of_its_depth(depth, weights):
+    model = small_resnet(7, depth)
+    assert model.count_params() - model.get_layer("logits").count_params() == weights
+
+
+def test_resnet_takes_images_of_any_size():
+    pytest.importorskip("keras_cv")
+    model = resnet(3, input_shape=(None, None, 3))
+    assert model(images(1, 40, 33, 3)).shape == (1, 3)
+
+
+@pytest.mark.parametrize("build", [small_cnn, resnet])
+@pytest.mark.parametrize("num_classes", [1, 10.0, "10", None, True])
+def test_bad_num_classes(build, num_classes):
+    with pytest.raises(ValueError, match="`num_classes` must be an integer of at least 2") as error:
+        build(num_classes)
+    assert str(error.value).endswith(f"Received: num_classes={num_classes!r}")
+
+
+@pytest.mark.parametrize("build", [small_cnn, resnet])
+@pytest.mark.parametrize("shape", [(28,), (28, 28, 3, 1), (28, -1, 3), (28, 28, None), 28, "abc"])
+def test_bad_input_shape(build, shape):
+    with pytest.raises(ValueError, match="`input_shape` must be") as error:
+        build(10, input_shape=shape)
+    assert str(error.value).endswith(f"Received: input_shape={shape!r}")
+
+
+@pytest.mark.parametrize("depth", [19, "18", None, [18]])
+def test_bad_depth(depth):
+    with pytest.raises(ValueError, match=r"`depth` must be one of \[18, 34, 50\]") as error:
+        resnet(10, depth)
+    assert str(error.value).endswith(f"Received: depth={depth!r}")
+
+
+def test_missing_keras_cv(monkeypatch):
+    monkeypatch.setitem(sys.modules, "keras_cv", None)
+    with pytest.raises(ImportError, match=r'pip install "keras-noisy\[vision\]"') as error:
+        resnet(10)
+    assert "\n" not in str(error.value)

@@ -1,0 +1,78 @@
+"""What tests need of a backend, in one vocabulary; and plain float64 references."""
+
+import keras
+import numpy as np
+
+BACKEND = keras.backend.backend()
+
+
+def to_numpy(tensor):
+    """A float64 array; bfloat16 has no NumPy type of its own."""
+    return keras.ops.convert_to_numpy(keras.ops.cast(tensor, "float32")).astype("float64")
+
+
+def gradient(function, x, dtype="float32"):
+    """Gradient of the sum of `function(x)`, as a float64 array."""
+    x = keras.ops.convert_to_tensor(x, dtype=dtype)
+    if BACKEND == "tensorflow":
+        import tensorflow as tf
+
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            total = tf.reduce_sum(function(x))
+        return to_numpy(tape.gradient(total, x))
+    if BACKEND == "jax":
+        import jax
+
+        return to_numpy(jax.grad(lambda v: function(v).sum())(x))
+    x.requires_grad_(True)
+    function(x).sum().backward()
+    return to_numpy(x.grad)
+
+
+def compiled(function):
+    """`function` as the backend compiles it: XLA for TensorFlow and JAX, one graph for PyTorch."""
+    if BACKEND == "tensorflow":
+        import tensorflow as tf
+
+        return tf.function(function, jit_compile=True)
+    if BACKEND == "jax":
+        import jax
+
+        return jax.jit(function)
+    import torch
+
+    torch._dynamo.reset()
+    # "aot_eager" traces and differentiates as the default does, without a C++ compiler's minutes.
+    return torch.compile(function, backend="aot_eager", fullgraph=True)
+
+
+def tensor(values, dtype=None):
+    return keras.ops.convert_to_tensor(values, dtype=dtype)
+
+
+def softmax(logits):
+    """Softmax in float64."""
+    logits = np.asarray(logits, "float64")
+    exp = np.exp(logits - logits.max(axis=-1, keepdims=True))
+    return exp / exp.sum(axis=-1, keepdims=True)
+
+
+def label_probability(labels, logits, epsilon=0.0):
+    """p_y in float64, after epsilon was added to the label's logit: the definition, step by step."""
+    logits = np.array(logits, "float64")
+    labels = np.asarray(labels)
+    biased = logits + epsilon * np.eye(logits.shape[-1])[labels]
+    return np.take_along_axis(softmax(biased), labels[..., np.newaxis], axis=-1)[..., 0]
+
+
+def finite_difference(function, x, step=1e-6):
+    """Gradient of the sum of a float64 function of an array, by central differences."""
+    x = np.array(x, "float64")
+    result = np.zeros_like(x)
+    for position in np.ndindex(x.shape):
+        high, low = x.copy(), x.copy()
+        high[position] += step
+        low[position] -= step
+        result[position] = (np.sum(function(high)) - np.sum(function(low))) / (2 * step)
+    return result
