@@ -1,8 +1,14 @@
 """Set-up shared by all tests, and the markers that keep one off a backend it isn't for."""
 
+import atexit
 import importlib.util
 import os
+import shutil
+import tempfile
 
+# Neither the user's keras.json nor the user's cache of data sets.
+os.environ["KERAS_HOME"] = tempfile.mkdtemp(prefix="keras-noisy-tests-")
+atexit.register(shutil.rmtree, os.environ["KERAS_HOME"], ignore_errors=True)
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")
 os.environ.setdefault("JAX_PLATFORMS", "cpu")

@@ -6,6 +6,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from keras_noisy.extras import require
+
 STYLES = (
     *(f"DejaVuSans{style}" for style in ("", "-Bold", "-Oblique", "-BoldOblique")),
     *(f"DejaVuSansMono{style}" for style in ("", "-Bold", "-Oblique", "-BoldOblique")),
@@ -20,19 +22,14 @@ _MARGIN = 0.5  # between a glyph and the border of its image, in pixels
 
 
 def load_fonts() -> list[Any]:
-    try:
-        import matplotlib
-        from PIL import ImageFont
-    except ImportError as error:
-        raise ImportError(
-            'The glyphs dataset draws matplotlib\'s fonts: `pip install "keras-noisy[recipes]"`.'
-        ) from error
+    matplotlib = require("matplotlib", extra="recipes")  # for its fonts
+    image_font = require("PIL.ImageFont", extra="recipes")
     folder = os.path.join(matplotlib.get_data_path(), "fonts", "ttf")
     return [
-        ImageFont.truetype(
+        image_font.truetype(
             os.path.join(folder, f"{style}.ttf"),
             EM * _OVERSAMPLING,
-            layout_engine=ImageFont.Layout.BASIC,  # the other one is optional in Pillow
+            layout_engine=image_font.Layout.BASIC,  # the other one is optional in Pillow
         )
         for style in STYLES
     ]

@@ -6,6 +6,8 @@ from typing import Any
 
 import keras
 
+from keras_noisy.extras import require
+
 _BLOCKS = {18: [2, 2, 2, 2], 34: [3, 4, 6, 3], 50: [3, 4, 6, 3]}
 
 
@@ -55,7 +57,7 @@ def resnet(
             f"`input_shape` must be (height, width, channels). Received: input_shape={input_shape!r}"
         )
     # Built from its arguments: keras-cv's presets fetch them over the network.
-    backbone = _keras_cv().models.ResNetV2Backbone(
+    backbone = require("keras_cv", extra="vision").models.ResNetV2Backbone(
         stackwise_filters=[64, 128, 256, 512],
         stackwise_blocks=_BLOCKS[depth],
         stackwise_strides=[1, 2, 2, 2],
@@ -70,11 +72,3 @@ def resnet(
 
 def _is_dimension(n: Any) -> bool:
     return n is None or (isinstance(n, numbers.Integral) and int(n) > 0)
-
-
-def _keras_cv() -> Any:
-    try:
-        import keras_cv
-    except ImportError as error:
-        raise ImportError('ResNets need keras-cv: `pip install "keras-noisy[vision]"`.') from error
-    return keras_cv

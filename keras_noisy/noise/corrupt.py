@@ -125,8 +125,8 @@ def _read_matrix(transition_matrix: ArrayLike) -> NDArray[np.float64]:
 
 def _read_integers(argument: str, values: ArrayLike) -> NDArray:
     array = np.asarray(values)
-    if array.size == 0:
-        array = array.astype("int64")
+    if array.size == 0 and array.dtype == np.float64:  # what NumPy makes of []
+        array = array.astype(np.int64)
     if not np.issubdtype(array.dtype, np.integer):
         raise ValueError(
             f"`{argument}` must hold integers. Received: {argument}.dtype={array.dtype}"

@@ -160,6 +160,8 @@ def test_two_replicas_compute_the_loss_of_one(ignore_class):
     for model in (single, double):
         model.compile(keras.optimizers.SGD(0.5), loss=loss)
         histories.append(model.fit(x, y, batch_size=32, epochs=3, verbose=0, shuffle=False))
-    np.testing.assert_allclose(histories[1].history["loss"], histories[0].history["loss"], rtol=1e-5)
+    np.testing.assert_allclose(
+        histories[1].history["loss"], histories[0].history["loss"], rtol=1e-5
+    )
     for a, b in zip(single.get_weights(), double.get_weights(), strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-6)

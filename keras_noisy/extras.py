@@ -1,0 +1,19 @@
+"""Optional dependencies: imported where they are used, and missed by name."""
+
+import importlib
+from typing import Any
+
+
+def require(module: str, extra: str) -> Any:
+    """Imports a module that only an extra of this package installs.
+
+    Raises:
+        ImportError: If it is not installed; one line that says what to install.
+    """
+    try:
+        return importlib.import_module(module)
+    except ImportError as error:
+        package = module.split(".")[0]
+        raise ImportError(
+            f'{package} is not installed. Install it with: pip install "keras-noisy[{extra}]"'
+        ) from error

@@ -1,0 +1,54 @@
+from typing import Any
+
+import keras
+import numpy as np
+
+
+def memorised(
+    model: keras.Model, x: Any, noisy_labels: Any, true_labels: Any, batch_size: int = 256
+) -> float:
+    """Share of the wrong training labels that a model has learnt by heart.
+
+    Formula: over the samples whose noisy label is not the true one, the share whose prediction
+    `argmax_j model(x)_j` is the noisy label. A model that ignores the noise is near 0 (about
+    `1 / K` if it guesses), one that has memorised everything at 1.
+
+    Args:
+        model: Classifier with outputs (batch, K), logits or probabilities.
+        x: Array of the training inputs, samples first.
+        noisy_labels: Integer array (samples,) of the labels that the model was trained with.
+        true_labels: Integer array (samples,) of the correct ones.
+        batch_size: Integer. Defaults to `256`.
+
+    Returns:
+        Float in [0, 1]; NaN if no label is wrong.
+
+    Raises:
+        ValueError: If the arrays have different lengths.
+
+    Example:
+
+    >>> import keras
+    >>> import numpy as np
+    >>> from keras_noisy.training import memorised
+    >>> model = keras.Sequential([keras.layers.Identity()])  # predicts its input
+    >>> x = np.eye(3)[[0, 1, 2, 1]]
+    >>> memorised(model, x, noisy_labels=[0, 1, 2, 0], true_labels=[0, 2, 1, 1])
+    0.6666666666666666
+
+    References:
+
+    - Liu, Niles-Weed, Razavian, Fernandez-Granda, 2020, "Early-Learning Regularization Prevents
+      Memorization of Noisy Labels", [NeurIPS 2020](https://arxiv.org/abs/2007.00151).
+    """
+    noisy_labels, true_labels = np.ravel(noisy_labels), np.ravel(true_labels)
+    if not len(x) == len(noisy_labels) == len(true_labels):
+        raise ValueError(
+            "`x`, `noisy_labels` and `true_labels` must have one entry for each sample. "
+            f"Received: {len(x)}, {len(noisy_labels)} and {len(true_labels)} entries"
+        )
+    wrong = noisy_labels != true_labels
+    if not wrong.any():
+        return float("nan")
+    outputs = model.predict(np.asarray(x)[wrong], batch_size=batch_size, verbose=0)
+    return float(np.mean(np.argmax(outputs, axis=-1) == noisy_labels[wrong]))

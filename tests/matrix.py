@@ -1,0 +1,94 @@
+"""Runs the tests on every backend, each in its own process, and sums up.
+
+.venv/bin/python tests/matrix.py            # all rows
+.venv/bin/python tests/matrix.py jax torch  # some
+"""
+
+import os
+import subprocess
+import sys
+import tempfile
+import time
+import xml.etree.ElementTree as ElementTree
+from pathlib import Path
+from typing import NamedTuple
+
+ROOT = Path(__file__).resolve().parents[1]
+ONCE = ["-m", "not backend_free"]
+
+
+class Row(NamedTuple):
+    name: str
+    backend: str
+    arguments: list[str]
+    environment: str = ".venv"
+
+
+ROWS = [
+    Row("tensorflow", "tensorflow", ["tests"]),
+    Row("jax", "jax", ["tests", *ONCE]),
+    Row("torch", "torch", ["tests", *ONCE]),
+    Row(
+        "no-tensorflow",
+        "jax",
+        [
+            "tests/test_package.py",
+            "tests/test_quickstart.py",
+            "tests/losses",
+            "tests/layers",
+            *ONCE,
+        ],
+        ".venv-no-tensorflow",
+    ),
+]
+
+
+class Result(NamedTuple):
+    passed: int
+    failed: int
+    skipped: int
+    seconds: float
+
+
+def run(row: Row) -> Result:
+    """Runs one row; a process that dies without a report counts as one failure."""
+    print(f"\n=== {row.name} " + "=" * (60 - len(row.name)), flush=True)
+    start = time.perf_counter()
+    with tempfile.TemporaryDirectory() as folder:
+        report = Path(folder) / "report.xml"
+        command = [ROOT / row.environment / "bin" / "python", "-m", "pytest", "-q", "-n", "2"]
+        command += [f"--junit-xml={report}", "-p", "no:cacheprovider", *row.arguments]
+        status = subprocess.run(
+            command,
+            cwd=ROOT,
+            env={**os.environ, "KERAS_BACKEND": row.backend, "PYTHONDONTWRITEBYTECODE": "1"},
+            check=False,
+        ).returncode
+        seconds = time.perf_counter() - start
+        if not report.exists():
+            return Result(0, 1, 0, seconds)
+        suite = ElementTree.parse(report).getroot().find("testsuite")
+    count = {key: int(suite.get(key)) for key in ("tests", "failures", "errors", "skipped")}
+    failed = count["failures"] + count["errors"]
+    passed = count["tests"] - failed - count["skipped"]
+    if status != 0 or passed == 0:
+        failed = max(failed, 1)
+    return Result(passed, failed, count["skipped"], seconds)
+
+
+def main(names: list[str]) -> int:
+    known = {row.name: row for row in ROWS}
+    if unknown := set(names) - set(known):
+        sys.exit(f"matrix.py: error: no such row: {sorted(unknown)}; there are {list(known)}")
+    results = {name: run(known[name]) for name in names or known}
+    print(f"\n{'row':<16}{'passed':>8}{'failed':>8}{'skipped':>9}{'seconds':>9}")
+    for name, result in results.items():
+        passed, failed, skipped, seconds = result
+        print(f"{name:<16}{passed:>8}{failed:>8}{skipped:>9}{seconds:>9.0f}")
+    passed, failed, skipped, _ = (sum(column) for column in zip(*results.values(), strict=True))
+    print(f"\n{passed} passed, {failed} failed, {skipped} skipped")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,116 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from keras_noisy.noise import corrupt, symmetric
+
+pytestmark = pytest.mark.backend_free
+
+LABELS = np.random.default_rng(0).integers(0, 20, 5000)
+MATRIX = symmetric(20, 0.4)
+
+
+@given(seed=st.integers(0, 2**63 - 1), order=st.permutations(range(40)), size=st.integers(1, 40))
+def test_depends_on_seed_and_index_alone(seed, order, size):
+    """Whatever the order and the size of the batches: the same label for the same sample."""
+    labels, order = LABELS[:40], np.array(order)
+    whole = corrupt(labels, MATRIX, seed)
+    for start in range(0, 40, size):
+        batch = order[start : start + size]
+        np.testing.assert_array_equal(
+            corrupt(labels[batch], MATRIX, seed, indices=batch), whole[batch]
+        )
+
+
+def test_is_the_same_for_ever():
+    """Published experiments must stay repeatable: these labels may not change."""
+    noisy = corrupt(np.arange(20), MATRIX, seed=7)
+    np.testing.assert_array_equal(
+        noisy, [6, 3, 2, 0, 4, 5, 15, 15, 13, 9, 15, 11, 12, 13, 12, 10, 19, 17, 18, 16]
+    )
+
+
+def test_draws_from_the_matrix():
+    """Each of 16 cells within 5 standard deviations of what the matrix says."""
+    rng = np.random.default_rng(1)
+    matrix = rng.dirichlet(np.ones(4), 4)
+    matrix[2] = [0.0, 0.5, 0.5, 0.0]
+    labels = np.repeat(np.arange(4), 20_000)
+    noisy = corrupt(labels, matrix, seed=3)
+    for i in range(4):
+        share = np.bincount(noisy[labels == i], minlength=4) / 20_000
+        slack = 5 * np.sqrt(matrix[i] * (1 - matrix[i]) / 20_000)
+        assert np.all(np.abs(share - matrix[i]) <= slack)
+
+
+def test_seeds_and_indices_are_independent():
+    wrong = np.array([corrupt(LABELS, MATRIX, seed) != LABELS for seed in range(8)])
+    correlation = np.corrcoef(np.vstack([wrong, np.roll(wrong, 1, axis=1)]).astype(float))
+    np.fill_diagonal(correlation, 0.0)
+    assert np.abs(correlation).max() < 5 / np.sqrt(len(LABELS))
+
+
+def test_more_noise_keeps_what_is_wrong_wrong():
+    wrong = [corrupt(LABELS, symmetric(20, rate), seed=0) != LABELS for rate in (0.2, 0.4, 0.8)]
+    assert np.all(wrong[0] <= wrong[1])
+    assert np.all(wrong[1] <= wrong[2])
+
+
+@pytest.mark.parametrize("rate", [0.0, 1.0])
+def test_extreme_rates(rate):
+    noisy = corrupt(LABELS, symmetric(20, rate), seed=0)
+    assert np.mean(noisy != LABELS) == rate
+
+
+def test_impossible_classes_are_never_drawn():
+    matrix = np.eye(3)[[1, 1, 0]]
+    noisy = corrupt(np.arange(3).repeat(1000), matrix, seed=0)
+    np.testing.assert_array_equal(noisy, np.array([1, 1, 0]).repeat(1000))
+
+
+@pytest.mark.parametrize("shape", [(10,), (10, 1), (2, 5), (0,)], ids=str)
+@pytest.mark.parametrize("dtype", ["uint8", "int32", "int64"])
+def test_keeps_shape_and_type(shape, dtype):
+    labels = LABELS[: int(np.prod(shape))].astype(dtype).reshape(shape)
+    noisy = corrupt(labels, MATRIX, seed=0)
+    assert noisy.shape == shape
+    assert noisy.dtype == dtype
+    np.testing.assert_array_equal(noisy.ravel(), corrupt(labels.ravel(), MATRIX, seed=0))
+    assert corrupt(labels.tolist(), MATRIX, seed=0).tolist() == noisy.tolist()
+
+
+def test_type_grows_where_classes_need_it():
+    noisy = corrupt(np.full(1000, 200, "uint8"), symmetric(1000, 1.0), seed=0)
+    assert noisy.dtype == "uint16"
+    assert noisy.max() > 255
+
+
+def test_input_is_not_changed():
+    labels, matrix = LABELS.copy(), MATRIX.copy()
+    corrupt(labels, matrix, seed=0)
+    np.testing.assert_array_equal(labels, LABELS)
+    np.testing.assert_array_equal(matrix, MATRIX)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"labels": [0, 20]}, r"`labels` must lie in \[0, 20\).*from 0 to 20"),
+        ({"labels": [-1, 2]}, r"`labels` must lie in \[0, 20\).*from -1 to 2"),
+        ({"labels": [0.0, 1.0]}, "`labels` must hold integers.*float64"),
+        ({"transition_matrix": np.ones((2, 3))}, r"shape \(K, K\).*\(2, 3\)"),
+        ({"transition_matrix": np.ones((3, 3))}, "sum to 1.*to 3"),
+        ({"transition_matrix": [[1.5, -0.5], [0, 1]]}, "non-negative"),
+        ({"transition_matrix": [[np.nan, 1], [0, 1]]}, "non-negative"),
+        ({"seed": -1}, "`seed` must be.*Received: seed=-1"),
+        ({"seed": 1.5}, "`seed` must be"),
+        ({"seed": 2**63}, "`seed` must be"),
+        ({"indices": [0]}, r"`indices` must.*\(2,\).*\(1,\)"),
+        ({"indices": [0, -1]}, "`indices` must be non-negative"),
+        ({"indices": [0.0, 1.0]}, "`indices` must hold integers"),
+    ],
+)
+def test_bad_input(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        corrupt(**{"labels": [0, 1], "transition_matrix": MATRIX, "seed": 0, **arguments})

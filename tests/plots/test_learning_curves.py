@@ -1,0 +1,27 @@
+import sys
+
+import numpy as np
+import pytest
+
+pytest.importorskip("matplotlib")
+
+from keras_noisy.plots import learning_curves
+
+pytestmark = pytest.mark.backend_free
+
+
+def test_draws_each_curve_in_per_cent(tmp_path):
+    curves = {"CE": [0.1, 0.5, 0.4], "MAE": [0.01, 0.02]}
+    figure = learning_curves(curves, title="noisy")
+    (axes,) = figure.axes
+    assert [line.get_label() for line in axes.lines] == ["CE", "MAE"]
+    np.testing.assert_allclose(axes.lines[0].get_xdata(), [1, 2, 3])
+    np.testing.assert_allclose(axes.lines[0].get_ydata(), [10, 50, 40])
+    assert axes.get_title() == "noisy"
+    figure.savefig(tmp_path / "curves.png")
+
+
+def test_without_matplotlib(monkeypatch):
+    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
+    with pytest.raises(ImportError, match=r'pip install "keras-noisy\[recipes\]"'):
+        learning_curves({"CE": [0.1]})

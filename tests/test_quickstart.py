@@ -1,0 +1,86 @@
+"""The quickstart, small: it runs, and what it writes is complete."""
+
+import importlib.util
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("matplotlib")
+
+SCRIPT = Path(__file__).parents[1] / "recipes" / "quickstart.py"
+
+
+@pytest.fixture(scope="module")
+def quickstart():
+    spec = importlib.util.spec_from_file_location("quickstart", SCRIPT)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_runs(quickstart, tmp_path, capsys):
+    results = tmp_path / "new" / "folder"
+    losses = ["ce", "mae", "gce", "mae+bias"]
+    options = f"--classes 20 --images 20 --epochs 2 --noise 0.5 --results {results} --losses"
+    quickstart.main([*options.split(), *losses])
+    records = json.loads((results / "results.json").read_text())
+    assert [r["loss"] for r in records] == ["CE", "MAE", "GCE(0.7)", "MAE + logit bias"]
+    for record in records:
+        assert 0 <= record["test_accuracy"] <= 1
+        assert 0 <= record["memorised"] <= 1
+        assert record["seconds"] > 0
+        assert record["test_accuracy"] == record["history"]["val_accuracy"][-1]
+        assert {len(values) for values in record["history"].values()} == {2}
+    assert (results / "test_accuracy.png").read_bytes().startswith(b"\x89PNG")
+    assert not list(results.glob("*.tmp"))
+    output = capsys.readouterr().out
+    assert "Epoch 1/2" in output
+    table = output[output.index("test accuracy") :]
+    for record in records:
+        assert f"{record['loss']:<18}" in table
+        assert f"{record['test_accuracy']:.1%}" in table
+
+
+def test_no_noise_is_no_memorisation(quickstart, tmp_path):
+    options = "--classes 5 --images 4 --epochs 1 --noise 0 --losses ce --results"
+    quickstart.main([*options.split(), str(tmp_path)])
+    (record,) = json.loads((tmp_path / "results.json").read_text())
+    assert record["memorised"] is None
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ("--classes 1", "--classes: must be a number from 2 to 2000; received 1"),
+        ("--classes 2001", "--classes: must be"),
+        ("--classes many", "--classes: invalid int value: 'many'"),
+        ("--noise 1.5", "--noise: must be a number from 0 to 1; received 1.5"),
+        ("--noise nan", "--noise: must be"),
+        ("--epochs 0", "--epochs: must be at least 1; received 0"),
+        ("--images 0", "--images: must be"),
+        ("--seed -1", "--seed: must be"),
+        ("--losses mse", "--losses: invalid choice: 'mse'"),
+        ("--losses", "--losses: expected at least one argument"),
+        (f"--results {__file__}", "--results: must be a folder"),
+        ("--colour", "unrecognized arguments: --colour"),
+    ],
+)
+def test_bad_argument_is_one_line(quickstart, arguments, message, capsys):
+    with pytest.raises(SystemExit) as exit_:
+        quickstart.main(arguments.split())
+    assert exit_.value.code == 2
+    error = capsys.readouterr().err
+    assert message in error
+    assert error.count("\n") == 1
+
+
+def test_help(quickstart, capsys):
+    with pytest.raises(SystemExit) as exit_:
+        quickstart.main(["--help"])
+    assert exit_.value.code == 0
+    output = capsys.readouterr().out
+    for name in ("classes", "noise", "epochs", "images", "losses", "seed", "results"):
+        assert f"--{name}" in output
+    assert sys.modules.get("matplotlib.pyplot") is None  # nothing heavy before it is needed
