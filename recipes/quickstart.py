@@ -26,11 +26,12 @@ from keras_noisy.models import small_cnn
 from keras_noisy.plots import learning_curves
 from keras_noisy.training import memorised
 
-LOSSES: dict[str, keras_noisy.losses.RobustLoss] = {
-    "ce": keras_noisy.CE(from_logits=True, name="CE"),
-    "mae": keras_noisy.MAE(from_logits=True, name="MAE"),
-    "gce": keras_noisy.GCE(q=0.7, from_logits=True, name="GCE(0.7)"),
-    "mae+bias": keras_noisy.MAE(logit_bias="auto", from_logits=True, name="MAE + logit bias"),
+# What the command line calls a loss, what table and plot call it, and the loss.
+LOSSES: dict[str, tuple[str, keras_noisy.losses.RobustLoss]] = {
+    "ce": ("CE", keras_noisy.CE(from_logits=True)),
+    "mae": ("MAE", keras_noisy.MAE(from_logits=True)),
+    "gce": ("GCE(0.7)", keras_noisy.GCE(q=0.7, from_logits=True)),
+    "mae+bias": ("MAE + logit bias", keras_noisy.MAE(logit_bias="auto", from_logits=True)),
 }
 BATCH_SIZE = 128
 COLUMNS = "{:<18} {:>15} {:>11} {:>9}"
@@ -51,10 +52,10 @@ def main(arguments: list[str] | None = None) -> None:
     )
     records = []
     for name in options.losses:
-        loss = LOSSES[name]
-        print(f"\n{loss.name}", flush=True)
+        label, loss = LOSSES[name]
+        print(f"\n{label}", flush=True)
         record = train_one(loss, x, noisy_labels, true_labels, test, options)
-        records.append(record)
+        records.append({"loss": label, **record})
         write_json(options.results / "results.json", records)
     curves = {r["loss"]: r["history"]["val_accuracy"] for r in records}
     title = f"{options.classes} classes, {options.noise:.0%} of the training labels wrong"
@@ -95,7 +96,6 @@ def train_one(
     seconds = time.perf_counter() - start
     share = memorised(model, x, noisy_labels, true_labels)
     return {
-        "loss": loss.name,
         "test_accuracy": history["val_accuracy"][-1],
         "memorised": share if share == share else None,  # NaN, no label is wrong, is no JSON
         "seconds": round(seconds, 1),

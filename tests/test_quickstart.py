@@ -2,7 +2,6 @@
 
 import importlib.util
 import json
-import sys
 from pathlib import Path
 
 import pytest
@@ -83,4 +82,3 @@ def test_help(quickstart, capsys):
     output = capsys.readouterr().out
     for name in ("classes", "noise", "epochs", "images", "losses", "seed", "results"):
         assert f"--{name}" in output
-    assert sys.modules.get("matplotlib.pyplot") is None  # nothing heavy before it is needed
