@@ -39,7 +39,6 @@ COLUMNS = "{:<18} {:>15} {:>11} {:>9}"
 
 def main(arguments: list[str] | None = None) -> None:
     options = parse(arguments)
-    options.results.mkdir(parents=True, exist_ok=True)
     train, test = glyphs.load_data(options.classes, options.images, test_per_class=10)
     x, true_labels = train
     matrix = keras_noisy.noise.symmetric(options.classes, options.noise)
@@ -159,14 +158,14 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
         "epochs": (options.epochs >= 1, "at least 1"),
         "images": (options.images >= 1, "at least 1"),
         "seed": (0 <= options.seed < 2**32, "from 0 to 2^32 - 1"),
-        "results": (
-            not options.results.exists() or options.results.is_dir(),
-            "a folder, or the name of a new one",
-        ),
     }
     for name, (is_allowed, what) in allowed.items():
         if not is_allowed:
             parser.error(f"argument --{name}: must be {what}; received {getattr(options, name)}")
+    try:
+        options.results.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        parser.error(f"argument --results: {error}")
     return options
 
 

@@ -62,7 +62,8 @@ def test_no_noise_is_no_memorisation(quickstart, tmp_path):
         ("--seed -1", "--seed: must be"),
         ("--losses mse", "--losses: invalid choice: 'mse'"),
         ("--losses", "--losses: expected at least one argument"),
-        (f"--results {__file__}", "--results: must be a folder"),
+        (f"--results {__file__}", "--results: [Errno 17] File exists"),
+        (f"--results {__file__}/below", "--results: [Errno 20] Not a directory"),
         ("--colour", "unrecognized arguments: --colour"),
     ],
 )

@@ -23,13 +23,15 @@ _MARGIN = 0.5  # between a glyph and the border of its image, in pixels
 
 def load_fonts() -> list[Any]:
     matplotlib = require("matplotlib", extra="recipes")  # for its fonts
-    image_font = require("PIL.ImageFont", extra="recipes")
+    require("PIL", extra="recipes")
+    from PIL import ImageFont
+
     folder = os.path.join(matplotlib.get_data_path(), "fonts", "ttf")
     return [
-        image_font.truetype(
+        ImageFont.truetype(
             os.path.join(folder, f"{style}.ttf"),
             EM * _OVERSAMPLING,
-            layout_engine=image_font.Layout.BASIC,  # the other one is optional in Pillow
+            layout_engine=ImageFont.Layout.BASIC,  # the other one is optional in Pillow
         )
         for style in STYLES
     ]
