@@ -12,8 +12,10 @@ def require(module: str, extra: str) -> Any:
     """
     try:
         return importlib.import_module(module)
-    except ImportError as error:
+    except ModuleNotFoundError as error:
         package = module.split(".")[0]
+        if (error.name or "").split(".")[0] != package:
+            raise  # it is installed, and something else is wrong with it
         raise ImportError(
             f'{package} is not installed. Install it with: pip install "keras-noisy[{extra}]"'
         ) from error

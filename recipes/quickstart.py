@@ -10,6 +10,7 @@ Writes `results.json`, one record a loss, and `test_accuracy.png` to the results
 
 import argparse
 import json
+import math
 import os
 import sys
 import time
@@ -21,7 +22,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow greets at lengt
 import keras
 
 import keras_noisy
-from keras_noisy.datasets import glyphs
+from keras_noisy.datasets import ShuffledBatches, glyphs
 from keras_noisy.models import small_cnn
 from keras_noisy.plots import learning_curves
 from keras_noisy.training import memorised
@@ -50,7 +51,7 @@ def main(arguments: list[str] | None = None) -> None:
         f"{keras.backend.backend()} backend"
     )
     records = []
-    for name in options.losses:
+    for name in dict.fromkeys(options.losses):  # each once
         label, loss = LOSSES[name]
         print(f"\n{label}", flush=True)
         record = train_one(loss, x, noisy_labels, true_labels, test, options)
@@ -74,7 +75,8 @@ def train_one(
     """Trains one network; the same one, with the same protocol, whatever the loss."""
     keras.utils.set_random_seed(options.seed)
     model = small_cnn(options.classes, input_shape=x.shape[1:])
-    steps = options.epochs * -(-len(x) // BATCH_SIZE)
+    batches = ShuffledBatches(x, noisy_labels, BATCH_SIZE, seed=options.seed)
+    steps = options.epochs * len(batches)
     optimizer = keras.optimizers.SGD(
         keras.optimizers.schedules.CosineDecay(0.1, steps),
         momentum=0.9,
@@ -85,18 +87,16 @@ def train_one(
     model.compile(optimizer, loss=loss, metrics=["accuracy"])
     start = time.perf_counter()
     history = model.fit(
-        x,
-        noisy_labels,
-        batch_size=BATCH_SIZE,
+        batches,
+        shuffle=False,  # done already
         epochs=options.epochs,
         validation_data=test,  # with its true labels
         verbose=1 if sys.stdout.isatty() else 2,
     ).history
     seconds = time.perf_counter() - start
-    share = memorised(model, x, noisy_labels, true_labels)
     return {
         "test_accuracy": history["val_accuracy"][-1],
-        "memorised": share if share == share else None,  # NaN, no label is wrong, is no JSON
+        "memorised": memorised(model, x, noisy_labels, true_labels),
         "seconds": round(seconds, 1),
         "classes": options.classes,
         "noise": options.noise,
@@ -111,15 +111,8 @@ def train_one(
 def print_table(records: list[dict[str, Any]]) -> None:
     print("\n" + COLUMNS.format("loss", "test accuracy", "memorised", "seconds"))
     for record in records:
-        share = record["memorised"]
-        print(
-            COLUMNS.format(
-                record["loss"],
-                f"{record['test_accuracy']:.1%}",
-                "–" if share is None else f"{share:.1%}",
-                f"{record['seconds']:.0f}",
-            )
-        )
+        accuracy, share = (f"{record[key]:.1%}" for key in ("test_accuracy", "memorised"))
+        print(COLUMNS.format(record["loss"], accuracy, share, f"{record['seconds']:.0f}"))
     print(
         "\ntest accuracy: on new images with correct labels, after the last epoch\n"
         "memorised: share of the wrong training labels that the network reproduces"
@@ -127,10 +120,18 @@ def print_table(records: list[dict[str, Any]]) -> None:
 
 
 def write_json(path: Path, content: Any) -> None:
-    """Writes a file whole or not at all."""
+    """Writes a file whole or not at all; what is no number in JSON, such as NaN, as null."""
     draft = path.with_suffix(".tmp")
-    draft.write_text(json.dumps(content, indent=1))
+    draft.write_text(json.dumps(without_nan(content), indent=1, allow_nan=False))
     draft.replace(path)
+
+
+def without_nan(content: Any) -> Any:
+    if isinstance(content, dict):
+        return {key: without_nan(value) for key, value in content.items()}
+    if isinstance(content, list):
+        return [without_nan(value) for value in content]
+    return None if isinstance(content, float) and not math.isfinite(content) else content
 
 
 class OneLineParser(argparse.ArgumentParser):
@@ -142,6 +143,7 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     parser = OneLineParser(
         description=(__doc__ or "").split("\n\n")[0],
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+        allow_abbrev=False,
     )
     add = parser.add_argument
     add("--classes", type=int, default=400, help="number of classes, 2 to 2000")

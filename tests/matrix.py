@@ -10,6 +10,7 @@ import sys
 import tempfile
 import time
 import xml.etree.ElementTree as ElementTree
+from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -22,6 +23,7 @@ class Row(NamedTuple):
     backend: str
     arguments: list[str]
     environment: str = ".venv"
+    variables: Mapping[str, str] = {}
 
 
 ROWS = [
@@ -39,6 +41,7 @@ ROWS = [
             *ONCE,
         ],
         ".venv-no-tensorflow",
+        {"EXPECT_NO_TENSORFLOW": "1"},
     ),
 ]
 
@@ -61,7 +64,7 @@ def run(row: Row) -> Result:
         status = subprocess.run(
             command,
             cwd=ROOT,
-            env={**os.environ, "KERAS_BACKEND": row.backend, "PYTHONDONTWRITEBYTECODE": "1"},
+            env={**os.environ, **row.variables, "KERAS_BACKEND": row.backend},
             check=False,
         ).returncode
         seconds = time.perf_counter() - start

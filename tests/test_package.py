@@ -1,6 +1,8 @@
 """The package as a whole: what it exports, and what importing it costs."""
 
+import importlib.util
 import json
+import os
 import subprocess
 import sys
 
@@ -36,3 +38,9 @@ def test_import_brings_nothing_but_the_package_itself():
 def test_losses_stand_at_the_top(name):
     assert getattr(keras_noisy, name) is getattr(keras_noisy.losses, name)
     assert issubclass(getattr(keras_noisy, name), keras.losses.Loss)
+
+
+@pytest.mark.skipif("EXPECT_NO_TENSORFLOW" not in os.environ, reason="is set where it is not")
+def test_tensorflow_is_not_installed():
+    """Or the row that shows that all works without it would show nothing."""
+    assert importlib.util.find_spec("tensorflow") is None

@@ -42,8 +42,13 @@ def test_runs(quickstart, tmp_path, capsys):
         assert f"{record['test_accuracy']:.1%}" in table
 
 
+def test_a_diverged_training_is_null_in_json(quickstart, tmp_path):
+    quickstart.write_json(tmp_path / "a.json", [{"a": float("nan"), "b": [1.0, float("inf")]}])
+    assert json.loads((tmp_path / "a.json").read_text()) == [{"a": None, "b": [1.0, None]}]
+
+
 def test_no_noise_is_no_memorisation(quickstart, tmp_path):
-    options = "--classes 5 --images 4 --epochs 1 --noise 0 --losses ce --results"
+    options = "--classes 5 --images 4 --epochs 1 --noise 0 --losses ce ce --results"
     quickstart.main([*options.split(), str(tmp_path)])
     (record,) = json.loads((tmp_path / "results.json").read_text())
     assert record["memorised"] is None
@@ -64,6 +69,7 @@ def test_no_noise_is_no_memorisation(quickstart, tmp_path):
         ("--losses", "--losses: expected at least one argument"),
         (f"--results {__file__}", "--results: [Errno 17] File exists"),
         (f"--results {__file__}/below", "--results: [Errno 20] Not a directory"),
+        ("--los ce", "unrecognized arguments"),
         ("--colour", "unrecognized arguments: --colour"),
     ],
 )

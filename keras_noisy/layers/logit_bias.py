@@ -4,7 +4,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from keras_noisy.losses.labels import class_count, read_labels
+from keras_noisy.losses.labels import class_count, holds_targets, read_labels
 from keras_noisy.losses.logit_bias import check_logit_bias, resolve_logit_bias
 
 Tensor = Any
@@ -60,7 +60,7 @@ class LogitBias(keras.layers.Layer):
         check_logit_bias(epsilon, argument="epsilon", optional=False)
         # A layer that passes logits through must not lower their precision.
         super().__init__(autocast=False, **kwargs)
-        self.epsilon = epsilon
+        self.epsilon = epsilon if isinstance(epsilon, str) else float(epsilon)
         self.supports_masking = True
 
     def call(self, logits: Tensor, labels: Tensor = None, training: bool | None = None) -> Tensor:
@@ -73,14 +73,19 @@ class LogitBias(keras.layers.Layer):
             is_label = ops.arange(num_classes, dtype=index.dtype) == ops.expand_dims(index, -1)
             biased = ops.where(is_label, logits + bias, logits)
         else:
-            biased = logits + bias * targets
+            biased = logits + bias * ops.cast(targets, logits.dtype)
         return ops.where(ops.expand_dims(valid, -1), biased, math.nan)
 
     def compute_output_spec(
         self, logits: Tensor, labels: Tensor = None, training: bool | None = None
     ) -> keras.KerasTensor:
         class_count(logits)
+        if labels is not None:
+            holds_targets(labels, logits, argument="labels")
         return keras.KerasTensor(logits.shape, dtype=logits.dtype)
+
+    def compute_output_shape(self, logits_shape: Any, labels_shape: Any = None) -> Any:
+        return logits_shape
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "epsilon": self.epsilon}

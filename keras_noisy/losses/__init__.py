@@ -1,5 +1,6 @@
 """Noise-robust losses for classification."""
 
+import inspect
 from typing import Any
 
 import keras
@@ -38,17 +39,18 @@ def get(identifier: Any) -> Any:
     if identifier is None or isinstance(identifier, RobustLoss):
         return identifier
     if isinstance(identifier, type) and issubclass(identifier, RobustLoss):
-        return identifier()
-    if isinstance(identifier, str) and identifier.lower() in _BY_NAME:
+        if not inspect.isabstract(identifier):
+            return identifier()
+    elif isinstance(identifier, str) and identifier.lower() in _BY_NAME:
         return _BY_NAME[identifier.lower()]()
-    if isinstance(identifier, dict):
-        name = str(identifier.get("class_name")).lower()
-        if name in _BY_NAME:
-            return _BY_NAME[name].from_config(identifier.get("config") or {})
-        if "registered_name" in identifier:  # a loss of the user's own
+    elif isinstance(identifier, dict):
+        if identifier.get("registered_name"):  # as Keras writes it; it may be a loss of the user's
             loss = keras.saving.deserialize_keras_object(identifier)
             if isinstance(loss, RobustLoss):
                 return loss
+        name = str(identifier.get("class_name")).lower()
+        if name in _BY_NAME and not identifier.get("registered_name"):
+            return _BY_NAME[name].from_config(identifier.get("config") or {})
     raise ValueError(
         f"`identifier` must be a loss of keras_noisy, its configuration, or one of the names "
         f"{sorted(_BY_NAME)}. Received: identifier={identifier!r}"

@@ -9,6 +9,9 @@ from keras_noisy.losses.robust_loss import LossOptions
 
 Tensor = Any
 
+# Below, q u is no number in float32. The loss has been the cross-entropy since 1e-7.
+_SMALLEST = 1e-30
+
 
 @keras.saving.register_keras_serializable(package="keras_noisy")
 class GCE(LabelLoss):
@@ -53,8 +56,10 @@ class GCE(LabelLoss):
     def __init__(self, q: float = 0.7, **options: Unpack[LossOptions]) -> None:
         super().__init__(**options)
         is_number = isinstance(q, numbers.Real) and not isinstance(q, bool)
-        if not is_number or not 0.0 < q <= 1.0:
-            raise ValueError(f"`q` must be a number in (0, 1]. Received: q={q!r}")
+        if not is_number or not _SMALLEST <= q <= 1.0:
+            raise ValueError(
+                f"`q` must be a number in (0, 1], and not below {_SMALLEST:g}. Received: q={q!r}"
+            )
         self.q = float(q)
 
     def of_log_prob(self, log_prob: Tensor) -> Tensor:

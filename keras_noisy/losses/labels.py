@@ -3,15 +3,17 @@
 from typing import Any, NamedTuple
 
 import keras
+import numpy as np
 from keras import ops
 
 from keras_noisy.losses.tracing import is_known_and_any
 
 Tensor = Any
 
-# What rounding may do to a probability, or to a row of soft targets, in half precision.
+# What rounding in half precision may do to a probability, and to the sum of a row of many.
 _PROBABILITY_SLACK = 1e-3
-_ROW_SUM_SLACK = 1e-2
+_ROW_SUM_SLACK = 5e-2
+_INT32 = np.iinfo(np.int32)
 
 
 class Labels(NamedTuple):
@@ -37,7 +39,7 @@ def read_labels(
 
     Args:
         y_true: Integers (…,) or (…, 1), or one-hot or soft targets (…, K), told apart by their rank.
-        y_pred: Tensor (…, K), logits or probabilities, of a float type of at least 32 bits.
+        y_pred: Float tensor (…, K), logits or probabilities.
         ignore_class: Integer, the label that does not count. It may lie outside [0, K).
         argument: What error messages call `y_true`.
 
@@ -49,29 +51,18 @@ def read_labels(
             an entry names no class. In a graph, where it can't raise, `valid` is False there.
     """
     num_classes = class_count(y_pred)
-    y_true = ops.convert_to_tensor(y_true)
-    received = shape = tuple(y_true.shape)
-    rank = len(y_pred.shape)
-    if len(shape) == rank and shape[-1] == 1:
-        y_true = ops.squeeze(y_true, axis=-1)
-        shape = shape[:-1]
-    is_soft = len(shape) == rank and shape[-1] in (num_classes, None)
-    fits = is_soft or len(shape) == rank - 1
-    if not fits or not _may_be_equal(shape[: rank - 1], tuple(y_pred.shape)[:-1]):
-        raise ValueError(
-            f"`{argument}` must hold integer labels of shape (…,) or (…, 1), or one-hot or soft "
-            f"targets of shape (…, K), for predictions of shape (…, K). "
-            f"Received: {argument}.shape={received}, "
-            f"predictions of shape {tuple(y_pred.shape)}"
-        )
+    y_true = _to_tensor(y_true, argument)
+    is_soft = holds_targets(y_true, y_pred, argument)
     if is_soft:
-        labels = _read_targets(y_true, y_pred.dtype, num_classes, ignore_class)
+        labels = _read_targets(y_true, y_pred, ignore_class)
         allowed = "rows of non-negative numbers that sum to 1"
     else:
+        if len(y_true.shape) == len(y_pred.shape):
+            y_true = ops.squeeze(y_true, axis=-1)
         labels = _read_integers(y_true, num_classes, ignore_class, argument)
         allowed = f"integers in [0, {num_classes})"
-    counts = labels.valid if ignore_class is None else labels.valid | labels.ignored
-    if is_known_and_any(~counts):
+    counts = labels.valid if labels.ignored is None else labels.valid | labels.ignored
+    if is_known_and_any(ops.logical_not(counts)):
         raise ValueError(
             f"`{argument}` must hold {allowed}; give `ignore_class` for a label that does not count. "
             f"Received: {describe(y_true)}, ignore_class={ignore_class}"
@@ -90,6 +81,59 @@ def class_count(y_pred: Tensor) -> int:
     return int(shape[-1])
 
 
+def holds_targets(y_true: Tensor, y_pred: Tensor, argument: str = "y_true") -> bool:
+    """Whether labels are targets (…, K) rather than integers, by their shape; raises if it is neither."""
+    shape, predicted = tuple(y_true.shape), tuple(y_pred.shape)
+    *leading, last = shape or (None,)
+    is_column = len(shape) == len(predicted) and last == 1
+    is_soft = len(shape) == len(predicted) and last in (predicted[-1], None)
+    given = leading if is_soft or is_column else shape
+    fits = len(given) == len(predicted) - 1 and all(
+        a is None or b is None or a == b for a, b in zip(given, predicted[:-1], strict=True)
+    )
+    if not fits:
+        raise ValueError(
+            f"`{argument}` must hold integer labels of shape (…,) or (…, 1), or one-hot or soft "
+            f"targets of shape (…, K), for predictions of shape (…, K). "
+            f"Received: {argument}.shape={shape}, predictions of shape {predicted}"
+        )
+    return is_soft
+
+
+def is_no_distribution(probabilities: Tensor) -> Tensor:
+    """Boolean tensor (…,): the row of `probabilities` (…, K) is none, whatever rounding did to it."""
+    low, high = -_PROBABILITY_SLACK, 1.0 + _PROBABILITY_SLACK
+    outside = ops.any((probabilities < low) | (probabilities > high), axis=-1)
+    return outside | (ops.abs(ops.sum(probabilities, axis=-1) - 1.0) > _ROW_SUM_SLACK)
+
+
+def describe(values: Tensor) -> str:
+    """The type, shape and range of concrete values, for an error message."""
+    dtype = keras.backend.standardize_dtype(values.dtype)
+    array = ops.convert_to_numpy(values)
+    text = (
+        f"{dtype} values of shape {array.shape} from {np.nanmin(array):g} to {np.nanmax(array):g}"
+    )
+    missing = int(np.sum(array != array))
+    return f"{text}, {missing} of them NaN" if missing else text
+
+
+def _to_tensor(y_true: Any, argument: str) -> Tensor:
+    if isinstance(y_true, np.ndarray) and y_true.dtype in (np.int64, np.uint64):
+        # JAX would wrap 2^32 + 1 into 1.
+        y_true = np.clip(y_true, _INT32.min, _INT32.max).astype(np.int32)
+    reason = None
+    try:
+        labels = ops.convert_to_tensor(y_true)
+        if keras.backend.standardize_dtype(labels.dtype) != "string":
+            return labels
+    except Exception as error:  # each backend has its own
+        reason = error
+    raise ValueError(
+        f"`{argument}` must be an array of labels. Received: {type(y_true).__name__}"
+    ) from reason
+
+
 def _read_integers(
     y_true: Tensor, num_classes: int, ignore_class: int | None, argument: str
 ) -> Labels:
@@ -103,43 +147,27 @@ def _read_integers(
     index = ops.cast(y_true, "int64" if dtype in ("int64", "uint64") else "int32")
     valid = (index >= 0) & (index < num_classes)
     if dtype.startswith("float"):
-        valid = valid & (ops.cast(index, y_true.dtype) == y_true)
+        valid = valid & ops.equal(ops.cast(index, y_true.dtype), y_true)
     ignored = None
     if ignore_class is not None:
-        ignored = index == ignore_class
-        valid = valid & ~ignored
+        ignored = ops.equal(index, ignore_class)
+        valid = valid & ops.logical_not(ignored)
     return Labels(ops.where(valid, index, 0), None, valid, ignored)
 
 
-def _read_targets(y_true: Tensor, dtype: Any, num_classes: int, ignore_class: int | None) -> Labels:
-    targets = ops.cast(y_true, dtype)
-    total = ops.sum(targets, axis=-1)
-    valid = ops.all(targets >= -_PROBABILITY_SLACK, axis=-1)
-    valid = valid & (ops.abs(total - 1.0) <= _ROW_SUM_SLACK)
+def _read_targets(y_true: Tensor, y_pred: Tensor, ignore_class: int | None) -> Labels:
+    # Half precision could not tell whether many small shares sum to 1.
+    targets = ops.cast(y_true, keras.backend.result_type(y_pred.dtype, "float32"))
+    if None in y_true.shape and not isinstance(y_true, keras.KerasTensor):
+        # Only the run will tell the shape: it must not be broadcast.
+        targets = ops.reshape(targets, ops.shape(y_pred))
+    valid = ops.logical_not(is_no_distribution(targets))
     ignored = None
     if ignore_class is not None:
         # A one-hot encoder turns a label that names no class into a row of zeros.
-        names_class = 0 <= ignore_class < num_classes
-        ignored = targets[..., ignore_class] > 0.5 if names_class else total == 0.0
-        valid = valid & ~ignored
+        if 0 <= ignore_class < class_count(y_pred):
+            ignored = targets[..., ignore_class] > 0.5
+        else:
+            ignored = ops.equal(ops.sum(ops.abs(targets), axis=-1), 0.0)
+        valid = valid & ops.logical_not(ignored)
     return Labels(None, targets, valid, ignored)
-
-
-def outside_unit_interval(probabilities: Tensor) -> Tensor:
-    """Boolean tensor (…,): the row of `probabilities` (…, K) has values that are none."""
-    low, high = -_PROBABILITY_SLACK, 1.0 + _PROBABILITY_SLACK
-    return ops.any((probabilities < low) | (probabilities > high), axis=-1)
-
-
-def describe(values: Tensor) -> str:
-    """The type, shape and range of concrete values, for an error message."""
-    dtype = keras.backend.standardize_dtype(values.dtype)
-    array = ops.convert_to_numpy(values)
-    low, high = float(array.min()), float(array.max())
-    return f"{dtype} values of shape {tuple(values.shape)} from {low:g} to {high:g}"
-
-
-def _may_be_equal(left: tuple, right: tuple) -> bool:
-    return len(left) == len(right) and all(
-        a is None or b is None or a == b for a, b in zip(left, right, strict=True)
-    )

@@ -31,12 +31,9 @@ def label_log_prob(index: Tensor, y_pred: Tensor, from_logits: bool) -> Tensor:
     if keras.backend.backend() == "jax":
         # Relative to the largest logit: a logsumexp of 1e4 has lost the digits that count.
         relative = y_pred - ops.stop_gradient(ops.max(y_pred, axis=-1, keepdims=True))
-        log_prob = _take(relative, index) - ops.log(ops.sum(ops.exp(relative), axis=-1))
-    else:
-        # TensorFlow's and PyTorch's fused kernels; on JAX this op would build a one-hot tensor.
-        log_prob = -ops.sparse_categorical_crossentropy(index, y_pred, from_logits=True)
-    # Rounding must not make a probability larger than 1.
-    return ops.where(log_prob > 0.0, 0.0, log_prob)
+        return _not_positive(_take(relative, index) - ops.log(ops.sum(ops.exp(relative), axis=-1)))
+    # TensorFlow's and PyTorch's fused kernels; on JAX this op would build a one-hot tensor.
+    return _not_positive(-ops.sparse_categorical_crossentropy(index, y_pred, from_logits=True))
 
 
 def class_log_probs(y_pred: Tensor, from_logits: bool) -> Tensor:
@@ -59,5 +56,11 @@ def _take(values: Tensor, index: Tensor) -> Tensor:
 
 def _log(probabilities: Tensor) -> Tensor:
     """Log of probabilities, never positive, finite at 0."""
-    # 1e-37 is a normal float32 number: unlike the usual 1e-7 it cuts off no hard sample.
-    return ops.log(ops.clip(probabilities, 1e-37, 1.0))
+    # 1e-37 is a normal float32 number. The usual 1e-7 would cut off the gradient of hard samples.
+    tiny = 1e-37
+    return _not_positive(ops.log(ops.where(probabilities < tiny, tiny, probabilities)))
+
+
+def _not_positive(log_prob: Tensor) -> Tensor:
+    """Cuts off what rounding makes of a probability of 1; the gradient at 1 itself is kept."""
+    return ops.where(log_prob > 0.0, 0.0, log_prob)

@@ -14,13 +14,13 @@ _calibrated = constant_in_graphs(logit_bias)
 
 # Beyond, e^eps leaves the range of float32. The calibrated bias of a million classes is 12.
 _LARGEST = 80.0
-# Where both forms below hold every digit, far from overflow.
-_FAR = -30.0
+# Where both forms below hold every digit.
+_LIKELY = -1.0
 
 
 def check_logit_bias(value: Any, argument: str = "logit_bias", optional: bool = True) -> None:
     """Raises a ValueError unless `value` is a usable logit bias."""
-    if value == "auto" or (optional and value is None):
+    if (isinstance(value, str) and value == "auto") or (optional and value is None):
         return
     is_number = isinstance(value, numbers.Real) and not isinstance(value, bool)
     if not is_number or not -_LARGEST <= value <= _LARGEST:
@@ -54,12 +54,16 @@ def add_logit_bias(log_prob: Tensor, epsilon: Any) -> Tensor:
         Float tensor (…,), never positive.
     """
     epsilon = ops.convert_to_tensor(epsilon, dtype=log_prob.dtype)
-    far = log_prob + epsilon < _FAR
-    # The formula keeps every digit where the label is likely, and overflows where it is all but
-    # impossible. There, the same thing in another form. Each branch is fed harmless numbers where
-    # the other one counts, lest an overflow turn the gradient into NaN.
-    near_value = ops.where(far, 0.0, log_prob)
-    near = -ops.log1p(ops.exp(-epsilon) * ops.expm1(-near_value))
-    far_value = ops.where(far, log_prob, 2 * _FAR - ops.abs(epsilon))
-    far_result = far_value + epsilon - ops.log1p(ops.exp(far_value + epsilon) - ops.exp(far_value))
-    return ops.where(far, far_result, near)
+    # The formula keeps every digit of a likely label, and overflows for one that is all but
+    # impossible. That one takes the same thing by way of its margin, which in turn overflows at
+    # u = 0. Each form is fed a harmless number where the other one counts, lest an overflow there
+    # turn the gradient into NaN.
+    is_likely = log_prob > _LIKELY
+    likely = ops.where(is_likely, log_prob, _LIKELY)
+    unlikely = ops.where(is_likely, _LIKELY, log_prob)
+    margin = unlikely - ops.log1p(-ops.exp(unlikely))
+    return ops.where(
+        is_likely,
+        -ops.log1p(ops.exp(-epsilon) * ops.expm1(-likely)),
+        -ops.softplus(-(margin + epsilon)),
+    )

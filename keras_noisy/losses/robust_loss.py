@@ -6,13 +6,12 @@ import numbers
 from typing import Any, TypedDict
 
 import keras
+import numpy as np
 from keras import ops
 
 from keras_noisy.losses.labels import (
-    Labels,
-    class_count,
     describe,
-    outside_unit_interval,
+    is_no_distribution,
     read_labels,
 )
 from keras_noisy.losses.logit_bias import check_logit_bias, resolve_logit_bias
@@ -45,6 +44,7 @@ class RobustLoss(keras.losses.Loss, abc.ABC):
             nothing; a float adds that much, in units of the logits, from -80 to 80; `"auto"` adds
             `keras_noisy.calibration.logit_bias(K)`, found from the number of classes K alone.
         from_logits: Whether `y_pred` holds logits. Defaults to `False`: probabilities, as in Keras.
+            Prefer logits where you can: a softmax in half precision rounds hard samples to 0.
         ignore_class: Integer, a label that does not count: its samples have loss 0 and are left out
             of the mean. For one-hot targets, it is the class with more than half of the row; if it
             is not in [0, K), a row of zeros. Defaults to `None`.
@@ -55,8 +55,11 @@ class RobustLoss(keras.losses.Loss, abc.ABC):
     Raises:
         ValueError: If an argument is none of the above; when called, if K < 2, if the shapes do not
             fit, and, in an eager call, if a label names no class or `y_pred` should be
-            probabilities and has values outside [0, 1]. In a compiled graph, where nothing can be
-            raised, the loss of such a sample is NaN.
+            probabilities and has values outside [0, 1] or rows that do not sum to 1. In a compiled
+            graph, where nothing can be raised, the loss of such a sample is NaN. Masked samples and
+            those of weight 0 are no exception: give `ignore_class` for labels that do not count.
+            The opposite mistake, `from_logits=True` for the output of a softmax, is an error where
+            Keras marks that output, on TensorFlow and PyTorch.
 
     References:
 
@@ -66,6 +69,7 @@ class RobustLoss(keras.losses.Loss, abc.ABC):
 
     def __init__(
         self,
+        *,
         logit_bias: float | str | None = None,
         from_logits: bool = False,
         ignore_class: int | None = None,
@@ -73,14 +77,23 @@ class RobustLoss(keras.losses.Loss, abc.ABC):
         name: str | None = None,
         dtype: Any = None,
     ) -> None:
+        if dtype is not None and not isinstance(dtype, (str, dict, keras.DTypePolicy)):
+            dtype = keras.backend.standardize_dtype(dtype)
         policy = keras.dtype_policies.get(dtype or keras.config.floatx())
         precise = "float64" if policy.compute_dtype == "float64" else "float32"
         super().__init__(name=name, reduction=reduction, dtype=precise)
         check_logit_bias(logit_bias)
         _check_ignore_class(ignore_class)
-        self.logit_bias = logit_bias
+        if not isinstance(from_logits, (bool, np.bool_)):
+            raise ValueError(
+                f"`from_logits` must be True or False. Received: from_logits={from_logits!r}"
+            )
+        # Plain Python values: a configuration is JSON.
+        self.logit_bias = (
+            logit_bias if logit_bias is None or isinstance(logit_bias, str) else float(logit_bias)
+        )
         self.from_logits = bool(from_logits)
-        self.ignore_class = ignore_class
+        self.ignore_class = None if ignore_class is None else int(ignore_class)
         self._requested_dtype = dtype
         self._valid_mask: Any = None if ignore_class is None else _ValidMask()
 
@@ -97,40 +110,32 @@ class RobustLoss(keras.losses.Loss, abc.ABC):
         return resolve_logit_bias(self.logit_bias, num_classes)
 
     def __call__(self, y_true: Tensor, y_pred: Tensor, sample_weight: Tensor = None) -> Tensor:
+        self._refuse_softmax(y_pred)  # the base class's cast would wipe its mark
         # The base class casts y_true to a float type. Labels must stay integers: they go around it.
         return _BoundLoss(self, y_true)((), y_pred, sample_weight)
 
     def call(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
-        y_pred = self._read_predictions(y_pred)
+        self._refuse_softmax(y_pred)
+        y_pred = ops.convert_to_tensor(y_pred, dtype=self.dtype)
         labels = read_labels(y_true, y_pred, self.ignore_class)
-        losses = self._loss(labels, y_pred)
+        if labels.targets is None:
+            losses = self.loss_of_labels(labels.index, y_pred)
+        else:
+            losses = self.loss_of_targets(labels.targets, y_pred)
         losses = ops.where(labels.valid, losses, math.nan)
         if not self.from_logits:
-            losses = ops.where(outside_unit_interval(y_pred), math.nan, losses)
+            losses = ops.where(_refuse_logits(y_pred), math.nan, losses)
         if labels.ignored is None:
             return losses
         losses = ops.where(labels.ignored, 0.0, losses)
-        return self._valid_mask([losses, ~labels.ignored])
+        return self._valid_mask([losses, ops.logical_not(labels.ignored)])
 
-    def _loss(self, labels: Labels, y_pred: Tensor) -> Tensor:
-        if labels.targets is None:
-            return self.loss_of_labels(labels.index, y_pred)
-        return self.loss_of_targets(labels.targets, y_pred)
-
-    def _read_predictions(self, y_pred: Tensor) -> Tensor:
-        if self.from_logits and hasattr(y_pred, "_keras_logits"):  # Keras's softmax leaves it there
+    def _refuse_softmax(self, y_pred: Tensor) -> None:
+        if self.from_logits and hasattr(y_pred, "_keras_logits"):  # left there by Keras's softmax
             raise ValueError(
                 "`y_pred` must be logits with `from_logits=True`, but it is the output of a softmax. "
                 "Received: from_logits=True. Set `from_logits=False` or remove the softmax."
             )
-        y_pred = ops.convert_to_tensor(y_pred, dtype=self.dtype)
-        class_count(y_pred)
-        if not self.from_logits and is_known_and_any(outside_unit_interval(y_pred)):
-            raise ValueError(
-                "`y_pred` must be probabilities in [0, 1] with `from_logits=False`. "
-                f"Received: {describe(y_pred)}. Set `from_logits=True` if they are logits."
-            )
-        return y_pred
 
     def get_config(self) -> dict[str, Any]:
         dtype = self._requested_dtype
@@ -176,9 +181,22 @@ class _ValidMask(keras.layers.Layer):
         return valid
 
 
+def _refuse_logits(y_pred: Tensor) -> Tensor:
+    """Raises if rows of `y_pred` are no probabilities; in a graph, says which ones are none."""
+    wrong = is_no_distribution(y_pred)
+    if is_known_and_any(wrong):
+        raise ValueError(
+            "`y_pred` must be probabilities in [0, 1], in rows that sum to 1, with "
+            f"`from_logits=False`. Received: {describe(y_pred)}. "
+            "Set `from_logits=True` if they are logits."
+        )
+    return wrong
+
+
 def _check_ignore_class(value: Any) -> None:
     is_integer = isinstance(value, numbers.Integral) and not isinstance(value, bool)
-    if value is not None and not is_integer:
+    if value is not None and not (is_integer and abs(value) < 2**31):
         raise ValueError(
-            f"`ignore_class` must be None or an integer. Received: ignore_class={value!r}"
+            "`ignore_class` must be None or an integer of 32 bits. "
+            f"Received: ignore_class={value!r}"
         )

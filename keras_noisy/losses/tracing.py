@@ -22,18 +22,21 @@ def is_known_and_any(condition: Any) -> bool:
             return False
     try:
         return bool(ops.any(condition))
-    except (TypeError, RuntimeError):  # the backends' own ways to say "this is being traced"
+    except (TypeError, RuntimeError):
+        # "This is being traced", in the words of TensorFlow and JAX (TypeError) and of PyTorch's
+        # tensors without values (RuntimeError). What else is wrong will show when they are used.
         return False
 
 
-def constant_in_graphs(function: Callable[..., float]) -> Callable[..., float]:
-    """Decorates a function of Python numbers, so that a graph holds its result and not its steps."""
+def constant_in_graphs(function: Callable[[int], float]) -> Callable[[int], float]:
+    """Decorates a function of a count, so that a graph holds its result and not its steps."""
     if not _IS_TORCH:
         return function
     import torch
 
     # As text, which the compiler takes for a constant; a float it would make a symbol.
     text = torch.compiler.assume_constant_result(  # type: ignore[no-untyped-call]
-        lambda *args: repr(function(*args))
+        lambda count: repr(function(count))
     )
-    return lambda *args: float(text(*args))
+    # A range has a length that is a plain number, also where the number of classes is a symbol.
+    return lambda count: float(text(len(range(count))))

@@ -57,13 +57,14 @@ def corrupt(
     if indices.shape != labels.shape or (indices.size and indices.min() < 0):
         raise ValueError(
             "`indices` must be non-negative and have the shape of `labels`, "
-            f"{labels.shape}. Received: indices of shape {indices.shape}"
+            f"{labels.shape}. Received: indices of shape {indices.shape}, {indices.tolist()[:5]}, …"
         )
     draws = _uniform(seed, indices).ravel()
     flat = labels.ravel()
-    noisy = np.empty(
-        flat.shape, np.promote_types(labels.dtype, np.min_scalar_type(num_classes - 1))
-    )
+    dtype = labels.dtype
+    if np.iinfo(dtype).max < num_classes - 1:
+        dtype = np.promote_types(dtype, np.min_scalar_type(num_classes - 1))
+    noisy = np.empty(flat.shape, dtype)
     # Class by class: a cumulative row for every sample would need samples x K numbers.
     order = np.argsort(flat, kind="stable")
     starts = np.searchsorted(flat[order], np.arange(num_classes + 1))
@@ -114,7 +115,9 @@ def _read_matrix(transition_matrix: ArrayLike) -> NDArray[np.float64]:
             "`transition_matrix` must have shape (K, K) with K at least 2. "
             f"Received: shape {matrix.shape}"
         )
-    if not (np.all(matrix >= 0) and np.allclose(matrix.sum(axis=1), 1.0, atol=_ROW_SUM_SLACK)):
+    if not (
+        np.all(matrix >= 0) and np.allclose(matrix.sum(axis=1), 1.0, rtol=0.0, atol=_ROW_SUM_SLACK)
+    ):
         raise ValueError(
             "`transition_matrix` must have rows of non-negative numbers that sum to 1. "
             f"Received: values from {matrix.min()}, row sums from {matrix.sum(axis=1).min()} to "

@@ -18,6 +18,7 @@ def learning_curves(
         A `matplotlib.figure.Figure`; save it with `figure.savefig("curves.png")`.
 
     Raises:
+        ValueError: If there is no curve.
         ImportError: If matplotlib is not installed.
 
     Example:
@@ -27,6 +28,8 @@ def learning_curves(
     >>> figure.axes[0].get_ylabel()
     'test accuracy [%]'
     """
+    if not curves:
+        raise ValueError(f"`curves` must have at least one entry. Received: curves={curves!r}")
     figure_module = require("matplotlib.figure", extra="recipes")
     # A Figure of its own, not pyplot's: no display and no global state.
     figure = figure_module.Figure(figsize=(7, 4.5), dpi=120, layout="constrained")
@@ -38,7 +41,7 @@ def learning_curves(
         line.set_label(name)
     axes.set(xlabel="epoch", ylabel=f"{ylabel} [%]", title=title)
     axes.set_ylim(0, 100)
-    axes.xaxis.get_major_locator().set_params(integer=True)
+    axes.xaxis.get_major_locator().set_params(integer=True, min_n_ticks=1)
     axes.spines[["top", "right"]].set_visible(False)
     axes.grid(axis="y", alpha=0.3)
     axes.legend(frameon=False)

@@ -5,6 +5,8 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from keras_noisy.theory.arguments import check_classes, check_logit_std
+
 # Both integrals run over integrands that fall off doubly exponentially or as a Gaussian. There the
 # plain trapezoidal rule converges faster than any power of the step: these are exact to 1e-10.
 _NORMAL_STEP = 0.05
@@ -34,10 +36,14 @@ def initial_pull(logit: ArrayLike, num_classes: int, logit_std: float = 1.0) -> 
     Args:
         logit: Array of any shape, the label's logit `z` (dimensionless).
         num_classes: Number of classes `K`, at least 2.
-        logit_std: Standard deviation of the logits at initialisation. Defaults to `1.0`.
+        logit_std: Standard deviation of the logits at initialisation, from 0 to 5. Defaults to
+            `1.0`.
 
     Returns:
         Float64 array of the shape of `logit`, values in [0, 1/4].
+
+    Raises:
+        ValueError: If `num_classes` or `logit_std` is out of its range.
 
     Example:
 
@@ -51,8 +57,11 @@ def initial_pull(logit: ArrayLike, num_classes: int, logit_std: float = 1.0) -> 
     - Staats, Thamm, Rosenow, 2025, "Enhancing Noise-Robust Losses for Large-Scale Noisy Data
       Learning", [AAAI-25](https://arxiv.org/abs/2306.05497), Figures 1 and 2.
     """
-    scale = np.exp(np.asarray(logit, dtype="float64"))[..., np.newaxis]
-    time, density = _others(num_classes, float(logit_std))
+    check_classes("num_classes", num_classes)
+    check_logit_std(logit_std)
+    # At 600 there is no pull left, and no overflow yet.
+    scale = np.exp(np.minimum(np.asarray(logit, dtype="float64"), 600.0))[..., np.newaxis]
+    time, density = _others(int(num_classes), float(logit_std))
     scaled = scale * time
     return _LOG_TIME_STEP * (scaled * np.exp(-scaled) * density).sum(axis=-1)
 

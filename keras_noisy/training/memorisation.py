@@ -21,7 +21,7 @@ def memorised(
         batch_size: Integer. Defaults to `256`.
 
     Returns:
-        Float in [0, 1]; NaN if no label is wrong.
+        Float in [0, 1]; NaN if no label is wrong, or if an output of the model is NaN.
 
     Raises:
         ValueError: If the arrays have different lengths.
@@ -51,4 +51,6 @@ def memorised(
     if not wrong.any():
         return float("nan")
     outputs = model.predict(np.asarray(x)[wrong], batch_size=batch_size, verbose=0)
+    if np.isnan(outputs).any():
+        return float("nan")
     return float(np.mean(np.argmax(outputs, axis=-1) == noisy_labels[wrong]))

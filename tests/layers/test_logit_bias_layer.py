@@ -37,7 +37,7 @@ def test_with_a_plain_loss_it_is_the_biased_loss():
     logits, labels = batch_of()
     layer = keras_noisy.LogitBias("auto")
     plain = keras_noisy.MAE(from_logits=True)
-    biased = keras_noisy.MAE("auto", from_logits=True)
+    biased = keras_noisy.MAE(logit_bias="auto", from_logits=True)
     np.testing.assert_allclose(
         gradient(lambda z: plain(labels, layer(z, labels=labels, training=True)), logits),
         gradient(lambda z: biased(labels, z), logits),
@@ -56,6 +56,15 @@ def test_keeps_the_type_of_the_logits(dtype, policy):
         outputs = layer(tensor(logits, dtype), **options)
         assert keras.backend.standardize_dtype(outputs.dtype) == dtype
     assert layer(keras.Input((20,), dtype=dtype)).dtype == dtype
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16", "float32"])
+def test_soft_targets_get_their_share_in_any_type(dtype):
+    targets = np.full((1, 3000), 0.1 / 2999, "float32")
+    targets[0, 7] = 0.9
+    layer = keras_noisy.LogitBias(4.0)
+    biased = to_numpy(layer(tensor(np.zeros((1, 3000)), dtype), labels=targets, training=True))
+    np.testing.assert_allclose(biased, 4 * targets, rtol=1e-2)
 
 
 def test_bad_input():
@@ -91,7 +100,7 @@ def test_fit_save_load(jit, tmp_path):
     x, y = rng.normal(size=(32, 8)).astype("float32"), rng.integers(0, 300, 32)
     model, deployed = training_model()
     model.compile("sgd", keras_noisy.MAE(from_logits=True), jit_compile=jit)
-    biased = keras_noisy.MAE("auto", from_logits=True)
+    biased = keras_noisy.MAE(logit_bias="auto", from_logits=True)
     expected = float(biased(y, deployed.predict(x, verbose=0)))
     first = model.fit([x, y], y, batch_size=32, verbose=0).history["loss"][0]
     assert first == pytest.approx(expected, rel=1e-5)
@@ -120,8 +129,17 @@ def test_export_is_the_identity(tmp_path):
     np.testing.assert_allclose(to_numpy(served), to_numpy(model.layers[1](x)), rtol=1e-6)
 
 
+def test_shapes_are_inferred_and_checked_before_any_data():
+    layer = keras_noisy.LogitBias()
+    sequence = keras.layers.TimeDistributed(layer)(keras.Input((4, 20)))
+    assert sequence.shape == (None, 4, 20)
+    assert layer.compute_output_shape((None, 20)) == (None, 20)
+    with pytest.raises(ValueError, match=r"`labels` must hold.*\(None, 7\)"):
+        layer(keras.Input((20,)), labels=keras.Input((7,)))
+
+
 def test_config_round_trip():
-    layer = keras_noisy.LogitBias(2.5, name="bias")
+    layer = keras_noisy.LogitBias(np.float32(2.5), name="bias")
     again = keras.layers.deserialize(keras.layers.serialize(layer))
     assert again.get_config() == layer.get_config()
     assert again.epsilon == 2.5

@@ -47,6 +47,27 @@ def test_logits_taken_for_probabilities(case):
     np.testing.assert_array_equal(np.isnan(losses), [False, True, False])
 
 
+@pytest.mark.parametrize(
+    "outputs",
+    [np.zeros((3, 3)), np.full((3, 3), 0.5), np.full((3, 3), 0.9)],
+    ids=["zeros", "sigmoid of 0", "sigmoid"],
+)
+def test_rows_that_do_not_sum_to_1(outputs):
+    """Logits, or a sigmoid's outputs, that happen to lie in [0, 1]: no gradient would ever say so."""
+    loss = keras_noisy.MAE(reduction=None)
+    with pytest.raises(ValueError, match="in rows that sum to 1"):
+        loss(LABELS, outputs.astype("float32"))
+    losses = to_numpy(compiled(loss)(tensor(LABELS), tensor(outputs.astype("float32"))))
+    assert np.all(np.isnan(losses))
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+def test_a_softmax_in_half_precision_is_fine(dtype):
+    logits = tensor(np.random.default_rng(0).normal(size=(8, 20_000)), dtype)
+    probabilities = keras.ops.softmax(logits)
+    assert np.all(np.isfinite(to_numpy(keras_noisy.MAE()(np.arange(8), probabilities))))
+
+
 def test_nan_predictions_stay_nan():
     """A diverged network is not a usage error: callbacks such as TerminateOnNaN watch for it."""
     loss = keras_noisy.MAE(reduction=None)
@@ -54,10 +75,29 @@ def test_nan_predictions_stay_nan():
 
 
 @pytest.mark.skipif(BACKEND == "jax", reason="JAX arrays don't carry their softmax's input")
-def test_softmax_taken_for_logits():
-    probabilities = keras.activations.softmax(tensor(LOGITS))
+@pytest.mark.parametrize("dtype", ["float16", "float32"])
+def test_softmax_taken_for_logits(dtype):
+    probabilities = keras.activations.softmax(tensor(LOGITS, dtype))
     with pytest.raises(ValueError, match="output of a softmax"):
         keras_noisy.MAE(from_logits=True)(LABELS, probabilities)
+
+
+def test_labels_of_64_bits_do_not_wrap():
+    loss = keras_noisy.CE(from_logits=True)
+    for label in (2**32 + 1, -(2**32) + 1, 2**62):
+        with pytest.raises(ValueError, match="`y_true` must hold integers"):
+            loss(np.array([0, label, 2]), LOGITS)
+
+
+@pytest.mark.parametrize("labels", [None, "cat", {"a": 1}])
+def test_labels_that_are_no_array(labels):
+    with pytest.raises(ValueError, match=r"`y_true` must be an array of labels\. Received: "):
+        keras_noisy.CE(from_logits=True)(labels, LOGITS)
+
+
+def test_nan_label_is_described():
+    with pytest.raises(ValueError, match="from 0 to 2, 1 of them NaN"):
+        keras_noisy.CE(from_logits=True)(np.array([0, np.nan, 2], "float32"), LOGITS)
 
 
 def test_float_labels():
@@ -88,19 +128,21 @@ def test_fewer_than_two_classes(shape):
         keras_noisy.CE(from_logits=True)(np.zeros(shape[:-1], int), np.zeros(shape, "float32"))
 
 
-@pytest.mark.parametrize("value", ["Auto", "adaptive", np.nan, np.inf, 81, -81.0, True, [1.0]])
+@pytest.mark.parametrize(
+    "value", ["Auto", "adaptive", np.nan, np.inf, 81, -81.0, True, [1.0], np.ones(2)]
+)
 def test_unknown_logit_bias(value):
     with pytest.raises(ValueError, match=r"`logit_bias` must be None, \"auto\", .* Received: "):
         keras_noisy.MAE(logit_bias=value)
 
 
-@pytest.mark.parametrize("q", [0, -0.5, 1.01, np.nan, "auto?", None, True])
+@pytest.mark.parametrize("q", [0, 1e-300, -0.5, 1.01, np.nan, "auto?", None, True])
 def test_unknown_q(q):
-    with pytest.raises(ValueError, match=r"`q` must be a number in \(0, 1\]\. Received: q="):
+    with pytest.raises(ValueError, match=r"`q` must be a number in \(0, 1\].*Received: q="):
         keras_noisy.GCE(q=q)
 
 
-@pytest.mark.parametrize("value", ["-1", 1.0, True])
+@pytest.mark.parametrize("value", ["-1", 1.0, True, 2**40])
 def test_unknown_ignore_class(value):
     with pytest.raises(ValueError, match="`ignore_class` must be None or an integer"):
         keras_noisy.CE(ignore_class=value)
@@ -109,3 +151,15 @@ def test_unknown_ignore_class(value):
 def test_unknown_reduction():
     with pytest.raises(ValueError, match="reduction"):
         keras_noisy.CE(reduction="average")
+
+
+@pytest.mark.parametrize("value", ["false", 1, None])
+def test_unknown_from_logits(value):
+    with pytest.raises(ValueError, match=r"`from_logits` must be True or False. Received"):
+        keras_noisy.CE(from_logits=value)
+
+
+def test_options_are_keywords():
+    """A bare number could be taken for q, for a bias, or for from_logits."""
+    with pytest.raises(TypeError):
+        keras_noisy.MAE("auto")

@@ -58,6 +58,16 @@ def test_dtype_policy_round_trip():
     assert keras_noisy.MAE.from_config(config).get_config() == loss.get_config()
 
 
+def test_numpy_numbers_and_types_become_plain():
+    loss = keras_noisy.MAE(
+        logit_bias=np.float32(3.0), ignore_class=np.int64(3), dtype=np.float32, from_logits=np.True_
+    )
+    config = json.loads(json.dumps(loss.get_config()))
+    again = keras_noisy.MAE.from_config(config)
+    assert again.get_config() == loss.get_config()
+    assert (again.logit_bias, again.ignore_class, again.dtype) == (3.0, 3, "float32")
+
+
 def test_registered_names_are_a_promise():
     for loss in (keras_noisy.CE, keras_noisy.MAE, keras_noisy.GCE):
         assert keras.saving.get_registered_name(loss) == f"keras_noisy>{loss.__name__}"
@@ -75,7 +85,16 @@ def test_get():
 
 @pytest.mark.parametrize(
     "identifier",
-    ["mean_squared_error", "", 3, keras.losses.Loss, {"class_name": "Nope"}, {}, lambda y, p: 0],
+    [
+        "mean_squared_error",
+        "",
+        3,
+        keras.losses.Loss,
+        losses.LabelLoss,
+        {"class_name": "Nope"},
+        {},
+        lambda y, p: 0,
+    ],
 )
 def test_get_unknown(identifier):
     with pytest.raises(ValueError, match=r"'ce', 'gce', 'mae'.*Received: identifier="):
@@ -99,10 +118,22 @@ def test_a_loss_of_the_users_own():
 
 def test_stateless():
     """Nothing but the configuration: the same call gives the same loss, in any order."""
-    loss = keras_noisy.MAE("auto", from_logits=True, ignore_class=-1)
+    loss = keras_noisy.MAE(logit_bias="auto", from_logits=True, ignore_class=-1)
     before = dict(vars(loss))
     small, large = np.zeros((2, 20), "float32"), np.zeros((2, 2000), "float32")
     first = float(loss(np.array([0, -1]), small))
     loss(np.array([0, 1]), large)
     assert float(loss(np.array([0, -1]), small)) == first
     assert vars(loss) == before
+
+
+@keras.saving.register_keras_serializable(package="tests", name="CE")
+class ThreefoldCE(losses.LabelLoss):
+    def of_log_prob(self, log_prob):
+        return -3.0 * log_prob
+
+
+def test_a_users_loss_may_be_named_as_ours():
+    config = keras.losses.serialize(ThreefoldCE())
+    assert type(losses.get({**config, "class_name": "CE"})) is ThreefoldCE
+    assert type(losses.get(keras.losses.serialize(keras_noisy.CE()))) is keras_noisy.CE

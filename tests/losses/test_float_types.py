@@ -75,7 +75,7 @@ def test_dtype_is_raised_to_float32(dtype):
 def test_float64():
     rng = np.random.default_rng(0)
     labels, logits = np.arange(4), 3 * rng.normal(size=(4, 9))
-    losses = keras_noisy.MAE(2.0, from_logits=True, reduction=None, dtype="float64")(
+    losses = keras_noisy.MAE(logit_bias=2.0, from_logits=True, reduction=None, dtype="float64")(
         labels, tensor(logits, "float64")
     )
     exact = 2 * (1 - label_probability(labels, logits, 2.0))

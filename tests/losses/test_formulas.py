@@ -1,5 +1,6 @@
 """Values and gradients of every loss against its definition in float64."""
 
+import mpmath
 import numpy as np
 import pytest
 from cases import CASES
@@ -17,6 +18,7 @@ from support import (
 
 import keras_noisy
 from keras_noisy.calibration import logit_bias
+from keras_noisy.losses.logit_bias import add_logit_bias
 
 BIASES = [None, 2.5, -1.5, "auto"]
 
@@ -91,16 +93,34 @@ def test_probabilities_agree_with_logits(case, bias):
 
 
 @every_loss
-def test_gradient_of_a_hard_sample_keeps_its_digits(case):
+@pytest.mark.parametrize("bias", [None, 5.0])
+def test_gradient_of_a_hard_sample_keeps_its_digits(case, bias):
     # p_y = 4e-11: a softmax clipped at 1e-7, and JAX's derivative of expm1, would lose it.
-    logits = np.zeros((1, 2), "float32")
-    logits[0, 0] = 24.0
-    expected = finite_difference(
-        lambda z: case.of_probability(label_probability([1], z)), logits, step=1e-4
-    )
-    actual = gradient(lambda z: case.make()(np.array([1]), z), logits)
-    slack = 0.0 if case.arguments.get("q") != 1.0 and case.name != "MAE" else 1e-15
-    np.testing.assert_allclose(actual, expected, rtol=1e-4, atol=slack + 1e-13)
+    p = label_probability([1], [[24.0, 0.0]], bias or 0.0)
+    q = {"CE": 0.0, "MAE": 1.0}.get(case.name, case.arguments.get("q", 0.7))
+    expected = (2.0 if case.name == "MAE" else 1.0) * p**q * (1 - p)  # analytic: p^q (1 - p)
+    loss = case.make(logit_bias=bias)
+    slope = gradient(lambda z: loss(np.array([1]), z), [[24.0, 0.0]])
+    np.testing.assert_allclose(slope, expected * np.array([[1, -1]]), rtol=1e-5, atol=0.0)
+
+
+def exact_bias(log_prob, epsilon):
+    """u -> log p' with 60 digits, and its derivative du'/du."""
+    with mpmath.workdps(60):
+        u, epsilon = mpmath.mpf(log_prob), mpmath.mpf(epsilon)
+        c = mpmath.expm1(epsilon)
+        biased = u + epsilon - mpmath.log1p(c * mpmath.exp(u))
+        return float(biased), float(1 / (1 + c * mpmath.exp(u)))
+
+
+@pytest.mark.parametrize("epsilon", [-80.0, -35.0, -3.0, 0.0, 1e-3, 4.84, 35.0, 60.0, 80.0])
+def test_bias_over_its_whole_range(epsilon):
+    log_prob = -np.concatenate([[0.0], np.geomspace(1e-6, 2e4, 80)]).astype("float32")
+    exact = np.array([exact_bias(u, epsilon) for u in log_prob.astype("float64")])
+    biased = to_numpy(add_logit_bias(tensor(log_prob), epsilon))
+    np.testing.assert_allclose(biased, exact[:, 0], rtol=1e-5, atol=1e-20)
+    slope = gradient(lambda u: add_logit_bias(u, epsilon), log_prob)
+    np.testing.assert_allclose(slope, exact[:, 1], rtol=1e-4, atol=1e-30)
 
 
 @given(

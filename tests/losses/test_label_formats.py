@@ -183,3 +183,48 @@ def test_vmap():
     each = jax.vmap(loss)(tensor(labels), tensor(logits))
     expected = [float(loss(y, z)) for y, z in zip(labels, logits, strict=True)]
     np.testing.assert_allclose(to_numpy(each), expected, rtol=1e-6)
+
+
+@pytest.mark.parametrize("ignore_class", [None, 2])
+@pytest.mark.parametrize("kind", ["int32", "float32", "one-hot"])
+def test_inside_a_functional_model(kind, ignore_class):
+    labels, logits = batch_of((6,))
+    given = np.eye(5, dtype="float32")[labels] if kind == "one-hot" else labels.astype(kind)
+    loss = keras_noisy.CE(from_logits=True, ignore_class=ignore_class, reduction=None)
+    inputs = [keras.Input((5,)), keras.Input(given.shape[1:], dtype=given.dtype)]
+    model = keras.Model(inputs, loss(inputs[1], inputs[0]))
+    np.testing.assert_allclose(
+        model.predict([logits, given], verbose=0), to_numpy(loss(labels, logits)), rtol=1e-5
+    )
+
+
+@pytest.mark.tensorflow
+def test_labels_of_unknown_shape_are_not_broadcast():
+    import tensorflow as tf
+
+    loss = keras_noisy.CE(from_logits=True, reduction=None)
+    shapes = [tf.TensorSpec([None, None]), tf.TensorSpec([None, 5])]
+    function = tf.function(loss, input_signature=shapes)
+    labels, logits = batch_of((6,))
+    one_hot = np.eye(5, dtype="float32")[labels]
+    np.testing.assert_allclose(
+        to_numpy(function(one_hot, logits)), to_numpy(loss(labels, logits)), rtol=1e-5
+    )
+    for wrong in (np.ones((6, 1), "float32"), one_hot[:1]):
+        with pytest.raises(tf.errors.InvalidArgumentError):
+            function(wrong, logits)
+
+
+@pytest.mark.skipif(BACKEND != "torch", reason="torch.compile is PyTorch's")
+@pytest.mark.parametrize("dynamic", [None, True])
+def test_one_graph_for_changing_shapes(dynamic):
+    import torch
+
+    torch._dynamo.reset()
+    loss = keras_noisy.MAE(logit_bias="auto", from_logits=True)
+    function = torch.compile(loss, backend="eager", fullgraph=True, dynamic=dynamic)
+    for size, num_classes in ((4, 20), (7, 20), (7, 30)):
+        labels, logits = batch_of((size,), num_classes)
+        assert float(function(tensor(labels), tensor(logits))) == pytest.approx(
+            float(loss(labels, logits)), rel=1e-5
+        )

@@ -73,7 +73,9 @@ def test_one_hot_and_integer_labels_train_alike():
     histories = []
     for y_true in (y, y[:, np.newaxis], np.eye(CLASSES, dtype="float32")[y]):
         keras.utils.set_random_seed(1)
-        histories.append(run(classifier(), keras_noisy.MAE("auto", from_logits=True), x, y_true))
+        histories.append(
+            run(classifier(), keras_noisy.MAE(logit_bias="auto", from_logits=True), x, y_true)
+        )
     for history in histories[1:]:
         np.testing.assert_allclose(history["loss"], histories[0]["loss"], rtol=1e-4)
 
@@ -106,7 +108,7 @@ def test_label_out_of_range_in_fit(y_value):
     x, y = data()
     y[7] = y_value
     model = classifier()
-    model.compile("sgd", loss=keras_noisy.MAE("auto", from_logits=True))
+    model.compile("sgd", loss=keras_noisy.MAE(logit_bias="auto", from_logits=True))
     if BACKEND == "torch":  # trains eagerly
         with pytest.raises(ValueError, match="`y_true` must hold integers"):
             model.evaluate(x, y, verbose=0)
@@ -117,7 +119,7 @@ def test_label_out_of_range_in_fit(y_value):
 def test_logits_taken_for_probabilities_in_fit():
     x, y = data()
     model = classifier()
-    model.compile("sgd", loss=keras_noisy.MAE("auto"))
+    model.compile("sgd", loss=keras_noisy.MAE(logit_bias="auto"))
     if BACKEND == "torch":
         with pytest.raises(ValueError, match="Set `from_logits=True`"):
             model.fit(x, y, verbose=0)
@@ -131,7 +133,7 @@ def test_segmentation_with_ignored_pixels():
     y = rng.integers(0, 20, (8, 6, 5))
     y[:, 0] = 255
     model = keras.Sequential([keras.layers.Conv2D(20, 1)])
-    loss = keras_noisy.MAE("auto", from_logits=True, ignore_class=255)
+    loss = keras_noisy.MAE(logit_bias="auto", from_logits=True, ignore_class=255)
     model.compile("sgd", loss=loss)
     model.fit(x, y, verbose=0)
     logits, counts = to_numpy(model(x)), y != 255
@@ -147,7 +149,7 @@ def test_two_replicas_compute_the_loss_of_one(ignore_class):
     devices = tf.config.list_logical_devices("CPU")
     assert len(devices) == 2  # conftest splits the CPU
     x, y = data()
-    loss = keras_noisy.MAE("auto", from_logits=True, ignore_class=ignore_class)
+    loss = keras_noisy.MAE(logit_bias="auto", from_logits=True, ignore_class=ignore_class)
     if ignore_class is not None:
         y[::4] = ignore_class  # as many on each replica: Keras averages the replicas' means
     keras.utils.set_random_seed(1)

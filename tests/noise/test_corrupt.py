@@ -70,7 +70,7 @@ def test_impossible_classes_are_never_drawn():
 
 
 @pytest.mark.parametrize("shape", [(10,), (10, 1), (2, 5), (0,)], ids=str)
-@pytest.mark.parametrize("dtype", ["uint8", "int32", "int64"])
+@pytest.mark.parametrize("dtype", ["uint8", "int8", "int16", "int32", "int64"])
 def test_keeps_shape_and_type(shape, dtype):
     labels = LABELS[: int(np.prod(shape))].astype(dtype).reshape(shape)
     noisy = corrupt(labels, MATRIX, seed=0)
@@ -83,6 +83,7 @@ def test_keeps_shape_and_type(shape, dtype):
 def test_type_grows_where_classes_need_it():
     noisy = corrupt(np.full(1000, 200, "uint8"), symmetric(1000, 1.0), seed=0)
     assert noisy.dtype == "uint16"
+    assert corrupt(np.zeros(9, "int16"), symmetric(1000, 1.0), seed=0).dtype == "int16"
     assert noisy.max() > 255
 
 
@@ -103,6 +104,7 @@ def test_input_is_not_changed():
         ({"transition_matrix": np.ones((3, 3))}, "sum to 1.*to 3"),
         ({"transition_matrix": [[1.5, -0.5], [0, 1]]}, "non-negative"),
         ({"transition_matrix": [[np.nan, 1], [0, 1]]}, "non-negative"),
+        ({"transition_matrix": [[1 + 2e-6, 0], [0, 1]]}, "sum to 1"),
         ({"seed": -1}, "`seed` must be.*Received: seed=-1"),
         ({"seed": 1.5}, "`seed` must be"),
         ({"seed": 2**63}, "`seed` must be"),

@@ -21,6 +21,19 @@ def test_draws_each_curve_in_per_cent(tmp_path):
     figure.savefig(tmp_path / "curves.png")
 
 
+def test_no_curve():
+    with pytest.raises(ValueError, match="`curves` must have at least one entry"):
+        learning_curves({})
+
+
+def test_one_epoch_has_one_tick():
+    figure = learning_curves({"CE": [0.5]})
+    figure.canvas.draw()
+    low, high = figure.axes[0].get_xlim()
+    ticks = [tick for tick in figure.axes[0].get_xticks() if low <= tick <= high]
+    assert ticks == [1.0]
+
+
 def test_without_matplotlib(monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
     with pytest.raises(ImportError, match=r'pip install "keras-noisy\[recipes\]"'):

@@ -55,3 +55,19 @@ def test_keeps_the_shape():
     pull = initial_pull(z, 50)
     assert pull.shape == (2, 3)
     assert pull[1, 2] == initial_pull(z[1, 2], 50)
+
+
+def test_extreme_logits():
+    assert initial_pull(np.array([-1e4, 1e4]), 10).tolist() == [0.0, 0.0]
+
+
+@pytest.mark.parametrize("num_classes", [1, 2.5, None])
+def test_bad_classes(num_classes):
+    with pytest.raises(ValueError, match="`num_classes` must be an integer of at least 2"):
+        initial_pull(0.0, num_classes)
+
+
+@pytest.mark.parametrize("logit_std", [-1.0, 6.0, np.nan])
+def test_bad_spread(logit_std):
+    with pytest.raises(ValueError, match="`logit_std` must be a number from 0 to 5"):
+        initial_pull(0.0, 10, logit_std)

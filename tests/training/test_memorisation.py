@@ -20,6 +20,12 @@ def test_no_wrong_label():
     assert np.isnan(memorised(IDENTITY, np.eye(4), np.arange(4), np.arange(4)))
 
 
+def test_a_diverged_model_has_no_figure():
+    assert np.isnan(
+        memorised(IDENTITY, np.full((2, 3), np.nan), np.array([0, 1]), np.array([1, 1]))
+    )
+
+
 def test_lengths_must_agree():
     with pytest.raises(ValueError, match="Received: 4, 3 and 4 entries"):
         memorised(IDENTITY, np.eye(4), np.arange(3), np.arange(4))

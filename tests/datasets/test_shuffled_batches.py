@@ -1,0 +1,70 @@
+from itertools import chain
+
+import keras
+import numpy as np
+import pytest
+from support import to_numpy
+
+from keras_noisy.datasets import ShuffledBatches
+
+
+class Recorder(keras.Model):
+    """Remembers the inputs of each training batch."""
+
+    def __init__(self):
+        super().__init__()
+        self.dense = keras.layers.Dense(1)
+        self.batches = []
+
+    def call(self, inputs, training=False):
+        if training:
+            self.batches.append(to_numpy(inputs)[:, 0].astype(int).tolist())
+        return self.dense(inputs)
+
+
+def fit(data, epochs=3):
+    keras.utils.set_random_seed(0)
+    model = Recorder()
+    model(np.zeros((1, 1), "float32"))
+    model.compile("sgd", "mse", run_eagerly=True, jit_compile=False)
+    model.fit(data, epochs=epochs, shuffle=False, verbose=0)
+    return [batch for batch in model.batches if max(batch) > 0 or len(batch) > 1]
+
+
+@pytest.mark.skipif(keras.backend.backend() == "jax", reason="JAX trains in a graph only")
+def test_every_epoch_has_its_own_order():
+    x = np.arange(10, dtype="float32")[:, np.newaxis]
+    batches = fit(ShuffledBatches(x, x, batch_size=4))
+    assert [len(batch) for batch in batches] == [4, 4, 2] * 3
+    epochs = [list(chain(*batches[start : start + 3])) for start in (0, 3, 6)]
+    for epoch in epochs:
+        assert sorted(epoch) == list(range(10))
+    assert epochs[0] != epochs[1] != epochs[2] != epochs[0]
+
+
+@pytest.mark.backend_free
+def test_order_is_a_function_of_seed_and_epoch():
+    x, y = np.arange(50), np.arange(50) * 2
+    orders = {}
+    for seed in (0, 1):
+        for _ in range(2):
+            data = ShuffledBatches(x, y, batch_size=50, seed=seed)
+            for epoch in range(3):
+                inputs, labels = data[0]
+                np.testing.assert_array_equal(labels, 2 * inputs)
+                orders.setdefault((seed, epoch), set()).add(tuple(inputs.tolist()))
+                data.on_epoch_end()
+    assert all(len(found) == 1 for found in orders.values())
+    assert len(set.union(*orders.values())) == 6
+
+
+@pytest.mark.backend_free
+def test_bad_input():
+    with pytest.raises(ValueError, match="Received: 3 and 2 samples"):
+        ShuffledBatches(np.zeros(3), np.zeros(2), batch_size=1)
+    with pytest.raises(ValueError, match="Received: 0 and 0 samples"):
+        ShuffledBatches(np.zeros(0), np.zeros(0), batch_size=1)
+    with pytest.raises(
+        ValueError, match=r"`batch_size` must be at least 1. Received: batch_size=0"
+    ):
+        ShuffledBatches(np.zeros(3), np.zeros(3), batch_size=0)
