@@ -26,7 +26,7 @@ class LogitBias(keras.layers.Layer):
     the model's output.
 
     Args:
-        epsilon: The bias in units of the logits, a number from -80 to 80; or `"auto"` (default),
+        epsilon: The bias in units of the logits, a number from -60 to 60; or `"auto"` (default),
             `keras_noisy.calibration.logit_bias(K)` for K classes.
         **kwargs: Arguments of `keras.layers.Layer`.
 

@@ -12,8 +12,8 @@ Tensor = Any
 
 _calibrated = constant_in_graphs(logit_bias)
 
-# Beyond, e^eps leaves the range of float32. The calibrated bias of a million classes is 12.
-_LARGEST = 80.0
+# Up to here the gradient keeps its digits in float32. The calibrated bias of a million classes is 12.
+_LARGEST = 60.0
 # Where both forms below hold every digit.
 _LIKELY = -1.0
 
@@ -48,7 +48,7 @@ def add_logit_bias(log_prob: Tensor, epsilon: Any) -> Tensor:
 
     Args:
         log_prob: Float tensor (…,), never positive.
-        epsilon: Number, or scalar float tensor, between -80 and 80.
+        epsilon: Number, or scalar float tensor, from -60 to 60.
 
     Returns:
         Float tensor (…,), never positive.

@@ -41,7 +41,7 @@ class RobustLoss(keras.losses.Loss, abc.ABC):
 
     Args:
         logit_bias: What is added to the label's logit inside the loss. `None` (default) adds
-            nothing; a float adds that much, in units of the logits, from -80 to 80; `"auto"` adds
+            nothing; a float adds that much, in units of the logits, from -60 to 60; `"auto"` adds
             `keras_noisy.calibration.logit_bias(K)`, found from the number of classes K alone.
         from_logits: Whether `y_pred` holds logits. Defaults to `False`: probabilities, as in Keras.
             Prefer logits where you can: a softmax in half precision rounds hard samples to 0.

@@ -113,14 +113,14 @@ def exact_bias(log_prob, epsilon):
         return float(biased), float(1 / (1 + c * mpmath.exp(u)))
 
 
-@pytest.mark.parametrize("epsilon", [-80.0, -35.0, -3.0, 0.0, 1e-3, 4.84, 35.0, 60.0, 80.0])
+@pytest.mark.parametrize("epsilon", [-60.0, -35.0, -3.0, 0.0, 1e-3, 4.84, 35.0, 60.0])
 def test_bias_over_its_whole_range(epsilon):
     log_prob = -np.concatenate([[0.0], np.geomspace(1e-6, 2e4, 80)]).astype("float32")
     exact = np.array([exact_bias(u, epsilon) for u in log_prob.astype("float64")])
     biased = to_numpy(add_logit_bias(tensor(log_prob), epsilon))
     np.testing.assert_allclose(biased, exact[:, 0], rtol=1e-5, atol=1e-20)
     slope = gradient(lambda u: add_logit_bias(u, epsilon), log_prob)
-    np.testing.assert_allclose(slope, exact[:, 1], rtol=1e-4, atol=1e-30)
+    np.testing.assert_allclose(slope, exact[:, 1], rtol=1e-5, atol=1e-30)
 
 
 @given(
