@@ -40,7 +40,9 @@ def test_losses_stand_at_the_top(name):
     assert issubclass(getattr(keras_noisy, name), keras.losses.Loss)
 
 
-@pytest.mark.skipif("EXPECT_NO_TENSORFLOW" not in os.environ, reason="is set where it is not")
+@pytest.mark.skipif(
+    "EXPECT_NO_TENSORFLOW" not in os.environ, reason="for the row without TensorFlow"
+)
 def test_tensorflow_is_not_installed():
     """Or the row that shows that all works without it would show nothing."""
     assert importlib.util.find_spec("tensorflow") is None
