@@ -1,7 +1,6 @@
 """Set-up shared by all tests, and the markers that keep one off a backend it isn't for."""
 
 import atexit
-import importlib.util
 import os
 import shutil
 import tempfile
@@ -34,15 +33,11 @@ if keras.backend.backend() == "tensorflow":
         tf.config.list_physical_devices("CPU")[0], [tf.config.LogicalDeviceConfiguration()] * 2
     )
 
-HAS_TENSORFLOW = importlib.util.find_spec("tensorflow") is not None
-
 
 def pytest_collection_modifyitems(items):
     for item in items:
         if item.get_closest_marker("tensorflow") and keras.backend.backend() != "tensorflow":
             item.add_marker(pytest.mark.skip(reason="tests the TensorFlow backend"))
-        if item.get_closest_marker("needs_tensorflow") and not HAS_TENSORFLOW:
-            item.add_marker(pytest.mark.skip(reason="TensorFlow is not installed"))
 
 
 @pytest.fixture(autouse=True)
