@@ -48,8 +48,7 @@ def get(identifier: Any) -> Any:
             loss = keras.saving.deserialize_keras_object(identifier)
             if isinstance(loss, RobustLoss):
                 return loss
-        name = str(identifier.get("class_name")).lower()
-        if name in _BY_NAME and not identifier.get("registered_name"):
+        elif (name := str(identifier.get("class_name")).lower()) in _BY_NAME:
             return _BY_NAME[name].from_config(identifier.get("config") or {})
     raise ValueError(
         f"`identifier` must be a loss of keras_noisy, its configuration, or one of the names "
