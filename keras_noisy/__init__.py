@@ -2,15 +2,47 @@
 
 from keras_noisy import calibration, datasets, layers, losses, models, noise, plots, training
 from keras_noisy.layers import LogitBias
-from keras_noisy.losses import CE, GCE, MAE
+from keras_noisy.losses import (
+    AEL,
+    AGCE,
+    AUL,
+    CE,
+    GCE,
+    JS,
+    MAE,
+    NCE,
+    NFL,
+    NGCE,
+    NNCE,
+    RCE,
+    SCE,
+    BiTempered,
+    FocalCE,
+    PHuberCE,
+    TaylorCE,
+)
 
 __version__ = "0.1.0.dev0"
 
 __all__ = [
+    "AEL",
+    "AGCE",
+    "AUL",
     "CE",
     "GCE",
+    "JS",
     "MAE",
+    "NCE",
+    "NFL",
+    "NGCE",
+    "NNCE",
+    "RCE",
+    "SCE",
+    "BiTempered",
+    "FocalCE",
     "LogitBias",
+    "PHuberCE",
+    "TaylorCE",
     "calibration",
     "datasets",
     "layers",

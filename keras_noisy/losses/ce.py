@@ -21,15 +21,16 @@ class CE(LabelLoss):
     classes, and memorises wrong labels. It equals `keras.losses.SparseCategoricalCrossentropy`, but
     does not cut off probabilities below 1e-7.
 
-    Args:
-        logit_bias: `None` (default), a float, or `"auto"`: added to the label's logit in training.
-        from_logits: Whether `y_pred` holds logits. Defaults to `False`, probabilities.
-        ignore_class: Integer label that does not count. Defaults to `None`.
-        reduction: As in `keras.losses.Loss`. Defaults to `"sum_over_batch_size"`.
-        name: Optional name of the instance.
-        dtype: As in `keras.losses.Loss`, raised to float32 if it is less precise.
+    Properties:
 
-    Shapes, label formats and errors: see `keras_noisy.losses.RobustLoss`.
+    - Range: [0, inf).
+    - Symmetric: no.
+    - Use it: as the reference to compare with, and as one part of a sum.
+
+    Args:
+        **options: `logit_bias=None`, `from_logits=False`, `ignore_class=None`,
+            `reduction="sum_over_batch_size"`, `name=None`, `dtype=None`; see
+            `keras_noisy.losses.RobustLoss`, also for shapes, label formats and errors.
 
     Example:
 

@@ -1,16 +1,13 @@
-import numbers
 from typing import Any, Unpack
 
 import keras
 
+from keras_noisy.losses.hyperparameters import check_number
 from keras_noisy.losses.label_loss import LabelLoss
 from keras_noisy.losses.log_prob import one_minus_exp
 from keras_noisy.losses.robust_loss import LossOptions
 
 Tensor = Any
-
-# Below, q u is no number in float32. The loss has been the cross-entropy since 1e-7.
-_SMALLEST = 1e-30
 
 
 @keras.saving.register_keras_serializable(package="keras_noisy")
@@ -23,19 +20,20 @@ class GCE(LabelLoss):
     loss = (1 - p_y^q) / q
     ```
 
-    For `q -> 0` it is the cross-entropy, for `q = 1` it is `1 - p_y`, half of `keras_noisy.MAE`. It
-    lies in [0, 1/q].
+    For `q -> 0` it is the cross-entropy, for `q = 1` it is `1 - p_y`, half of `keras_noisy.MAE`.
+
+    Properties:
+
+    - Range: [0, 1 / q].
+    - Symmetric: no; only for `q=1`.
+    - Use it: as a strong default for up to about 100 classes; with more, take a smaller `q`
+      or a logit bias.
 
     Args:
         q: Number in (0, 1]; larger is more robust and learns more slowly. Defaults to `0.7`.
-        logit_bias: `None` (default), a float, or `"auto"`: added to the label's logit in training.
-        from_logits: Whether `y_pred` holds logits. Defaults to `False`, probabilities.
-        ignore_class: Integer label that does not count. Defaults to `None`.
-        reduction: As in `keras.losses.Loss`. Defaults to `"sum_over_batch_size"`.
-        name: Optional name of the instance.
-        dtype: As in `keras.losses.Loss`, raised to float32 if it is less precise.
-
-    Shapes, label formats and errors: see `keras_noisy.losses.RobustLoss`.
+        **options: `logit_bias=None`, `from_logits=False`, `ignore_class=None`,
+            `reduction="sum_over_batch_size"`, `name=None`, `dtype=None`; see
+            `keras_noisy.losses.RobustLoss`, also for shapes, label formats and errors.
 
     Raises:
         ValueError: If `q` is not a number in (0, 1].
@@ -55,12 +53,8 @@ class GCE(LabelLoss):
 
     def __init__(self, q: float = 0.7, **options: Unpack[LossOptions]) -> None:
         super().__init__(**options)
-        is_number = isinstance(q, numbers.Real) and not isinstance(q, bool)
-        if not is_number or not _SMALLEST <= q <= 1.0:
-            raise ValueError(
-                f"`q` must be a number in (0, 1], and not below {_SMALLEST:g}. Received: q={q!r}"
-            )
-        self.q = float(q)
+        # Below, q u is no number in float32. The loss has been the cross-entropy since 1e-7.
+        self.q = check_number("q", q, "(0, 1]", not_below=1e-30)
 
     def of_log_prob(self, log_prob: Tensor) -> Tensor:
         return one_minus_exp(self.q * log_prob) / self.q

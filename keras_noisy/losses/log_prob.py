@@ -26,19 +26,35 @@ def label_log_prob(index: Tensor, y_pred: Tensor, from_logits: bool) -> Tensor:
     Returns:
         Float tensor (…,), never positive.
     """
+    label = ops.expand_dims(index, axis=-1)
     if not from_logits:
-        return _log(_take(y_pred, index))
+        return ops.squeeze(_log(take(y_pred, label)), axis=-1)
     if keras.backend.backend() == "jax":
         # Relative to the largest logit: a logsumexp of 1e4 has lost the digits that count.
         relative = y_pred - ops.stop_gradient(ops.max(y_pred, axis=-1, keepdims=True))
-        return _not_positive(_take(relative, index) - ops.log(ops.sum(ops.exp(relative), axis=-1)))
+        log_sum = ops.log(ops.sum(ops.exp(relative), axis=-1))
+        return _not_positive(ops.squeeze(take(relative, label), axis=-1) - log_sum)
     # TensorFlow's and PyTorch's fused kernels; on JAX this op would build a one-hot tensor.
     return _not_positive(-ops.sparse_categorical_crossentropy(index, y_pred, from_logits=True))
 
 
-def class_log_probs(y_pred: Tensor, from_logits: bool) -> Tensor:
-    """Log-probability of every class, (…, K): `label_log_prob` as if each were the label."""
-    return ops.log_softmax(y_pred, axis=-1) if from_logits else _log(y_pred)
+def class_log_probs(y_pred: Tensor, from_logits: bool, bias: Tensor = None) -> Tensor:
+    """Log-probability of every class.
+
+    Args:
+        y_pred: Float tensor (…, K), logits or probabilities.
+        from_logits: Which of the two it is.
+        bias: Optional float tensor (…, K), added to the logits first.
+
+    Returns:
+        Float tensor (…, K): `label_log_prob` as if each class were the label.
+    """
+    if bias is None:
+        return ops.log_softmax(y_pred, axis=-1) if from_logits else _log(y_pred)
+    logits = y_pred if from_logits else _log(y_pred)
+    # Relative to the largest logit: beside a logit of 1e4 the bias would lose its digits.
+    relative = logits - ops.stop_gradient(ops.max(logits, axis=-1, keepdims=True))
+    return ops.log_softmax(relative + bias, axis=-1)
 
 
 def one_minus_exp(x: Tensor) -> Tensor:
@@ -50,8 +66,9 @@ def one_minus_exp(x: Tensor) -> Tensor:
     return ops.where(x > -1.0, -ops.expm1(x), 1.0 - ops.exp(x))
 
 
-def _take(values: Tensor, index: Tensor) -> Tensor:
-    return ops.squeeze(ops.take_along_axis(values, ops.expand_dims(index, -1), axis=-1), axis=-1)
+def take(values: Tensor, label: Tensor) -> Tensor:
+    """Values (…, n) of the labels (…, n), out of the values (…, K) of all classes."""
+    return ops.take_along_axis(values, label, axis=-1)
 
 
 def _log(probabilities: Tensor) -> Tensor:

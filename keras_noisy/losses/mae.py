@@ -18,22 +18,23 @@ class MAE(LabelLoss):
     loss = sum_j |[j = y] - p_j| = 2 (1 - p_y)
     ```
 
-    It lies in [0, 2] and tolerates symmetric label noise, but with many classes a fresh network
+    It tolerates symmetric label noise, but with many classes a fresh network
     stands where it has no gradient: give it `logit_bias="auto"`. Two other scales are in use:
     some authors leave out the factor 2, which halves the gradient, and
     `keras.losses.MeanAbsoluteError` on one-hot targets divides by the number of classes, which makes
     it all but vanish. For a soft target it is the average over labels drawn from that target,
     `2 sum_k t_k (1 - p_k)`.
 
-    Args:
-        logit_bias: `None` (default), a float, or `"auto"`: added to the label's logit in training.
-        from_logits: Whether `y_pred` holds logits. Defaults to `False`, probabilities.
-        ignore_class: Integer label that does not count. Defaults to `None`.
-        reduction: As in `keras.losses.Loss`. Defaults to `"sum_over_batch_size"`.
-        name: Optional name of the instance.
-        dtype: As in `keras.losses.Loss`, raised to float32 if it is less precise.
+    Properties:
 
-    Shapes, label formats and errors: see `keras_noisy.losses.RobustLoss`.
+    - Range: [0, 2].
+    - Symmetric: yes.
+    - Use it: with `logit_bias="auto"` where there are more than about 10 classes.
+
+    Args:
+        **options: `logit_bias=None`, `from_logits=False`, `ignore_class=None`,
+            `reduction="sum_over_batch_size"`, `name=None`, `dtype=None`; see
+            `keras_noisy.losses.RobustLoss`, also for shapes, label formats and errors.
 
     Example:
 

@@ -3,7 +3,7 @@
 import abc
 import math
 import numbers
-from typing import Any, TypedDict
+from typing import Any, Self, TypedDict, Unpack
 
 import keras
 import numpy as np
@@ -137,6 +137,25 @@ class RobustLoss(keras.losses.Loss, abc.ABC):
                 "Received: from_logits=True. Set `from_logits=False` or remove the softmax."
             )
 
+    # So that `numpy.float64(10) * loss` asks the loss and does not make an array of it.
+    __array_ufunc__ = None
+
+    def __mul__(self, weight: Any) -> Any:
+        is_number = isinstance(weight, numbers.Real) and not isinstance(weight, bool)
+        return _sum([self], [weight]) if is_number else NotImplemented
+
+    __rmul__ = __mul__
+
+    def __add__(self, other: Any) -> Any:
+        return _sum([self, other]) if isinstance(other, RobustLoss) else NotImplemented
+
+    def __radd__(self, other: Any) -> Any:
+        return self if isinstance(other, int) and other == 0 else NotImplemented  # sum() starts so
+
+    def with_options(self, **options: Unpack[LossOptions]) -> Self:
+        """Returns a copy with other options: `logit_bias`, `from_logits` and so on."""
+        return type(self).from_config({**self.get_config(), **options})
+
     def get_config(self) -> dict[str, Any]:
         dtype = self._requested_dtype
         if isinstance(dtype, keras.DTypePolicy):
@@ -148,6 +167,12 @@ class RobustLoss(keras.losses.Loss, abc.ABC):
             "ignore_class": self.ignore_class,
             "dtype": dtype,
         }
+
+
+def _sum(losses: list[RobustLoss], weights: list[Any] | None = None) -> RobustLoss:
+    from keras_noisy.losses.weighted_sum import WeightedSum  # which is a RobustLoss itself
+
+    return WeightedSum(losses, weights)
 
 
 class _BoundLoss(keras.losses.Loss):

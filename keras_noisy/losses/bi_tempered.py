@@ -1,0 +1,110 @@
+from typing import Any, Unpack
+
+import keras
+from keras import ops
+
+from keras_noisy.losses.hyperparameters import check_number
+from keras_noisy.losses.log_prob import one_minus_exp
+from keras_noisy.losses.robust_loss import LossOptions
+from keras_noisy.losses.row_loss import RowLoss
+
+Tensor = Any
+
+# Newton steps for the normaliser.
+_STEPS = 5
+
+
+@keras.saving.register_keras_serializable(package="keras_noisy")
+class BiTempered(RowLoss):
+    """Bi-tempered logistic loss: a bounded logarithm over a heavy-tailed softmax.
+
+    Formula:
+
+    ```
+    loss = -log_t1(P_y) - (1 - sum_j P_j^(2 - t1)) / (2 - t1)
+    P_j = exp_t2(z_j - lambda),    lambda such that sum_j P_j = 1
+
+    log_t(x) = (x^(1 - t) - 1) / (1 - t),    exp_t(x) = max(0, 1 + (1 - t) x)^(1 / (1 - t))
+    ```
+
+    For `t1 = t2 = 1`, where these are the usual logarithm and exponential, it is the cross-entropy.
+    The normaliser `lambda` is found by Newton's method until the total mass is 1 to 1e-6, and the
+    gradient is exact. With `from_logits=False` the logits are taken to be `log p`.
+
+    Properties:
+
+    - Range: [0, 1 / (1 - t1)).
+    - Symmetric: no.
+    - Use it: with many classes and no bias: the heavy tail keeps a gradient where the label is
+      unlikely. A logit bias is possible and hardly needed.
+
+    Args:
+        t1: Number in [0, 1], the temperature of the logarithm; smaller bounds the loss lower.
+            Defaults to `0.8`.
+        t2: Number in [1, 5], the temperature of the exponential; larger makes the tail heavier.
+            Defaults to `1.2`.
+        **options: `logit_bias=None`, `from_logits=False`, `ignore_class=None`,
+            `reduction="sum_over_batch_size"`, `name=None`, `dtype=None`; see
+            `keras_noisy.losses.RobustLoss`, also for shapes, label formats and errors.
+    Raises:
+        ValueError: If `t1` or `t2` is not such a number.
+
+    Example:
+
+    >>> import keras_noisy
+    >>> loss = keras_noisy.BiTempered(t1=0.5, t2=1.0)
+    >>> round(float(loss([1], [[0.25, 0.5, 0.25]])), 4)
+    0.3215
+
+    References:
+
+    - Amid, Warmuth, Anil, Koren, 2019, "Robust Bi-Tempered Logistic Loss Based on Bregman
+      Divergences", [NeurIPS 2019](https://arxiv.org/abs/1906.03361).
+    """
+
+    def __init__(self, t1: float = 0.8, t2: float = 1.2, **options: Unpack[LossOptions]) -> None:
+        super().__init__(**options)
+        self.t1 = check_number("t1", t1, "[0, 1]")
+        self.t2 = check_number("t2", t2, "[1, 5]")
+
+    def of_log_probs(self, log_prob: Tensor, log_probs: Tensor) -> Tensor:
+        if self.t2 > 1.0:
+            normaliser = self._normaliser(log_probs)
+            log_prob = self._log_tempered(log_prob - normaliser)
+            log_probs = self._log_tempered(log_probs - normaliser)
+        # (1 - sum P^(2 - t1)) is sum P (1 - P^(1 - t1)) for masses that sum to 1: nothing cancels.
+        mean = ops.sum(ops.exp(log_probs) * self._minus_log_t1(log_probs), axis=-1, keepdims=True)
+        return self._minus_log_t1(log_prob) - (1.0 - self.t1) / (2.0 - self.t1) * mean
+
+    def _minus_log_t1(self, log_prob: Tensor) -> Tensor:
+        if self.t1 == 1.0:
+            return -log_prob
+        return one_minus_exp((1.0 - self.t1) * log_prob) / (1.0 - self.t1)
+
+    def _log_tempered(self, x: Tensor) -> Tensor:
+        """log exp_t2(x) for x <= 0."""
+        tail = self.t2 - 1.0
+        return -ops.log1p(-tail * x) / tail
+
+    def _normaliser(self, log_probs: Tensor) -> Tensor:
+        """The lambda of the formula, (…, 1), with its exact derivative."""
+        tail = self.t2 - 1.0
+        fixed = ops.stop_gradient(log_probs)
+
+        def mass_and_slope(z: Tensor, normaliser: Tensor) -> tuple[Tensor, Tensor]:
+            log_mass = self._log_tempered(z - normaliser)
+            mass = ops.sum(ops.exp(log_mass), axis=-1, keepdims=True)
+            return mass, ops.sum(ops.exp(self.t2 * log_mass), axis=-1, keepdims=True)
+
+        normaliser = ops.max(fixed, axis=-1, keepdims=True)
+        for _ in range(_STEPS):
+            # Newton's method for mass^-tail = 1, which is almost linear in lambda.
+            mass, slope = mass_and_slope(fixed, normaliser)
+            step = mass * ops.expm1(tail * ops.log(mass)) / (tail * slope)
+            normaliser = normaliser + step
+        # One plain step more, with a derivative: that of the solution (implicit function theorem).
+        mass, slope = mass_and_slope(log_probs, normaliser)
+        return normaliser + (mass - 1.0) / ops.stop_gradient(slope)
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "t1": self.t1, "t2": self.t2}

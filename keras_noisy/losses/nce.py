@@ -1,0 +1,43 @@
+import keras
+
+from keras_noisy.losses.ce import CE
+from keras_noisy.losses.normalised_loss import NormalisedLoss
+
+
+@keras.saving.register_keras_serializable(package="keras_noisy")
+class NCE(NormalisedLoss):
+    """Normalised cross-entropy.
+
+    Formula:
+
+    ```
+    loss = log p_y / sum_j log p_j
+    ```
+
+    Properties:
+
+    - Range: [0, 1).
+    - Symmetric: yes.
+    - Use it: as the first part of a sum, such as `10.0 * NCE() + 0.1 * AGCE(a=1.8, q=3.0)`. Alone
+      its gradient is about `1 / (K log K)`, for easy and for hard samples: with many classes it
+      needs a large weight, and no logit bias mends that.
+
+    Args:
+        **options: `logit_bias=None`, `from_logits=False`, `ignore_class=None`,
+            `reduction="sum_over_batch_size"`, `name=None`, `dtype=None`; see
+            `keras_noisy.losses.RobustLoss`, also for shapes, label formats and errors.
+
+    Example:
+
+    >>> import keras_noisy
+    >>> loss = keras_noisy.NCE()
+    >>> float(loss([1], [[0.25, 0.5, 0.25]]))
+    0.2
+
+    References:
+
+    - Ma, Huang, Wang, Romano, Erfani, Bailey, 2020, "Normalized Loss Functions for Deep Learning
+      with Noisy Labels", [ICML 2020](https://arxiv.org/abs/2006.13554).
+    """
+
+    numerator = CE()
