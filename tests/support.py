@@ -11,23 +11,30 @@ def to_numpy(tensor):
     return keras.ops.convert_to_numpy(keras.ops.cast(tensor, "float32")).astype("float64")
 
 
-def gradient(function, x, dtype="float32"):
-    """Gradient of the sum of `function(x)`, as a float64 array."""
+def value_and_gradient(function, x, dtype="float32"):
+    """`function(x)`, and the gradient of its sum, as float64 arrays."""
     x = keras.ops.convert_to_tensor(x, dtype=dtype)
     if BACKEND == "tensorflow":
         import tensorflow as tf
 
         with tf.GradientTape() as tape:
             tape.watch(x)
-            total = tf.reduce_sum(function(x))
-        return to_numpy(tape.gradient(total, x))
+            value = function(x)
+        return to_numpy(value), to_numpy(tape.gradient(value, x))
     if BACKEND == "jax":
         import jax
 
-        return to_numpy(jax.grad(lambda v: function(v).sum())(x))
+        value, pull_back = jax.vjp(function, x)
+        return to_numpy(value), to_numpy(pull_back(jax.numpy.ones_like(value))[0])
     x.requires_grad_(True)
-    function(x).sum().backward()
-    return to_numpy(x.grad)
+    value = function(x)
+    value.sum().backward()
+    return to_numpy(value.detach()), to_numpy(x.grad)
+
+
+def gradient(function, x, dtype="float32"):
+    """Gradient of the sum of `function(x)`, as a float64 array."""
+    return value_and_gradient(function, x, dtype)[1]
 
 
 def compiled(function):

@@ -6,7 +6,7 @@ from typing import Any
 from keras import ops
 
 from keras_noisy.losses.labels import class_count
-from keras_noisy.losses.log_prob import class_log_probs, label_log_prob
+from keras_noisy.losses.log_prob import class_log_probs, class_margins, label_log_prob, take
 from keras_noisy.losses.logit_bias import add_logit_bias
 from keras_noisy.losses.robust_loss import RobustLoss
 
@@ -31,23 +31,28 @@ class LabelLoss(RobustLoss):
     def of_log_prob(self, log_prob: Tensor) -> Tensor:
         """The loss as a function of `u = log p_y <= 0`, elementwise.
 
-        It must be finite, and have a finite gradient, for u from -3e4 to 0.
+        It must be finite, and have a finite gradient, for u from -2e5 to 0.
         """
 
     def loss_of_labels(self, index: Tensor, y_pred: Tensor) -> Tensor:
-        log_prob = label_log_prob(index, y_pred, self.from_logits)
-        return self._biased(log_prob, y_pred)
+        epsilon = self.epsilon(class_count(y_pred))
+        if epsilon >= 0.0:
+            log_prob = add_logit_bias(label_log_prob(index, y_pred, self.from_logits), epsilon)
+        else:
+            each = self._each_as_label(y_pred, epsilon)
+            log_prob = ops.squeeze(take(each, ops.expand_dims(index, axis=-1)), axis=-1)
+        return self.of_log_prob(log_prob)
 
     def loss_of_targets(self, targets: Tensor, y_pred: Tensor) -> Tensor:
-        log_probs = class_log_probs(y_pred, self.from_logits)
+        log_probs = self._each_as_label(y_pred, self.epsilon(class_count(y_pred)))
         # A class that is not a label may be impossible: log 0 must not meet its weight 0.
         counts = targets > 0.0
-        log_probs = ops.where(counts, log_probs, 0.0)
-        losses = self._biased(log_probs, y_pred)
+        losses = self.of_log_prob(ops.where(counts, log_probs, 0.0))
         return ops.sum(ops.where(counts, targets * losses, 0.0), axis=-1)
 
-    def _biased(self, log_prob: Tensor, y_pred: Tensor) -> Tensor:
-        epsilon = self.epsilon(class_count(y_pred))
-        if epsilon:
-            log_prob = add_logit_bias(log_prob, epsilon)
-        return self.of_log_prob(log_prob)
+    def _each_as_label(self, y_pred: Tensor, epsilon: float) -> Tensor:
+        """The biased log-probability of each class, (…, K), as if it were the label."""
+        if epsilon < 0.0 and self.from_logits:
+            # A negative bias acts where the label is all but certain, and u has lost its digits.
+            return -ops.softplus(-(class_margins(y_pred) + epsilon))
+        return add_logit_bias(class_log_probs(y_pred, self.from_logits), epsilon)

@@ -7,6 +7,9 @@ from keras import ops
 
 Tensor = Any
 
+# A normal float32 number. The usual 1e-7 would cut off the gradient of hard samples.
+_TINY = 1e-37
+
 
 def label_log_prob(index: Tensor, y_pred: Tensor, from_logits: bool) -> Tensor:
     """Log-probability of the label.
@@ -57,6 +60,23 @@ def class_log_probs(y_pred: Tensor, from_logits: bool, bias: Tensor = None) -> T
     return ops.log_softmax(relative + bias, axis=-1)
 
 
+def class_margins(logits: Tensor) -> Tensor:
+    """Margin of every class, `m_k = z_k - logsumexp(z_j, j != k)`, (…, K).
+
+    Unlike `log p_k - log(1 - p_k)` it keeps all digits of a class that is all but certain, and costs
+    a few passes over the logits more.
+    """
+    top = ops.max(logits, axis=-1, keepdims=True)
+    relative = logits - ops.stop_gradient(top)
+    exp = ops.exp(relative)
+    # Without the largest, which would swallow the digits of the others; ties count as others.
+    first = ops.expand_dims(ops.argmax(logits, axis=-1), axis=-1)
+    is_first = ops.equal(ops.arange(logits.shape[-1], dtype=first.dtype), first)
+    others = ops.sum(ops.where(is_first, 0.0, exp), axis=-1, keepdims=True)
+    rest = ops.where(is_first, others, others + (take(exp, first) - exp))
+    return relative - ops.log(ops.where(rest < _TINY, _TINY, rest))
+
+
 def one_minus_exp(x: Tensor) -> Tensor:
     """1 - e^x for x <= 0, with every digit of the value and of its gradient.
 
@@ -73,9 +93,7 @@ def take(values: Tensor, label: Tensor) -> Tensor:
 
 def _log(probabilities: Tensor) -> Tensor:
     """Log of probabilities, never positive, finite at 0."""
-    # 1e-37 is a normal float32 number. The usual 1e-7 would cut off the gradient of hard samples.
-    tiny = 1e-37
-    return _not_positive(ops.log(ops.where(probabilities < tiny, tiny, probabilities)))
+    return _not_positive(ops.log(ops.where(probabilities < _TINY, _TINY, probabilities)))
 
 
 def _not_positive(log_prob: Tensor) -> Tensor:

@@ -53,6 +53,8 @@ def add_logit_bias(log_prob: Tensor, epsilon: Any) -> Tensor:
     Returns:
         Float tensor (…,), never positive.
     """
+    if isinstance(epsilon, float) and epsilon == 0.0:
+        return log_prob
     epsilon = ops.convert_to_tensor(epsilon, dtype=log_prob.dtype)
     # The formula keeps every digit of a likely label, and overflows for one that is all but
     # impossible. That one takes the same thing by way of its margin, which in turn overflows at

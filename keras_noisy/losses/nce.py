@@ -40,4 +40,4 @@ class NCE(NormalisedLoss):
       with Noisy Labels", [ICML 2020](https://arxiv.org/abs/2006.13554).
     """
 
-    numerator = CE()
+    numerator = CE(name="numerator")

@@ -51,7 +51,7 @@ class NFL(NormalisedLoss):
 
     def __init__(self, gamma: float = 0.5, **options: Unpack[LossOptions]) -> None:
         super().__init__(**options)
-        self._numerator = FocalCE(gamma)
+        self._numerator = FocalCE(gamma, name="numerator")
         self.gamma = self._numerator.gamma
 
     @property

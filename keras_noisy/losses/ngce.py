@@ -49,7 +49,7 @@ class NGCE(NormalisedLoss):
 
     def __init__(self, q: float = 0.7, **options: Unpack[LossOptions]) -> None:
         super().__init__(**options)
-        self._numerator = GCE(q)
+        self._numerator = GCE(q, name="numerator")
         self.q = self._numerator.q
 
     @property

@@ -22,10 +22,11 @@ class TaylorCE(LabelLoss):
     ```
 
     With one term it is `1 - p_y`, half of `keras_noisy.MAE`; with many it is the cross-entropy.
+    Where `p_y = 0` it is `harmonic(order) = 1 + 1/2 + … + 1/order`.
 
     Properties:
 
-    - Range: [0, harmonic(order)], with harmonic(n) = 1 + 1/2 + … + 1/n.
+    - Range: [0, harmonic(order)].
     - Symmetric: no; only for `order=1`.
     - Use it: as `keras_noisy.GCE`, with a whole number to choose; about 2 for few classes, more for
       many.

@@ -1,26 +1,117 @@
-"""Every loss of the package with its definition, a function of p_y in float64."""
+"""Every loss of the package beside its reference in float64."""
 
 from typing import NamedTuple
 
 import numpy as np
+import pytest
+from references import batch_reference
 
 import keras_noisy
+from keras_noisy.losses import LabelLoss, RowLoss, WeightedSum
 
 
 class Case(NamedTuple):
-    name: str
     loss: type
     arguments: dict
-    of_probability: object
+
+    @property
+    def name(self):
+        values = ", ".join(f"{key}={value:g}" for key, value in self.arguments.items())
+        return f"{self.loss.__name__}({values})"
 
     def make(self, **options):
         return self.loss(**{**self.arguments, "from_logits": True, "reduction": None, **options})
 
+    def reference(self, labels, logits, epsilon=0.0):
+        """Values (B,) and gradients with respect to the logits (B, K)."""
+        return batch_reference(self.loss.__name__, self.arguments, labels, logits, epsilon)
 
-CASES = [
-    Case("CE", keras_noisy.CE, {}, lambda p: -np.log(p)),
-    Case("MAE", keras_noisy.MAE, {}, lambda p: 2 * (1 - p)),
-    Case("GCE", keras_noisy.GCE, {}, lambda p: (1 - p**0.7) / 0.7),
-    Case("GCE(q=0.2)", keras_noisy.GCE, {"q": 0.2}, lambda p: (1 - p**0.2) / 0.2),
-    Case("GCE(q=1)", keras_noisy.GCE, {"q": 1.0}, lambda p: 1 - p),
+
+class SumCase(NamedTuple):
+    parts: list
+    weights: list
+
+    loss = WeightedSum
+    name = "WeightedSum"
+
+    @property
+    def arguments(self):
+        return {
+            "losses": [part.loss(**part.arguments) for part in self.parts],
+            "weights": self.weights,
+        }
+
+    make = Case.make
+
+    def reference(self, labels, logits, epsilon=0.0):
+        each = [part.reference(labels, logits, epsilon) for part in self.parts]
+        return tuple(
+            sum(weight * result[i] for weight, result in zip(self.weights, each, strict=True))
+            for i in (0, 1)
+        )
+
+
+# With its defaults, each class.
+DEFAULTS = [
+    Case(loss, {})
+    for loss in (
+        *(keras_noisy.CE, keras_noisy.MAE, keras_noisy.GCE, keras_noisy.SCE, keras_noisy.RCE),
+        *(keras_noisy.TaylorCE, keras_noisy.PHuberCE, keras_noisy.FocalCE, keras_noisy.AGCE),
+        *(keras_noisy.AUL, keras_noisy.AEL, keras_noisy.JS, keras_noisy.NCE, keras_noisy.NFL),
+        *(keras_noisy.NGCE, keras_noisy.NNCE, keras_noisy.BiTempered),
+    )
+] + [
+    SumCase([Case(keras_noisy.NCE, {}), Case(keras_noisy.AGCE, {"a": 1.8, "q": 3.0})], [10.0, 0.1])
 ]
+
+# With other hyperparameters: published ones, and the corners of their ranges.
+VARIANTS = [
+    Case(keras_noisy.GCE, {"q": 0.2}),
+    Case(keras_noisy.GCE, {"q": 1.0}),
+    Case(keras_noisy.SCE, {"alpha": 6.0, "beta": 0.1}),
+    Case(keras_noisy.RCE, {"A": 9.21}),
+    Case(keras_noisy.TaylorCE, {"order": 6}),
+    Case(keras_noisy.TaylorCE, {"order": 50}),
+    Case(keras_noisy.PHuberCE, {"tau": 2.0}),
+    Case(keras_noisy.FocalCE, {"gamma": 2.0}),
+    Case(keras_noisy.AGCE, {"a": 1e-5, "q": 0.5}),
+    Case(keras_noisy.AGCE, {"a": 6.0, "q": 1.5}),
+    Case(keras_noisy.AUL, {"a": 1.1, "q": 5.0}),
+    Case(keras_noisy.AUL, {"a": 3.0, "q": 0.1}),
+    Case(keras_noisy.AEL, {"a": 0.5}),
+    Case(keras_noisy.JS, {"weight": 0.1}),
+    Case(keras_noisy.JS, {"weight": 0.9}),
+    Case(keras_noisy.NFL, {"gamma": 2.0}),
+    Case(keras_noisy.NGCE, {"q": 0.1}),
+    Case(keras_noisy.NNCE, {"min_prob": 1e-4}),
+    Case(keras_noisy.BiTempered, {"t1": 0.5, "t2": 1.5}),
+    Case(keras_noisy.BiTempered, {"t1": 0.2, "t2": 4.0}),
+    Case(keras_noisy.BiTempered, {"t1": 1.0, "t2": 1.3}),
+    Case(keras_noisy.BiTempered, {"t1": 0.5, "t2": 1.0}),
+]
+
+OF_LABEL = [case for case in DEFAULTS + VARIANTS if issubclass(case.loss, LabelLoss)]
+OF_ROW = [case for case in DEFAULTS + VARIANTS if issubclass(case.loss, RowLoss)]
+
+# One of each kind, for what is the same in all losses of a kind.
+FAMILIES = [case for case in DEFAULTS if case.loss.__name__ in ("MAE", "NCE", "WeightedSum")]
+
+
+def _each(cases):
+    return pytest.mark.parametrize("case", cases, ids=[case.name for case in cases])
+
+
+every_variant = _each(DEFAULTS + VARIANTS)
+every_loss = _each(DEFAULTS)
+every_family = _each(FAMILIES)
+
+
+def some_batch(num_classes=30, batch=6, scale=3.0, seed=0):
+    """Integer labels (batch,) and normal logits (batch, num_classes) in float32."""
+    rng = np.random.default_rng(seed)
+    logits = (scale * rng.normal(size=(batch, num_classes))).astype("float32")
+    return rng.integers(0, num_classes, batch), logits
+
+
+def one_hot(labels, num_classes):
+    return np.eye(num_classes, dtype="float32")[labels]

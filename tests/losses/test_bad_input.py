@@ -3,18 +3,16 @@
 import keras
 import numpy as np
 import pytest
-from cases import CASES
+from cases import every_family
 from support import BACKEND, compiled, softmax, tensor, to_numpy
 
 import keras_noisy
-
-every_loss = pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 
 LOGITS = np.array([[3.0, -1.0, 0.5], [0.0, 2.0, -4.0], [1.0, 0.0, 1.0]], "float32")
 LABELS = np.array([0, 1, 2])
 
 
-@every_loss
+@every_family
 @pytest.mark.parametrize("label", [3, 1000, -1, -3, 2**31 - 1])
 def test_label_out_of_range(case, label):
     labels = np.array([0, label, 2])
@@ -24,7 +22,7 @@ def test_label_out_of_range(case, label):
     np.testing.assert_array_equal(np.isnan(losses), [False, True, False])
 
 
-@every_loss
+@every_family
 @pytest.mark.parametrize(
     "row", [[0.0, 0.0, 0.0], [1.0, 1.0, 0.0], [1.5, -0.5, 0.0]], ids=["empty", "two", "negative"]
 )
@@ -36,7 +34,7 @@ def test_target_that_is_no_distribution(case, row):
     np.testing.assert_array_equal(np.isnan(losses), [False, True, False])
 
 
-@every_loss
+@every_family
 def test_logits_taken_for_probabilities(case):
     loss = case.make(from_logits=False)
     mixed = np.array(softmax(LOGITS), "float32")
@@ -136,16 +134,44 @@ def test_unknown_logit_bias(value):
         keras_noisy.MAE(logit_bias=value)
 
 
-@pytest.mark.parametrize("q", [0, 1e-300, -0.5, 1.01, np.nan, "auto?", None, True])
-def test_unknown_q(q):
-    with pytest.raises(ValueError, match=r"`q` must be a number in \(0, 1\].*Received: q="):
-        keras_noisy.GCE(q=q)
+@pytest.mark.parametrize(
+    ("loss", "argument", "allowed", "values"),
+    [
+        (keras_noisy.GCE, "q", "(0, 1]", [0, 1e-300, -0.5, 1.01, np.nan, "auto?"]),
+        (keras_noisy.NGCE, "q", "(0, 1]", [0, 1.01]),
+        (keras_noisy.RCE, "A", "(0, 1e30]", [0, -4.0, np.inf]),
+        (keras_noisy.SCE, "A", "(0, 1e30]", [0.0]),
+        (keras_noisy.SCE, "alpha", "[0, 1e30]", [-0.1, np.inf]),
+        (keras_noisy.SCE, "beta", "[0, 1e30]", [-0.1, np.nan]),
+        (keras_noisy.TaylorCE, "order", "[1, 100000]", [0, -1, 2.0, 2.5, 10**6]),
+        (keras_noisy.PHuberCE, "tau", "[1, 1e30]", [0.99, 0, -1, np.inf]),
+        (keras_noisy.FocalCE, "gamma", "[0, 50]", [-0.1, 51, np.nan]),
+        (keras_noisy.NFL, "gamma", "[0, 50]", [-0.1, 51]),
+        (keras_noisy.AGCE, "a", "(0, 1000]", [0, -1, 1001]),
+        (keras_noisy.AGCE, "q", "(0, 10]", [0, -1, 11]),
+        (keras_noisy.AUL, "a", "(1, 1000]", [1, 1.0, 0.5, 1.0001, 1001]),
+        (keras_noisy.AUL, "q", "(0, 10]", [0, -1, 11]),
+        (keras_noisy.AEL, "a", "(0, 1000]", [0, -1, 1e-4, 1001]),
+        (keras_noisy.JS, "weight", "(0, 1)", [0, 1, 1.0, 1e-7, 1 - 1e-7, -0.5]),
+        (keras_noisy.NNCE, "min_prob", "(0, 0.5)", [0, 0.5, -1e-7]),
+        (keras_noisy.BiTempered, "t1", "[0, 1]", [1.01, -0.1, np.nan]),
+        (keras_noisy.BiTempered, "t2", "[1, 5]", [0.99, 5.1, np.inf]),
+    ],
+)
+def test_hyperparameter_out_of_range(loss, argument, allowed, values):
+    for value in (*values, None, True, "0.5", [0.5]):
+        with pytest.raises(
+            ValueError, match=f"`{argument}` must be .*Received: {argument}="
+        ) as error:
+            loss(**{argument: value})
+        assert allowed in str(error.value)
 
 
-@pytest.mark.parametrize("value", ["-1", 1.0, True, 2**40])
-def test_unknown_ignore_class(value):
-    with pytest.raises(ValueError, match="`ignore_class` must be None or an integer"):
-        keras_noisy.CE(ignore_class=value)
+def test_hyperparameters_that_do_not_fit_together():
+    with pytest.raises(ValueError, match="`alpha` or `beta` must be positive"):
+        keras_noisy.SCE(alpha=0, beta=0)
+    with pytest.raises(ValueError, match=r"`min_prob` must be below 1/K.*min_prob=0.4, K=3"):
+        keras_noisy.NNCE(min_prob=0.4, from_logits=True)(LABELS, LOGITS)
 
 
 def test_unknown_reduction():

@@ -1,107 +1,130 @@
-"""Values and gradients of every loss against its definition in float64."""
+"""Values and gradients of every loss against plain loops in float64."""
 
+import functools
+
+import keras
 import mpmath
 import numpy as np
 import pytest
-from cases import CASES
+from cases import DEFAULTS, OF_LABEL, VARIANTS, every_loss, every_variant, one_hot, some_batch
 from hypothesis import given
 from hypothesis import strategies as st
-from support import (
-    compiled,
-    finite_difference,
-    gradient,
-    label_probability,
-    softmax,
-    tensor,
-    to_numpy,
-)
+from support import compiled, gradient, softmax, tensor, to_numpy, value_and_gradient
 
 import keras_noisy
-from keras_noisy.calibration import logit_bias
 from keras_noisy.losses.logit_bias import add_logit_bias
 
-BIASES = [None, 2.5, -1.5, "auto"]
-
-every_loss = pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
-every_bias = pytest.mark.parametrize("bias", BIASES)
+SCALES = [1.0, 5.0, 50.0]
 
 
-def some_batch(num_classes=30, batch=6, scale=3.0, seed=0):
-    rng = np.random.default_rng(seed)
-    logits = (scale * rng.normal(size=(batch, num_classes))).astype("float32")
-    return rng.integers(0, num_classes, batch), logits
+def batch_of_scales(num_classes):
+    """Some labels that the logits favour, some that they don't, for each scale of the logits."""
+    batches = [some_batch(num_classes, 4, scale, seed) for seed, scale in enumerate(SCALES)]
+    labels = np.concatenate([labels for labels, _ in batches])
+    logits = np.concatenate([logits for _, logits in batches])
+    labels[::4] = logits[::4].argmax(axis=-1)
+    return labels, logits
 
 
-def epsilon_of(bias, num_classes):
-    return logit_bias(num_classes) if bias == "auto" else bias or 0.0
+def assert_agrees(result, expected, name=""):
+    """To 1e-5; and float32 knows a probability near 1 to 6e-8, so 1 - p to no more than that."""
+    (values, gradients), (true_values, true_gradients) = result, expected
+    floor = 3e-7 * max(1.0, np.abs(true_values).max())
+    np.testing.assert_allclose(values, true_values, rtol=1e-5, atol=floor, err_msg=name)
+    np.testing.assert_allclose(gradients, true_gradients, rtol=1e-5, atol=floor, err_msg=name)
 
 
-@every_loss
+every_bias = pytest.mark.parametrize("bias", [None, 4.84])
+every_size = pytest.mark.parametrize("num_classes", [3, 10, 100, 1000])
+
+
+@functools.cache
+def reference(case_name, num_classes, bias):
+    case = next(case for case in DEFAULTS + VARIANTS if case.name == case_name)
+    return case.reference(*batch_of_scales(num_classes), bias or 0.0)
+
+
+@every_variant
 @every_bias
-def test_value_is_the_definition(case, bias):
+@every_size
+def test_value_and_gradient(case, bias, num_classes):
+    """Of integer and one-hot labels, at all scales of the logits."""
+    labels, logits = batch_of_scales(num_classes)
+    loss = case.make(logit_bias=bias)
+    for y_true in (labels, one_hot(labels, num_classes)):
+        result = value_and_gradient(lambda z, y=y_true: loss(y, z), logits)
+        assert_agrees(result, reference(case.name, num_classes, bias))
+
+
+@every_bias
+@every_size
+def test_compiled_value_and_gradient(bias, num_classes):
+    """Every loss in one graph; of integer and one-hot labels in turn, to halve the compiling."""
+    labels, logits = batch_of_scales(num_classes)
+    losses = [case.make(logit_bias=bias) for case in DEFAULTS]
+    shift = [3, 10, 100, 1000].index(num_classes) + (bias is None)
+
+    @compiled
+    def all_losses(integers, targets, z):
+        formats = (integers, targets)
+        each = [loss(formats[(i + shift) % 2], z[i]) for i, loss in enumerate(losses)]
+        return keras.ops.stack(each)
+
+    y_true = tensor(labels), tensor(one_hot(labels, num_classes))
+    values, gradients = value_and_gradient(
+        lambda z: all_losses(*y_true, z), np.stack([logits] * len(losses))
+    )
+    for i, case in enumerate(DEFAULTS):
+        assert_agrees((values[i], gradients[i]), reference(case.name, num_classes, bias), case.name)
+
+
+@every_variant
+def test_probabilities_agree_with_logits(case):
     labels, logits = some_batch()
-    expected = case.of_probability(label_probability(labels, logits, epsilon_of(bias, 30)))
-    np.testing.assert_allclose(
-        to_numpy(case.make(logit_bias=bias)(labels, logits)), expected, rtol=2e-6, atol=1e-6
-    )
+    probabilities = softmax(logits).astype("float32")
+    for y_true in (labels, one_hot(labels, 30)):
+        for bias in (None, 2.5, -1.5):
+            np.testing.assert_allclose(
+                to_numpy(case.make(logit_bias=bias, from_logits=False)(y_true, probabilities)),
+                case.reference(labels, logits, bias or 0.0)[0],
+                rtol=2e-5,
+                atol=1e-6,
+            )
 
 
 @every_loss
-@every_bias
-@pytest.mark.parametrize("with_jit", [False, True], ids=["eager", "compiled"])
-def test_gradient_is_that_of_the_definition(case, bias, with_jit):
-    labels, logits = some_batch(num_classes=12, batch=4)
-    epsilon = epsilon_of(bias, 12)
-    expected = finite_difference(
-        lambda z: case.of_probability(label_probability(labels, z, epsilon)), logits
-    )
-    loss, y_true = case.make(logit_bias=bias), tensor(labels)
-    function = compiled(loss) if with_jit else loss
-    np.testing.assert_allclose(
-        gradient(lambda z: function(y_true, z), logits), expected, rtol=1e-5, atol=1e-7
-    )
+@pytest.mark.parametrize("bias", [-60.0, -20.0, -3.0])
+def test_negative_bias_acts_where_the_label_is_all_but_certain(case, bias):
+    logits = np.zeros((5, 4), "float32")
+    logits[:, 0] = [1.0, 10.0, 20.0, 30.0, 60.0]
+    labels = np.zeros(5, int)
+    expected = case.reference(labels, logits, bias)
+    loss = case.make(logit_bias=bias)
+    for y_true in (labels, one_hot(labels, 4)):
+        assert_agrees(value_and_gradient(lambda z, y=y_true: loss(y, z), logits), expected)
 
 
 @every_loss
-@every_bias
-def test_bias_is_a_constant_on_the_labels_logit(case, bias):
+def test_auto_bias_is_the_calibrated_one(case):
     labels, logits = some_batch(num_classes=100)
-    shifted = logits + np.float32(epsilon_of(bias, 100)) * np.eye(100, dtype="float32")[labels]
-    biased, plain = case.make(logit_bias=bias), case.make()
+    epsilon = keras_noisy.calibration.logit_bias(100)
     np.testing.assert_allclose(
-        to_numpy(biased(labels, logits)), to_numpy(plain(labels, shifted)), rtol=2e-6, atol=1e-6
-    )
-    np.testing.assert_allclose(
-        gradient(lambda z: biased(labels, z), logits),
-        gradient(lambda z: plain(labels, z), shifted),
-        rtol=1e-5,
-        atol=1e-7,
-    )
-
-
-@every_loss
-@every_bias
-def test_probabilities_agree_with_logits(case, bias):
-    labels, logits = some_batch()
-    from_probabilities = case.make(logit_bias=bias, from_logits=False)
-    np.testing.assert_allclose(
-        to_numpy(from_probabilities(labels, softmax(logits).astype("float32"))),
-        to_numpy(case.make(logit_bias=bias)(labels, logits)),
+        to_numpy(case.make(logit_bias="auto")(labels, logits)),
+        case.reference(labels, logits, epsilon)[0],
         rtol=1e-5,
         atol=1e-6,
     )
 
 
-@every_loss
+@pytest.mark.parametrize("case", OF_LABEL, ids=[case.name for case in OF_LABEL])
 @pytest.mark.parametrize("bias", [None, 5.0])
 def test_gradient_of_a_hard_sample_keeps_its_digits(case, bias):
     # p_y = 4e-11: a softmax clipped at 1e-7, and JAX's derivative of expm1, would lose it.
-    p = label_probability([1], [[24.0, 0.0]], bias or 0.0)
-    q = {"CE": 0.0, "MAE": 1.0}.get(case.name, case.arguments.get("q", 0.7))
-    expected = (2.0 if case.name == "MAE" else 1.0) * p**q * (1 - p)  # analytic: p^q (1 - p)
+    logits, label = np.array([[24.0, 0.0]], "float32"), np.array([1])
     loss = case.make(logit_bias=bias)
-    slope = gradient(lambda z: loss(np.array([1]), z), [[24.0, 0.0]])
-    np.testing.assert_allclose(slope, expected * np.array([[1, -1]]), rtol=1e-5, atol=0.0)
+    slope = gradient(lambda z: loss(label, z), logits)
+    expected = case.reference(label, logits, bias or 0.0)[1]
+    np.testing.assert_allclose(slope, expected, rtol=1e-5, atol=0.0)
 
 
 def exact_bias(log_prob, epsilon):
@@ -126,7 +149,7 @@ def test_bias_over_its_whole_range(epsilon):
 @given(
     bias=st.floats(-40, 40),
     margin=st.floats(-40, 40),
-    num_classes=st.integers(2, 50),
+    num_classes=st.sampled_from([2, 5, 50]),
     label=st.integers(0, 49),
 )
 def test_bias_shifts_the_margin(bias, margin, num_classes, label):
@@ -142,48 +165,8 @@ def test_bias_shifts_the_margin(bias, margin, num_classes, label):
     )
 
 
-@pytest.mark.parametrize("with_bias", [None, 3.0])
-def test_gce_goes_to_ce_as_q_goes_to_0(with_bias):
-    labels, logits = some_batch()
-    options = {"logit_bias": with_bias, "from_logits": True, "reduction": None}
-    ce, gce = keras_noisy.CE(**options), keras_noisy.GCE(q=1e-6, **options)
-    np.testing.assert_allclose(
-        to_numpy(gce(labels, logits)), to_numpy(ce(labels, logits)), rtol=1e-4
-    )
-    np.testing.assert_allclose(
-        gradient(lambda z: gce(labels, z), logits),
-        gradient(lambda z: ce(labels, z), logits),
-        rtol=1e-4,
-        atol=1e-6,
-    )
-
-
-def test_gce_with_q_1_is_half_of_mae():
-    labels, logits = some_batch()
-    options = {"from_logits": True, "reduction": None}
-    np.testing.assert_allclose(
-        2 * to_numpy(keras_noisy.GCE(q=1.0, **options)(labels, logits)),
-        to_numpy(keras_noisy.MAE(**options)(labels, logits)),
-        rtol=1e-6,
-    )
-
-
-def test_mae_is_the_l1_distance_and_symmetric():
-    _, logits = some_batch(num_classes=7, batch=5)
-    probabilities = softmax(logits)
-    loss = keras_noisy.MAE(from_logits=True, reduction=None)
-    all_labels = [to_numpy(loss(np.full(5, k), logits)) for k in range(7)]
-    for k, losses in enumerate(all_labels):
-        distance = np.abs(np.eye(7)[k] - probabilities).sum(axis=-1)
-        np.testing.assert_allclose(losses, distance, rtol=1e-5, atol=1e-6)
-    # Summed over all labels it is constant: what makes it tolerate symmetric noise.
-    np.testing.assert_allclose(np.sum(all_labels, axis=0), 2 * (7 - 1), rtol=1e-5)
-
-
 def test_bias_opens_the_gradient_of_a_fresh_network():
-    rng = np.random.default_rng(0)
-    logits = rng.normal(size=(64, 1000)).astype("float32")
-    labels = rng.integers(0, 1000, 64)
+    labels, logits = some_batch(1000, 64, 1.0)
 
     def pull(bias):
         loss = keras_noisy.MAE(logit_bias=bias, from_logits=True)

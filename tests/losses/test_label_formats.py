@@ -3,12 +3,11 @@
 import keras
 import numpy as np
 import pytest
-from cases import CASES
+from cases import OF_LABEL, OF_ROW, every_family, every_loss
 from support import BACKEND, compiled, gradient, tensor, to_numpy
 
 import keras_noisy
 
-every_loss = pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 every_bias = pytest.mark.parametrize("bias", [None, 2.0])
 
 
@@ -18,7 +17,7 @@ def batch_of(shape, num_classes=5, seed=0):
     return rng.integers(0, num_classes, shape), logits
 
 
-@every_loss
+@every_family
 @every_bias
 @pytest.mark.parametrize("shape", [(), (3,), (3, 4), (2, 3, 4)], ids=str)
 def test_all_formats_and_leading_axes_agree(case, bias, shape):
@@ -39,26 +38,34 @@ def test_all_formats_and_leading_axes_agree(case, bias, shape):
 
 
 @every_loss
-@every_bias
-def test_one_hot_and_integer_gradients_agree(case, bias):
-    labels, logits = batch_of((6,), num_classes=40)
-    loss, one_hot = case.make(logit_bias=bias), np.eye(40, dtype="float32")[labels]
-    np.testing.assert_allclose(
-        gradient(lambda z: loss(one_hot, z), logits),
-        gradient(lambda z: loss(labels, z), logits),
-        rtol=1e-5,
-        atol=1e-7,
-    )
+def test_soft_target_is_the_average_over_its_labels(case):
+    _, logits = batch_of((4,))
+    targets = np.random.default_rng(1).dirichlet(np.ones(5), 4).astype("float32")
+    loss = case.make()
+    expected = sum(targets[:, k] * to_numpy(loss(np.full(4, k), logits)) for k in range(5))
+    np.testing.assert_allclose(to_numpy(loss(targets, logits)), expected, rtol=1e-5)
 
 
-@every_loss
-@every_bias
-def test_soft_target_is_the_average_over_its_labels(case, bias):
+@pytest.mark.parametrize("case", OF_LABEL, ids=[case.name for case in OF_LABEL])
+@pytest.mark.parametrize("bias", [2.0, -2.0])
+def test_each_label_of_a_soft_target_has_the_bias_of_its_own(case, bias):
     _, logits = batch_of((4,))
     targets = np.random.default_rng(1).dirichlet(np.ones(5), 4).astype("float32")
     loss = case.make(logit_bias=bias)
     expected = sum(targets[:, k] * to_numpy(loss(np.full(4, k), logits)) for k in range(5))
     np.testing.assert_allclose(to_numpy(loss(targets, logits)), expected, rtol=1e-5)
+
+
+@pytest.mark.parametrize("case", OF_ROW, ids=[case.name for case in OF_ROW])
+@pytest.mark.parametrize("bias", [2.0, -2.0])
+def test_of_a_soft_target_the_row_gets_its_share_of_the_bias(case, bias):
+    _, logits = batch_of((4,))
+    targets = np.random.default_rng(1).dirichlet(np.ones(5), 4).astype("float32")
+    np.testing.assert_allclose(
+        to_numpy(case.make(logit_bias=bias)(targets, logits)),
+        to_numpy(case.make()(targets, logits + np.float32(bias) * targets)),
+        rtol=1e-5,
+    )
 
 
 @pytest.mark.parametrize("dtype", ["uint8", "int16", "int32", "int64", "uint32"])
@@ -72,7 +79,7 @@ def test_integer_types(dtype):
     )
 
 
-@every_loss
+@every_family
 @pytest.mark.parametrize("ignore_class", [-1, 255, 2])
 @pytest.mark.parametrize("reduction", ["sum_over_batch_size", "sum", "mean_with_sample_weight"])
 def test_ignored_labels_leave_loss_and_mean(case, ignore_class, reduction):
@@ -122,7 +129,7 @@ def test_all_ignored_is_zero():
     assert float(loss(np.zeros(3, int), np.ones((3, 4), "float32"))) == 0.0
 
 
-@every_loss
+@every_family
 def test_weights_and_reductions_are_keras_own(case):
     labels, logits = batch_of((8,))
     weights = np.linspace(0.1, 2.0, 8).astype("float32")
@@ -160,7 +167,7 @@ def test_an_impossible_class_does_no_harm(case, bias):
         assert np.all(np.isfinite(slope[:, :4]))
 
 
-@every_loss
+@every_family
 def test_compiled_equals_eager(case):
     labels, logits = batch_of((7,), num_classes=50)
     targets = np.random.default_rng(1).dirichlet(np.ones(50), 7).astype("float32")

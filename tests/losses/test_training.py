@@ -1,14 +1,16 @@
 """Through compile, fit, evaluate, save, load and predict, as users do it."""
 
+import json
+import subprocess
+import sys
+
 import keras
 import numpy as np
 import pytest
-from cases import CASES
+from cases import DEFAULTS, FAMILIES, every_loss
 from support import BACKEND, label_probability, to_numpy
 
 import keras_noisy
-
-every_loss = pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 
 CLASSES = 300
 # PyTorch's own compiler takes minutes for a model; its graphs are tested without one.
@@ -61,6 +63,8 @@ def test_fit_evaluate_save_load_predict(jit, policy, tmp_path):
 @every_loss
 @pytest.mark.parametrize("jit", JIT)
 def test_every_loss_trains(case, jit):
+    if jit and case not in FAMILIES:
+        pytest.skip("test_formulas.py compiles it; a whole training step takes long to compile")
     x, y = data()
     loss = case.make(logit_bias="auto", reduction="sum_over_batch_size")
     history = run(classifier(), loss, x, y, jit_compile=jit)
@@ -167,3 +171,38 @@ def test_two_replicas_compute_the_loss_of_one(ignore_class):
     )
     for a, b in zip(single.get_weights(), double.get_weights(), strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-6)
+
+
+LOAD = """
+import json, sys
+from pathlib import Path
+import keras, numpy as np
+import keras_noisy
+folder = Path(sys.argv[1])
+x, y = np.load(folder / "x.npy"), np.load(folder / "y.npy")
+results = {}
+for path in folder.glob("*.keras"):
+    model = keras.saving.load_model(path)
+    results[path.stem] = [model.loss.get_config(), model.evaluate(x, y, verbose=0)]
+print(json.dumps(results))
+"""
+
+
+def test_saved_models_load_in_a_new_process(tmp_path):
+    x, y = data()
+    np.save(tmp_path / "x.npy", x)
+    np.save(tmp_path / "y.npy", y)
+    model, expected = classifier(), {}
+    for case in DEFAULTS:
+        loss = case.make(logit_bias="auto", reduction="sum_over_batch_size", ignore_class=-1)
+        model.compile("sgd", loss=loss)
+        model.save(tmp_path / f"{case.loss.__name__}.keras")
+        expected[case.loss.__name__] = [loss.get_config(), model.evaluate(x, y, verbose=0)]
+    result = subprocess.run(
+        [sys.executable, "-c", LOAD, str(tmp_path)], capture_output=True, text=True, check=True
+    )
+    loaded = json.loads(result.stdout.splitlines()[-1])
+    assert loaded.keys() == expected.keys()
+    for name, (config, value) in expected.items():
+        assert loaded[name][0] == json.loads(json.dumps(config)), name
+        assert loaded[name][1] == pytest.approx(value, rel=1e-6), name

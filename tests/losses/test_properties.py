@@ -1,0 +1,139 @@
+"""What is known of the losses beyond their formulas: limits, symmetry, and ranges."""
+
+import inspect
+import math
+import re
+
+import keras
+import numpy as np
+import pytest
+from cases import DEFAULTS, VARIANTS, every_loss, every_variant, some_batch
+from support import tensor, to_numpy, value_and_gradient
+
+import keras_noisy as kn
+
+EQUAL = [
+    ("GCE(q -> 0) is CE", kn.GCE(q=1e-6), kn.CE(), 1e-4),
+    ("GCE(1) is MAE / 2", kn.GCE(q=1.0), 0.5 * kn.MAE(), 1e-6),
+    ("BiTempered(1, 1) is CE", kn.BiTempered(1.0, 1.0), kn.CE(), 1e-6),
+    ("BiTempered(-> 1, -> 1) is CE", kn.BiTempered(1 - 1e-6, 1 + 1e-6), kn.CE(), 1e-4),
+    ("TaylorCE(many) is CE", kn.TaylorCE(order=3000), kn.CE(), 1e-4),
+    ("TaylorCE(1) is MAE / 2", kn.TaylorCE(order=1), 0.5 * kn.MAE(), 1e-6),
+    ("SCE(beta=0) is alpha CE", kn.SCE(alpha=3.0, beta=0.0), 3.0 * kn.CE(), 1e-6),
+    ("SCE(alpha=0) is beta RCE", kn.SCE(alpha=0.0, beta=2.0, A=5.0), 2.0 * kn.RCE(A=5.0), 1e-6),
+    ("RCE(A) is A/2 MAE", kn.RCE(A=9.2), 4.6 * kn.MAE(), 1e-6),
+    ("PHuberCE(1) is MAE / 2", kn.PHuberCE(tau=1.0), 0.5 * kn.MAE(), 1e-6),
+    ("PHuberCE(tau -> inf) is CE", kn.PHuberCE(tau=1e9), kn.CE(), 1e-6),
+    ("FocalCE(0) is CE", kn.FocalCE(gamma=0.0), kn.CE(), 1e-6),
+    ("FocalCE(gamma -> 0) is CE", kn.FocalCE(gamma=1e-6), kn.CE(), 1e-4),
+    ("AGCE(a -> 0) is GCE", kn.AGCE(a=1e-9, q=0.7), kn.GCE(q=0.7), 1e-4),
+    ("AGCE(q=1) is MAE / 2", kn.AGCE(a=3.0, q=1.0), 0.5 * kn.MAE(), 1e-5),
+    ("AUL(q=1) is MAE / 2", kn.AUL(a=3.0, q=1.0), 0.5 * kn.MAE(), 1e-5),
+    ("JS(weight -> 0) is CE", kn.JS(weight=1e-6), kn.CE(), 1e-3),
+    ("NFL(0) is NCE", kn.NFL(gamma=0.0), kn.NCE(), 1e-6),
+    ("NGCE(q -> 0) is NCE", kn.NGCE(q=1e-6), kn.NCE(), 1e-4),
+    ("NGCE(1) is MAE / 2 (K - 1)", kn.NGCE(q=1.0), (0.5 / 9) * kn.MAE(), 1e-5),
+]
+
+
+@pytest.mark.parametrize("bias", [None, 3.0])
+@pytest.mark.parametrize(
+    ("left", "right", "rtol"), [e[1:] for e in EQUAL], ids=[e[0] for e in EQUAL]
+)
+def test_special_cases_and_limits(left, right, rtol, bias):
+    # Scale 1: no label is so unlikely that a limit would still be far off.
+    labels, logits = some_batch(num_classes=10, scale=1.0)
+    options = {"from_logits": True, "reduction": None, "logit_bias": bias}
+
+    def values_and_slopes(loss):
+        loss = loss.with_options(**options)
+        return value_and_gradient(lambda z: loss(labels, z), logits)
+
+    for one, other in zip(values_and_slopes(left), values_and_slopes(right), strict=True):
+        np.testing.assert_allclose(one, other, rtol=rtol, atol=1e-6)
+
+
+SYMMETRIC = {"MAE", "RCE", "NCE", "NFL", "NGCE", "NNCE"}
+WHERE_SYMMETRIC = {"GCE(q=1)"}
+
+
+def sums_over_all_labels(loss, num_classes=10):
+    _, logits = some_batch(num_classes, batch=40, scale=10.0)
+    losses = [to_numpy(loss(np.full(40, k), logits)) for k in range(num_classes)]
+    return np.sum(losses, axis=0)
+
+
+@every_variant
+def test_symmetric_losses_sum_to_a_constant_and_others_do_not(case):
+    sums = sums_over_all_labels(case.make())
+    is_constant = np.ptp(sums) < 1e-5 * sums.mean()
+    assert is_constant == (case.loss.__name__ in SYMMETRIC or case.name in WHERE_SYMMETRIC)
+    expected = {"MAE": 18.0, "NCE": 1.0, "NFL": 1.0, "NGCE": 1.0, "NNCE": 9.0}
+    if case.loss.__name__ in expected:
+        assert sums.mean() == pytest.approx(expected[case.loss.__name__], rel=1e-5)
+
+
+@every_loss
+def test_no_loss_is_symmetric_with_a_bias(case):
+    sums = sums_over_all_labels(case.make(logit_bias=2.5))
+    assert np.ptp(sums) > 1e-3 * sums.mean()
+
+
+def documented(loss, label):
+    """What the docstring says behind `- label:`, on one line."""
+    text = re.search(rf"- {label}: (.*?)\.?\n(?=-|\n)", inspect.getdoc(loss), re.S).group(1)
+    return " ".join(text.split())
+
+
+@every_loss
+def test_documented_symmetry(case):
+    if case.loss is kn.losses.WeightedSum:
+        pytest.skip("a sum has the symmetry of its parts")
+    assert documented(case.loss, "Symmetric").startswith("yes") == (case.loss.__name__ in SYMMETRIC)
+
+
+# A sum has no range of its own, and no float32 logit takes so heavy a tail (t2 = 4) near its bound.
+RANGED = [
+    case
+    for case in DEFAULTS + VARIANTS
+    if case.loss is not kn.losses.WeightedSum and case.arguments.get("t2") != 4.0
+]
+
+
+@pytest.mark.parametrize("case", RANGED, ids=[case.name for case in RANGED])
+def test_documented_range(case):
+    """Every value lies in it, and both ends are reached or approached."""
+    loss, num_classes = case.make(), 5
+    low, high = re.match(r"\[(.+), (.+)[\])]", documented(case.loss, "Range")).groups()
+    names = {**case.loss(**case.arguments).get_config(), "K": num_classes, "inf": math.inf}
+    names |= {
+        "log": math.log,
+        "exp": math.exp,
+        "harmonic": lambda n: sum(1 / i for i in range(1, n + 1)),
+    }
+    low = eval(low, names)
+    high = eval(high, names) if names.get("t1") != 1.0 else math.inf
+    ends = np.zeros((3, num_classes), "float32")
+    # The label all but certain; all but impossible, the others tied; and one of the others certain.
+    ends[:, 0] = 1e4, -1e4, -1e4
+    ends[2, 1] = 1e4
+    at_ends = to_numpy(loss(np.zeros(3, int), ends))
+    inside = [to_numpy(loss(*some_batch(num_classes, 64, scale))) for scale in (1, 5, 50)]
+    everything = np.concatenate([at_ends, *inside])
+    assert everything.min() == pytest.approx(low, abs=1e-6)
+    if math.isinf(high):
+        assert everything.max() > 20.0
+    else:
+        assert everything.max() <= high * (1 + 1e-6)
+        assert everything.max() >= high * (1 - 1e-3)
+
+
+@pytest.mark.parametrize("t2", [1.0001, 1.05, 1.2, 1.5, 2.0, 5.0])
+@pytest.mark.parametrize("scale", [0.0, 1.0, 10.0, 1e4])
+@pytest.mark.parametrize("num_classes", [2, 10, 1000])
+def test_bi_tempered_mass_is_one(t2, scale, num_classes):
+    _, logits = some_batch(num_classes, 16, scale)
+    loss = kn.BiTempered(t1=0.5, t2=t2)
+    log_probs = keras.ops.log_softmax(tensor(logits))
+    log_mass = loss._log_tempered(log_probs - loss._normaliser(log_probs))
+    np.testing.assert_allclose(np.exp(to_numpy(log_mass)).sum(axis=-1), 1.0, atol=1e-6)
