@@ -57,7 +57,7 @@ class LogitBias(keras.layers.Layer):
     """
 
     def __init__(self, epsilon: float | str = "auto", **kwargs: Any) -> None:
-        check_logit_bias(epsilon, argument="epsilon", optional=False)
+        check_logit_bias(epsilon, argument="epsilon", words=("auto",))
         # A layer that passes logits through must not lower their precision.
         super().__init__(autocast=False, **kwargs)
         self.epsilon = epsilon if isinstance(epsilon, str) else float(epsilon)

@@ -96,7 +96,7 @@ class BiTempered(RowLoss):
             mass = ops.sum(ops.exp(log_mass), axis=-1, keepdims=True)
             return mass, ops.sum(ops.exp(self.t2 * log_mass), axis=-1, keepdims=True)
 
-        normaliser = ops.max(fixed, axis=-1, keepdims=True)
+        normaliser = ops.amax(fixed, axis=-1, keepdims=True)
         for _ in range(_STEPS):
             # Newton's method for mass^-tail = 1, which is almost linear in lambda.
             mass, slope = mass_and_slope(fixed, normaliser)

@@ -35,24 +35,24 @@ class LabelLoss(RobustLoss):
         """
 
     def loss_of_labels(self, index: Tensor, y_pred: Tensor) -> Tensor:
-        epsilon = self.epsilon(class_count(y_pred))
-        if epsilon >= 0.0:
-            log_prob = add_logit_bias(label_log_prob(index, y_pred, self.from_logits), epsilon)
+        label = ops.expand_dims(index, axis=-1)
+        if self.epsilon(class_count(y_pred)) < 0.0:
+            log_prob = take(self._each_as_label(y_pred), label)
         else:
-            each = self._each_as_label(y_pred, epsilon)
-            log_prob = ops.squeeze(take(each, ops.expand_dims(index, axis=-1)), axis=-1)
-        return self.of_log_prob(log_prob)
+            log_prob = ops.expand_dims(label_log_prob(index, y_pred, self.from_logits), axis=-1)
+            log_prob = add_logit_bias(log_prob, self.epsilon_of(y_pred))
+        return self.of_log_prob(ops.squeeze(log_prob, axis=-1))
 
     def loss_of_targets(self, targets: Tensor, y_pred: Tensor) -> Tensor:
-        log_probs = self._each_as_label(y_pred, self.epsilon(class_count(y_pred)))
-        # A class that is not a label may be impossible: log 0 must not meet its weight 0.
+        # A class that is not a label may be impossible: it must not meet its weight 0.
         counts = targets > 0.0
-        losses = self.of_log_prob(ops.where(counts, log_probs, 0.0))
+        losses = self.of_log_prob(ops.where(counts, self._each_as_label(y_pred), 0.0))
         return ops.sum(ops.where(counts, targets * losses, 0.0), axis=-1)
 
-    def _each_as_label(self, y_pred: Tensor, epsilon: float) -> Tensor:
+    def _each_as_label(self, y_pred: Tensor) -> Tensor:
         """The biased log-probability of each class, (…, K), as if it were the label."""
+        epsilon = self.epsilon(class_count(y_pred))
         if epsilon < 0.0 and self.from_logits:
             # A negative bias acts where the label is all but certain, and u has lost its digits.
             return -ops.softplus(-(class_margins(y_pred) + epsilon))
-        return add_logit_bias(class_log_probs(y_pred, self.from_logits), epsilon)
+        return add_logit_bias(class_log_probs(y_pred, self.from_logits), self.epsilon_of(y_pred))

@@ -34,7 +34,7 @@ def label_log_prob(index: Tensor, y_pred: Tensor, from_logits: bool) -> Tensor:
         return ops.squeeze(_log(take(y_pred, label)), axis=-1)
     if keras.backend.backend() == "jax":
         # Relative to the largest logit: a logsumexp of 1e4 has lost the digits that count.
-        relative = y_pred - ops.stop_gradient(ops.max(y_pred, axis=-1, keepdims=True))
+        relative = y_pred - ops.stop_gradient(ops.amax(y_pred, axis=-1, keepdims=True))
         log_sum = ops.log(ops.sum(ops.exp(relative), axis=-1))
         return _not_positive(ops.squeeze(take(relative, label), axis=-1) - log_sum)
     # TensorFlow's and PyTorch's fused kernels; on JAX this op would build a one-hot tensor.
@@ -50,14 +50,17 @@ def class_log_probs(y_pred: Tensor, from_logits: bool, bias: Tensor = None) -> T
         bias: Optional float tensor (…, K), added to the logits first.
 
     Returns:
-        Float tensor (…, K): `label_log_prob` as if each class were the label.
+        Float tensor (…, K): `label_log_prob` as if each class were the label. It is finite.
     """
-    if bias is None:
-        return ops.log_softmax(y_pred, axis=-1) if from_logits else _log(y_pred)
-    logits = y_pred if from_logits else _log(y_pred)
-    # Relative to the largest logit: beside a logit of 1e4 the bias would lose its digits.
-    relative = logits - ops.stop_gradient(ops.max(logits, axis=-1, keepdims=True))
-    return ops.log_softmax(relative + bias, axis=-1)
+    if bias is not None:
+        logits = y_pred if from_logits else _log(y_pred)
+        # Relative to the largest logit: beside a logit of 1e4 the bias would lose its digits.
+        relative = logits - ops.stop_gradient(ops.amax(logits, axis=-1, keepdims=True))
+        log_probs = ops.log_softmax(relative + bias, axis=-1)
+    else:
+        log_probs = ops.log_softmax(y_pred, axis=-1) if from_logits else _log(y_pred)
+    # A logit of -inf rules a class out. Its -inf would meet zeros in the formulas.
+    return ops.where(log_probs < -1e30, -1e30, log_probs)
 
 
 def class_margins(logits: Tensor) -> Tensor:
@@ -66,7 +69,7 @@ def class_margins(logits: Tensor) -> Tensor:
     Unlike `log p_k - log(1 - p_k)` it keeps all digits of a class that is all but certain, and costs
     a few passes over the logits more.
     """
-    top = ops.max(logits, axis=-1, keepdims=True)
+    top = ops.amax(logits, axis=-1, keepdims=True)
     relative = logits - ops.stop_gradient(top)
     exp = ops.exp(relative)
     # Without the largest, which would swallow the digits of the others; ties count as others.

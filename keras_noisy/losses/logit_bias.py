@@ -1,4 +1,4 @@
-"""The logit bias: a constant added to the label's logit, inside the training loss only."""
+"""The logit bias: added to the label's logit, inside the training loss only."""
 
 import numbers
 from typing import Any
@@ -6,11 +6,12 @@ from typing import Any
 from keras import ops
 
 from keras_noisy.losses.tracing import constant_in_graphs
-from keras_noisy.theory import logit_bias
+from keras_noisy.theory import initial_entropy, logit_bias
 
 Tensor = Any
 
 _calibrated = constant_in_graphs(logit_bias)
+_initial_entropy = constant_in_graphs(initial_entropy)
 
 # Up to here the gradient keeps its digits in float32. The calibrated bias of a million classes is 12.
 _LARGEST = 60.0
@@ -18,23 +19,54 @@ _LARGEST = 60.0
 _LIKELY = -1.0
 
 
-def check_logit_bias(value: Any, argument: str = "logit_bias", optional: bool = True) -> None:
-    """Raises a ValueError unless `value` is a usable logit bias."""
-    if (isinstance(value, str) and value == "auto") or (optional and value is None):
-        return
-    is_number = isinstance(value, numbers.Real) and not isinstance(value, bool)
-    if not is_number or not -_LARGEST <= value <= _LARGEST:
+def check_logit_bias(
+    value: Any,
+    argument: str = "logit_bias",
+    words: tuple[str | None, ...] = (None, "auto", "adaptive"),
+) -> None:
+    """Raises a ValueError unless `value` is a usable logit bias: one of the words, or a number."""
+    if value is None or isinstance(value, str):
+        is_allowed = value in words
+    else:
+        is_number = isinstance(value, numbers.Real) and not isinstance(value, bool)
+        is_allowed = is_number and -_LARGEST <= value <= _LARGEST
+    if not is_allowed:
+        listed = ", ".join("None" if word is None else f'"{word}"' for word in words)
         raise ValueError(
-            f'`{argument}` must be {"None, " if optional else ""}"auto", or a number from '
-            f"{-_LARGEST:g} to {_LARGEST:g}. Received: {argument}={value!r}"
+            f"`{argument}` must be {listed}, or a number from {-_LARGEST:g} to {_LARGEST:g}. "
+            f"Received: {argument}={value!r}"
         )
 
 
 def resolve_logit_bias(value: float | str | None, num_classes: int) -> float:
-    """The bias in force for a number of classes; `"auto"` takes the calibrated one."""
-    if value == "auto":
+    """The bias for a number of classes: the calibrated one for `"auto"` and `"adaptive"`."""
+    if isinstance(value, str):
         return _calibrated(num_classes)
     return float(value or 0.0)
+
+
+def adapt_logit_bias(epsilon: float, log_probs: Tensor) -> Tensor:
+    """The bias of each sample, smaller where the network is surer: `"adaptive"`.
+
+    Formula, with the entropy `H` of the prediction and its average `H_0` in a fresh network:
+
+    ```
+    eps -> eps sqrt(min(1, H / H_0)),    H = -sum_j p_j log p_j
+    ```
+
+    No gradient flows through it, and the label does not enter.
+
+    Args:
+        epsilon: Number, the bias of a fresh network.
+        log_probs: Float tensor (…, K), finite.
+
+    Returns:
+        Float tensor (…, 1).
+    """
+    log_probs = ops.stop_gradient(log_probs)
+    entropy = -ops.sum(ops.exp(log_probs) * log_probs, axis=-1, keepdims=True)
+    share = entropy / _initial_entropy(log_probs.shape[-1])
+    return epsilon * ops.sqrt(ops.clip(share, 0.0, 1.0))
 
 
 def add_logit_bias(log_prob: Tensor, epsilon: Any) -> Tensor:
@@ -48,7 +80,7 @@ def add_logit_bias(log_prob: Tensor, epsilon: Any) -> Tensor:
 
     Args:
         log_prob: Float tensor (…,), never positive.
-        epsilon: Number, or scalar float tensor, from -60 to 60.
+        epsilon: Number, or float tensor that broadcasts, from -60 to 60.
 
     Returns:
         Float tensor (…,), never positive.

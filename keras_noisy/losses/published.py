@@ -120,13 +120,15 @@ PUBLISHED: dict[str, Recipe] = {
 }
 
 
-def published(name: str, dataset: str) -> RobustLoss:
+def published(name: str, dataset: str | None) -> RobustLoss:
     """The loss of that name as it was published for a data set."""
-    settings = PUBLISHED[name].settings if name in PUBLISHED else {}
-    if dataset not in settings:
+    if name not in PUBLISHED:
+        raise ValueError(f"`dataset` goes with one of {sorted(PUBLISHED)}. Received: {name!r}")
+    recipe = PUBLISHED[name]
+    values = recipe.settings.get(dataset or "")
+    if values is None:
         raise ValueError(
-            f"`dataset` must be one of {sorted(settings)} for {name!r}. Received: dataset={dataset!r}"
-            if settings
-            else f"`dataset` can be given for {sorted(PUBLISHED)} only. Received: {name!r}"
+            f"`dataset` must be one of {sorted(recipe.settings)} for {name!r}. "
+            f"Received: dataset={dataset!r}"
         )
-    return PUBLISHED[name].make(*settings[dataset])
+    return recipe.make(*values)

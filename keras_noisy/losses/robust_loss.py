@@ -10,11 +10,17 @@ import numpy as np
 from keras import ops
 
 from keras_noisy.losses.labels import (
+    class_count,
     describe,
     is_no_distribution,
     read_labels,
 )
-from keras_noisy.losses.logit_bias import check_logit_bias, resolve_logit_bias
+from keras_noisy.losses.log_prob import class_log_probs
+from keras_noisy.losses.logit_bias import (
+    adapt_logit_bias,
+    check_logit_bias,
+    resolve_logit_bias,
+)
 from keras_noisy.losses.tracing import is_known_and_any
 
 Tensor = Any
@@ -42,7 +48,10 @@ class RobustLoss(keras.losses.Loss, abc.ABC):
     Args:
         logit_bias: What is added to the label's logit inside the loss. `None` (default) adds
             nothing; a float adds that much, in units of the logits, from -60 to 60; `"auto"` adds
-            `keras_noisy.calibration.logit_bias(K)`, found from the number of classes K alone.
+            `keras_noisy.calibration.logit_bias(K)`, found from the number of classes K alone;
+            `"adaptive"` starts with that and gives each sample less, the surer the network is of it
+            (`eps sqrt(min(1, H / H_0))`, with the prediction's entropy H and a fresh network's H_0),
+            so that fewer wrong labels are memorised. docs/adaptive_bias.md has the measurements.
         from_logits: Whether `y_pred` holds logits. Defaults to `False`: probabilities, as in Keras.
             Prefer logits where you can: a softmax in half precision rounds hard samples to 0.
         ignore_class: Integer, a label that does not count: its samples have loss 0 and are left out
@@ -106,8 +115,15 @@ class RobustLoss(keras.losses.Loss, abc.ABC):
         """Per-sample losses (…,) of targets (…, K), rows that sum to 1."""
 
     def epsilon(self, num_classes: int) -> float:
-        """The logit bias in force for this number of classes."""
+        """The logit bias for this number of classes; the largest one, if it is adaptive."""
         return resolve_logit_bias(self.logit_bias, num_classes)
+
+    def epsilon_of(self, y_pred: Tensor) -> Any:
+        """The logit bias in force: a float, or, if it is adaptive, one for each sample, (…, 1)."""
+        epsilon = self.epsilon(class_count(y_pred))
+        if self.logit_bias != "adaptive" or epsilon == 0.0:
+            return epsilon
+        return adapt_logit_bias(epsilon, class_log_probs(y_pred, self.from_logits))
 
     def __call__(self, y_true: Tensor, y_pred: Tensor, sample_weight: Tensor = None) -> Tensor:
         self._refuse_softmax(y_pred)  # the base class's cast would wipe its mark

@@ -56,8 +56,7 @@ class RowLoss(RobustLoss):
         return ops.sum(targets * self.of_log_probs(log_probs, log_probs), axis=-1)
 
     def _log_probs(self, y_pred: Tensor, targets: Tensor) -> Tensor:
-        epsilon = self.epsilon(class_count(y_pred))
-        bias = ops.cast(targets, y_pred.dtype) * epsilon if epsilon else None
-        log_probs = class_log_probs(y_pred, self.from_logits, bias)
-        # A logit of -inf rules a class out. Its -inf would meet zeros in the formulas.
-        return ops.where(log_probs < -1e30, -1e30, log_probs)
+        if self.epsilon(class_count(y_pred)) == 0.0:
+            return class_log_probs(y_pred, self.from_logits)
+        bias = ops.cast(targets, y_pred.dtype) * self.epsilon_of(y_pred)
+        return class_log_probs(y_pred, self.from_logits, bias)

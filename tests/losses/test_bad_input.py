@@ -127,7 +127,7 @@ def test_fewer_than_two_classes(shape):
 
 
 @pytest.mark.parametrize(
-    "value", ["Auto", "adaptive", np.nan, np.inf, 61, -61.0, True, [1.0], np.ones(2)]
+    "value", ["Auto", "adapt", np.nan, np.inf, 61, -61.0, True, [1.0], np.ones(2)]
 )
 def test_unknown_logit_bias(value):
     with pytest.raises(ValueError, match=r"`logit_bias` must be None, \"auto\", .* Received: "):
