@@ -9,11 +9,12 @@ QUICKSTART := $(if $(wildcard $(ALL)),$(ALL),.venv/.$(KERAS_BACKEND))
 # constraints.txt holds the versions that were tested together.
 INSTALL = $(@D)/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: help quickstart test lint format clean
+.PHONY: help quickstart test docs lint format clean
 help:
 	@echo "make quickstart   train with noisy labels on 400 classes, in about 3 minutes"
 	@echo "                  (ARGS=\"--classes 100 --losses ce mae+bias\"; KERAS_BACKEND is followed)"
 	@echo "make test         run the tests on TensorFlow, JAX and PyTorch, and without TensorFlow"
+	@echo "make docs         write the pages that are made from the code"
 	@echo "make lint         check style and types"
 	@echo "make format       apply the style"
 	@echo "make clean        remove the virtual environments"
@@ -23,6 +24,9 @@ quickstart: $(QUICKSTART)
 
 test: $(ALL) $(NO_TENSORFLOW)
 	.venv/bin/python tests/matrix.py $(ARGS)
+
+docs: $(ALL)
+	.venv/bin/python docs/generate_losses.py
 
 lint: $(ALL)
 	.venv/bin/ruff check .

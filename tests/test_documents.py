@@ -1,6 +1,7 @@
 """What the documents show runs, and the files that they point to exist."""
 
 import re
+import runpy
 from pathlib import Path
 
 import pytest
@@ -27,3 +28,12 @@ def test_relative_links_lead_somewhere(path):
     links = re.findall(r"\]\((?!https?:)([^)#\s]+)", path.read_text())
     for link in links:
         assert (path.parent / link).exists(), link
+
+
+@pytest.mark.backend_free
+def test_the_page_of_losses_is_that_of_the_code():
+    generator = runpy.run_path(str(ROOT / "docs" / "generate_losses.py"))
+    page = generator["PAGE"].read_text()
+    assert page == generator["page"](), "run `make docs`"
+    for loss in generator["LOSSES"]:
+        assert f"### {loss.__name__}\n" in page

@@ -53,11 +53,12 @@ __all__ = [
     "get",
 ]
 
-_LOSSES = (
+# All that have a formula of their own.
+LOSSES = (
     *(CE, MAE, GCE, SCE, RCE, TaylorCE, PHuberCE, FocalCE, AGCE, AUL, AEL, JS),
     *(NCE, NFL, NGCE, NNCE, BiTempered),
 )
-_BY_NAME: dict[str, Any] = {loss.__name__.lower(): loss for loss in (*_LOSSES, WeightedSum)}
+_BY_NAME: dict[str, Any] = {loss.__name__.lower(): loss for loss in (*LOSSES, WeightedSum)}
 
 
 def get(identifier: Any, *, dataset: str | None = None, **options: Unpack[LossOptions]) -> Any:

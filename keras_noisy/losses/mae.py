@@ -18,18 +18,17 @@ class MAE(LabelLoss):
     loss = sum_j |[j = y] - p_j| = 2 (1 - p_y)
     ```
 
-    It tolerates symmetric label noise, but with many classes a fresh network
-    stands where it has no gradient: give it `logit_bias="auto"`. Two other scales are in use:
-    some authors leave out the factor 2, which halves the gradient, and
-    `keras.losses.MeanAbsoluteError` on one-hot targets divides by the number of classes, which makes
-    it all but vanish. For a soft target it is the average over labels drawn from that target,
-    `2 sum_k t_k (1 - p_k)`.
+    It tolerates symmetric label noise, but with many classes a fresh network stands where it has no
+    gradient: give it a logit bias. Two other scales are in use. Some authors leave out the factor 2:
+    for that, `0.5 * keras_noisy.MAE()`. `keras.losses.MeanAbsoluteError` on one-hot targets divides
+    by the number of classes, which makes the gradient all but vanish. For a soft target it is the
+    average over labels drawn from that target, `2 sum_k t_k (1 - p_k)`.
 
     Properties:
 
     - Range: [0, 2].
     - Symmetric: yes.
-    - Use it: with `logit_bias="auto"` where there are more than about 10 classes.
+    - Use it: alone up to about 10 classes, with `logit_bias="adaptive"` (or `"auto"`) beyond.
 
     Args:
         **options: `logit_bias=None`, `from_logits=False`, `ignore_class=None`,

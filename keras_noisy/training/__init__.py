@@ -1,5 +1,6 @@
-"""What recipes and users want to know of a training."""
+"""What recipes and users share around a training."""
 
 from keras_noisy.training.memorisation import memorised
+from keras_noisy.training.weight_penalty import penalise_weights
 
-__all__ = ["memorised"]
+__all__ = ["memorised", "penalise_weights"]

@@ -1,0 +1,169 @@
+"""Writes docs/losses.md from the docstrings of the losses and the table of published settings.
+
+python docs/generate_losses.py
+"""
+
+import inspect
+import re
+from pathlib import Path
+
+from keras_noisy.losses import LOSSES, LabelLoss, RowLoss
+from keras_noisy.losses.published import PUBLISHED
+
+PAGE = Path(__file__).with_name("losses.md")
+OPTIONS = ("logit_bias", "from_logits", "ignore_class", "reduction", "name", "dtype")
+
+INTRODUCTION = """\
+<!-- Made by docs/generate_losses.py from the docstrings: change those, then run `make docs`. -->
+
+# The losses
+
+All take `logit_bias=None | float | "auto" | "adaptive"`, `from_logits=False`, `ignore_class=None` and
+Keras's `reduction`, `name` and `dtype`. `p_j` is the predicted probability of class j, `y` the label,
+`K` the number of classes.
+
+## How to choose
+
+- **Start with cross-entropy** (`CE`) to have something to compare with. It learns with any number of
+  classes and memorises wrong labels.
+- **Up to about 10 classes** bounded losses learn as they are: `GCE(q=0.7)`, `MAE`, or a sum such as
+  NCE+AGCE with the weights published for CIFAR-10.
+- **With some hundred classes** `MAE` and its relatives stall without a logit bias. Give them
+  `logit_bias="adaptive"` ([measured](adaptive_bias.md)), or take `GCE(q=0.7)`, which needs none at 100.
+- **With a thousand classes and more** a bias, a smaller `q` for GCE, or a loss with a heavy tail
+  (`BiTempered`) is needed for learning at all. [theory.md](theory.md) explains why.
+- **Symmetric** losses have the same sum over all possible labels whatever the prediction. That makes
+  them tolerate labels that are wrong at random (Ghosh et al., 2017), as long as no bias is added.
+- **A bound** limits what a single wrong label can do.
+
+A logit bias takes a little of the tolerance away, and hardly helps the normalised losses (NCE, NFL,
+NGCE), whose gradient is small everywhere and not only where the label is unlikely: give those a weight.
+"""
+
+COMBINATIONS = """\
+## Sums
+
+Losses add up, with weights, and the sum is a loss that saves and loads. Its parts share one bias:
+
+```python
+import keras_noisy
+
+loss = 10.0 * keras_noisy.NCE() + 0.1 * keras_noisy.AGCE(a=1.8, q=3.0)
+loss = loss.with_options(from_logits=True, logit_bias="auto")
+```
+
+## Published settings
+
+By name and data set, `keras_noisy.losses.get("nce+agce", dataset="cifar100", from_logits=True)`:
+the numbers, in the order of their letters, with which each was published. `webvision` stands for its
+first 50 classes. Public code takes 9.21 for A and leaves out the factor 2 of the MAE; so do these.
+"""
+
+ANL = """\
+"anl-ce" was published with an L1 penalty on all weights and no weight decay, which is not a part of
+the loss: `keras_noisy.training.penalise_weights(model, keras.regularizers.L1(5e-7))` adds it
+(delta = 1e-6 for MNIST, 5e-5 for CIFAR-10, 5e-7 for CIFAR-100, 5e-6 for WebVision).
+"""
+
+
+def page() -> str:
+    label = [loss for loss in LOSSES if issubclass(loss, LabelLoss)]
+    row = [loss for loss in LOSSES if issubclass(loss, RowLoss)]
+    return "\n".join(
+        [
+            INTRODUCTION,
+            *overview("Functions of the label's probability", label),
+            *overview("Functions of all probabilities", row),
+            COMBINATIONS,
+            *published(),
+            ANL,
+            "## One by one\n",
+            *(entry(loss) for loss in [*label, *row]),
+        ]
+    )
+
+
+def overview(title: str, losses: list[type]) -> list[str]:
+    lines = [f"## {title}\n", "| loss | formula | range | symmetric |", "| --- | --- | --- | --- |"]
+    for loss in losses:
+        first = "; ".join("\n".join(formula_of(loss)).split("\n\n")[0].splitlines())
+        formula = " ".join(first.removeprefix("loss = ").split()).replace("|", "\\|")
+        cells = [
+            f"[`{call(loss)}`](#{loss.__name__.lower()})",
+            f"`{formula}`",
+            f"`{property_of(loss, 'Range')}`",
+            property_of(loss, "Symmetric"),
+        ]
+        lines.append("| " + " | ".join(cells) + " |")
+    return [*lines, ""]
+
+
+def published() -> list[str]:
+    datasets = ("mnist", "cifar10", "cifar100", "webvision")
+    lines = ["| " + " | ".join(("name", "loss", *datasets, "source")) + " |", "| --- " * 7 + "|"]
+    for name, recipe in PUBLISHED.items():
+        settings = [
+            ", ".join(f"{value:g}" for value in recipe.settings.get(dataset, ())) or "–"
+            for dataset in datasets
+        ]
+        lines.append(
+            "| " + " | ".join((f"`{name}`", recipe.formula, *settings, recipe.source)) + " |"
+        )
+    return [*lines, ""]
+
+
+def entry(loss: type) -> str:
+    document = inspect.getdoc(loss) or ""
+    return "\n".join(
+        [
+            f"### {loss.__name__}\n",
+            f"`keras_noisy.{call(loss)}`: {document.splitlines()[0]}\n",
+            "    " + "\n    ".join(formula_of(loss)) + "\n",
+            f"Range {property_of(loss, 'Range')}; symmetric: {property_of(loss, 'Symmetric')}. "
+            f"Use it {property_of(loss, 'Use it')}.\n",
+            *hyperparameters(document),
+            *(
+                f"Source: {source.strip()}\n"
+                for source in re.split(r"(?:^| )- ", section(document, "References"))[1:]
+            ),
+        ]
+    )
+
+
+def hyperparameters(document: str) -> list[str]:
+    """The loss's own arguments, each a line of a list."""
+    described = section(document, "Args").split("**options")[0]
+    items = re.findall(r"(\w+): ((?:Number|Integer).*?)(?=\w+: (?:Number|Integer)|$)", described)
+    return [f"- `{name}`: {text.strip()}" for name, text in items] + [""] * bool(items)
+
+
+def call(loss: type) -> str:
+    """The class with its own arguments and their defaults, such as `GCE(q=0.7)`."""
+    parameters = inspect.signature(loss).parameters.values()
+    own = [p for p in parameters if p.name not in OPTIONS and p.kind is not p.VAR_KEYWORD]
+    return f"{loss.__name__}({', '.join(f'{p.name}={p.default}' for p in own)})"
+
+
+def formula_of(loss: type) -> list[str]:
+    document = inspect.getdoc(loss) or ""
+    block = re.search(r"Formula:\n\n```\n(.*?)```", document, re.S)
+    if block is None:
+        raise ValueError(f"The docstring of {loss.__name__} has no formula.")
+    return block.group(1).strip().splitlines()
+
+
+def property_of(loss: type, name: str) -> str:
+    text = re.search(rf"- {name}: (.*?)\.?\n(?=-|\n)", inspect.getdoc(loss) or "", re.S)
+    if text is None:
+        raise ValueError(f"The docstring of {loss.__name__} does not tell its property {name!r}.")
+    return " ".join(text.group(1).split())
+
+
+def section(document: str, title: str) -> str:
+    """The text of a section of a docstring, on one line."""
+    text = re.search(rf"^{title}:\n(.*?)(?=^\w[\w ]*:\n|\Z)", document, re.S | re.M)
+    return " ".join(text.group(1).split()) if text else ""
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page())

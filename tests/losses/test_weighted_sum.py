@@ -1,0 +1,149 @@
+"""Sums by operators, their common options, and the combinations of the literature."""
+
+import math
+
+import keras
+import numpy as np
+import pytest
+from cases import some_batch
+from references import batch_reference
+from support import to_numpy
+
+import keras_noisy as kn
+from keras_noisy import losses
+from keras_noisy.losses.published import PUBLISHED
+
+
+def parts_of(loss):
+    return [(weight, type(part)) for weight, part in zip(loss.weights, loss.losses, strict=True)]
+
+
+def test_operators():
+    nce, mae, ce = kn.NCE(), kn.MAE(), kn.CE()
+    assert parts_of(10.0 * nce + 0.1 * mae) == [(10.0, kn.NCE), (0.1, kn.MAE)]
+    assert parts_of(nce + mae) == [(1.0, kn.NCE), (1.0, kn.MAE)]
+    assert parts_of(nce * 3) == [(3.0, kn.NCE)]
+    assert parts_of(np.float64(3.0) * nce) == [(3.0, kn.NCE)]
+    assert parts_of(2 * (nce + 3 * mae) + ce) == [(2.0, kn.NCE), (6.0, kn.MAE), (1.0, kn.CE)]
+    assert parts_of(sum([nce, mae, ce])) == [(1.0, kn.NCE), (1.0, kn.MAE), (1.0, kn.CE)]
+
+
+def test_value_is_the_sum_of_the_parts():
+    labels, logits = some_batch()
+    options = {"from_logits": True, "reduction": None, "logit_bias": 2.0}
+    loss = 10.0 * kn.NCE(**options) + 0.1 * kn.AGCE(a=1.8, q=3.0, **options)
+    expected = 10 * batch_reference("NCE", {}, labels, logits, 2.0)[0]
+    expected += 0.1 * batch_reference("AGCE", {"a": 1.8, "q": 3.0}, labels, logits, 2.0)[0]
+    np.testing.assert_allclose(to_numpy(loss(labels, logits)), expected, rtol=1e-5)
+
+
+def test_the_sum_has_one_set_of_options():
+    loss = kn.NCE(from_logits=True, logit_bias="auto", name="a") + kn.MAE(
+        from_logits=True, logit_bias="auto", name="b"
+    )
+    assert (loss.from_logits, loss.logit_bias) == (True, "auto")
+    changed = loss.with_options(logit_bias=1.0, ignore_class=3)
+    assert [(part.logit_bias, part.ignore_class) for part in changed.losses] == [(1.0, 3)] * 2
+    given = losses.WeightedSum([kn.NCE(), kn.MAE(logit_bias=1.0)], logit_bias=2.0)
+    assert [part.logit_bias for part in given.losses] == [2.0, 2.0]
+    assert given.weights == [1.0, 1.0]
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [("logit_bias", 2.0), ("from_logits", True), ("ignore_class", 1), ("reduction", "sum")],
+)
+def test_parts_that_differ(option, value):
+    with pytest.raises(ValueError, match=f"`{option}` must be the same in all parts.*Received"):
+        kn.NCE(**{option: value}) + kn.MAE()
+
+
+@pytest.mark.parametrize("weight", [-1.0, math.inf, math.nan, 1e31])
+def test_weight_out_of_range(weight):
+    with pytest.raises(ValueError, match=r"`weights` must be a number in \[0, 1e30\].*Received"):
+        weight * kn.NCE()
+
+
+@pytest.mark.parametrize("other", [True, "2", None, [1.0]])
+def test_no_number(other):
+    with pytest.raises(TypeError):
+        other * kn.NCE()
+    with pytest.raises(TypeError):
+        kn.NCE() + other
+
+
+@pytest.mark.parametrize(
+    ("parts", "weights", "message"),
+    [
+        ([], None, "`losses` must be losses"),
+        ([kn.MAE(), keras.losses.Hinge()], None, "`losses` must be losses"),
+        (3, None, "`losses` must be losses"),
+        ([kn.MAE()], [1.0, 2.0], "`weights` must be one number for each"),
+        ([kn.MAE(), kn.CE()], [0.0, 0], "`weights` must not all be 0"),
+        ([kn.MAE()], ["1"], "`weights` must be a number"),
+    ],
+)
+def test_bad_sums(parts, weights, message):
+    with pytest.raises(ValueError, match=message):
+        losses.WeightedSum(parts, weights)
+
+
+def test_a_part_of_weight_0_does_not_count():
+    labels, logits = some_batch()
+    options = {"from_logits": True, "reduction": None}
+    loss = 0.0 * kn.CE(**options) + kn.MAE(**options)
+    np.testing.assert_array_equal(
+        to_numpy(loss(labels, logits)), to_numpy(kn.MAE(**options)(labels, logits))
+    )
+
+
+# Written out a second time, from the papers: (weight, loss, arguments) of each part. There the MAE is
+# 1 - p_y, half of ours, and A is -log(1e-4).
+A = 9.210340371976182
+CIFAR100 = {
+    "sce": [(1, "SCE", {"alpha": 6, "beta": 0.1, "A": A})],
+    "nce+rce": [(10, "NCE", {}), (0.1, "RCE", {"A": A})],
+    "nce+mae": [(10, "NCE", {}), (0.5, "MAE", {})],
+    "nfl+rce": [(10, "NFL", {"gamma": 0.5}), (0.1, "RCE", {"A": A})],
+    "nfl+mae": [(10, "NFL", {"gamma": 0.5}), (0.5, "MAE", {})],
+    "agce": [(1, "AGCE", {"a": 0.6, "q": 0.6})],
+    "aul": [(1, "AUL", {"a": 5.5, "q": 3})],
+    "ael": [(1, "AEL", {"a": 2.5})],
+    "nce+agce": [(10, "NCE", {}), (0.1, "AGCE", {"a": 1.8, "q": 3})],
+    "nce+aul": [(10, "NCE", {}), (0.015, "AUL", {"a": 6, "q": 3})],
+    "nce+ael": [(10, "NCE", {}), (0.1, "AEL", {"a": 1.5})],
+    "anl-ce": [(10, "NCE", {}), (1, "NNCE", {"min_prob": 1e-7})],
+}
+
+
+@pytest.mark.parametrize("name", PUBLISHED)
+def test_published_settings(name):
+    labels, logits = some_batch(num_classes=100)
+    loss = losses.get(name, dataset="cifar100", from_logits=True, logit_bias=2.0, reduction=None)
+    expected = sum(
+        weight * batch_reference(part, arguments, labels, logits, 2.0)[0]
+        for weight, part, arguments in CIFAR100[name]
+    )
+    np.testing.assert_allclose(to_numpy(loss(labels, logits)), expected, rtol=1e-5, atol=1e-6)
+    config = keras.losses.serialize(loss)
+    assert keras.losses.deserialize(config).get_config() == loss.get_config()
+    for dataset in PUBLISHED[name].settings:
+        assert isinstance(losses.get(name.upper(), dataset=dataset), losses.RobustLoss)
+
+
+def test_published_settings_that_do_not_exist():
+    for arguments in ({}, {"dataset": "imagenet"}):
+        with pytest.raises(ValueError, match=r"`dataset` must be one of \['cifar10', .*Received"):
+            losses.get("nce+agce", **arguments)
+    with pytest.raises(ValueError, match="`dataset` goes with one of .*Received: 'mae'"):
+        losses.get("mae", dataset="cifar10")
+    with pytest.raises(ValueError, match="`dataset` goes with the name of a loss"):
+        losses.get(kn.MAE(), dataset="cifar10")
+
+
+def test_get_with_options():
+    assert losses.get("mae", from_logits=True).from_logits
+    assert losses.get(kn.GCE, logit_bias=1.0).logit_bias == 1.0
+    assert losses.get(kn.GCE(q=0.3), logit_bias=1.0).q == 0.3
+    assert losses.get({"class_name": "GCE", "config": {"q": 0.3}}, logit_bias=1.0).logit_bias == 1.0
+    assert losses.get("agce").a == 0.6
