@@ -36,7 +36,9 @@ ROWS = [
         [
             "tests/test_package.py",
             "tests/test_quickstart.py",
-            "tests/losses",
+            "tests/losses/test_training.py",
+            "tests/losses/test_label_formats.py",
+            "tests/losses/test_weighted_sum.py",
             "tests/layers",
             *ONCE,
         ],

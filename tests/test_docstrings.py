@@ -27,7 +27,8 @@ PUBLIC = {
     for name in getattr(room, "__all__", [])
     if not inspect.ismodule(getattr(room, name))
 }
-BASES = {keras_noisy.losses.RobustLoss, keras_noisy.losses.LabelLoss}  # nothing to call
+LOSSES = keras_noisy.losses
+BASES = {LOSSES.RobustLoss, LOSSES.LabelLoss, LOSSES.RowLoss}  # nothing to call
 
 
 @pytest.mark.backend_free

@@ -31,7 +31,7 @@ class NCE(NormalisedLoss):
 
     >>> import keras_noisy
     >>> loss = keras_noisy.NCE()
-    >>> float(loss([1], [[0.25, 0.5, 0.25]]))
+    >>> round(float(loss([1], [[0.25, 0.5, 0.25]])), 4)
     0.2
 
     References:

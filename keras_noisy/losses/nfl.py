@@ -41,7 +41,7 @@ class NFL(NormalisedLoss):
     >>> import keras_noisy
     >>> loss = keras_noisy.NFL(gamma=0.5)
     >>> round(float(loss([1], [[0.25, 0.5, 0.25]])), 4)
-    0.1696
+    0.1695
 
     References:
 

@@ -45,7 +45,7 @@ class NNCE(RowLoss):
     >>> import keras_noisy
     >>> loss = keras_noisy.NNCE()
     >>> round(float(loss([1], [[0.25, 0.5, 0.25]])), 4)
-    0.6562
+    0.6564
 
     References:
 

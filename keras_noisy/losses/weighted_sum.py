@@ -26,7 +26,7 @@ class WeightedSum(RobustLoss):
 
     Args:
         losses: Losses of this package, or subclasses of its bases. A sum among them is taken apart.
-        weights: Numbers in [0, 1e30], one for each loss, not all 0. Defaults to 1 for each.
+        weights: Numbers in [0, 1e30], one for each loss. Defaults to 1 for each.
         **options: As in `keras_noisy.losses.RobustLoss`, for all parts alike. One that is not given is
             taken from the parts, which must agree in it; the names of the parts do not count.
 
@@ -63,14 +63,12 @@ class WeightedSum(RobustLoss):
         return sum(
             weight * loss.loss_of_labels(index, y_pred)
             for loss, weight in zip(self.losses, self.weights, strict=True)
-            if weight
         )
 
     def loss_of_targets(self, targets: Tensor, y_pred: Tensor) -> Tensor:
         return sum(
             weight * loss.loss_of_targets(targets, y_pred)
             for loss, weight in zip(self.losses, self.weights, strict=True)
-            if weight
         )
 
     def get_config(self) -> dict[str, Any]:
@@ -105,8 +103,6 @@ def _parts(losses: Any, weights: Any) -> list[tuple[RobustLoss, float]]:
             parts += [(part, factor * own) for part, own in inner]
         else:
             parts.append((loss, factor))
-    if not any(weight for _, weight in parts):
-        raise ValueError(f"`weights` must not all be 0. Received: weights={weights!r}")
     return parts
 
 

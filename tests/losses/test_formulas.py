@@ -56,25 +56,27 @@ def test_value_and_gradient(case, bias, num_classes):
         assert_agrees(result, reference(case.name, num_classes, bias))
 
 
-@every_bias
 @every_size
-def test_compiled_value_and_gradient(bias, num_classes):
-    """Every loss in one graph; of integer and one-hot labels in turn, to halve the compiling."""
+def test_compiled_value_and_gradient(num_classes):
+    """Every loss in one graph. From size to size each goes through the label formats, with and
+    without bias: compiling all combinations would take minutes.
+    """
     labels, logits = batch_of_scales(num_classes)
-    losses = [case.make(logit_bias=bias) for case in DEFAULTS]
-    shift = [3, 10, 100, 1000].index(num_classes) + (bias is None)
+    turn = [3, 10, 100, 1000].index(num_classes)
+    biases = [(None, 4.84)[(i + turn // 2) % 2] for i in range(len(DEFAULTS))]
+    losses = [case.make(logit_bias=b) for case, b in zip(DEFAULTS, biases, strict=True)]
 
     @compiled
     def all_losses(integers, targets, z):
         formats = (integers, targets)
-        each = [loss(formats[(i + shift) % 2], z[i]) for i, loss in enumerate(losses)]
+        each = [loss(formats[(i + turn) % 2], z[i]) for i, loss in enumerate(losses)]
         return keras.ops.stack(each)
 
     y_true = tensor(labels), tensor(one_hot(labels, num_classes))
     values, gradients = value_and_gradient(
         lambda z: all_losses(*y_true, z), np.stack([logits] * len(losses))
     )
-    for i, case in enumerate(DEFAULTS):
+    for i, (case, bias) in enumerate(zip(DEFAULTS, biases, strict=True)):
         assert_agrees((values[i], gradients[i]), reference(case.name, num_classes, bias), case.name)
 
 
@@ -149,7 +151,7 @@ def test_bias_over_its_whole_range(epsilon):
 @given(
     bias=st.floats(-40, 40),
     margin=st.floats(-40, 40),
-    num_classes=st.sampled_from([2, 5, 50]),
+    num_classes=st.sampled_from([2, 50]),
     label=st.integers(0, 49),
 )
 def test_bias_shifts_the_margin(bias, margin, num_classes, label):

@@ -195,7 +195,7 @@ def test_saved_models_load_in_a_new_process(tmp_path):
     model, expected = classifier(), {}
     for case in DEFAULTS:
         loss = case.make(logit_bias="auto", reduction="sum_over_batch_size", ignore_class=-1)
-        model.compile("sgd", loss=loss)
+        model.compile("sgd", loss=loss, run_eagerly=True)  # tracing 18 times takes long
         model.save(tmp_path / f"{case.loss.__name__}.keras")
         expected[case.loss.__name__] = [loss.get_config(), model.evaluate(x, y, verbose=0)]
     result = subprocess.run(
