@@ -6,7 +6,7 @@ import keras
 import mpmath
 import numpy as np
 import pytest
-from cases import DEFAULTS, OF_LABEL, VARIANTS, every_loss, every_variant, one_hot, some_batch
+from cases import DEFAULTS, OF_LABEL, VARIANTS, every_loss, one_hot, some_batch
 from hypothesis import given
 from hypothesis import strategies as st
 from support import compiled, gradient, softmax, tensor, to_numpy, value_and_gradient
@@ -34,20 +34,19 @@ def assert_agrees(result, expected, name=""):
     np.testing.assert_allclose(gradients, true_gradients, rtol=1e-5, atol=floor, err_msg=name)
 
 
-every_bias = pytest.mark.parametrize("bias", [None, 4.84])
-every_size = pytest.mark.parametrize("num_classes", [3, 10, 100, 1000])
-
-
 @functools.cache
 def reference(case_name, num_classes, bias):
     case = next(case for case in DEFAULTS + VARIANTS if case.name == case_name)
     return case.reference(*batch_of_scales(num_classes), bias or 0.0)
 
 
-@every_variant
-@every_bias
-@every_size
-def test_value_and_gradient(case, bias, num_classes):
+SIZED = [(case, size) for case in DEFAULTS for size in (3, 10, 100, 1000)]
+SIZED += [(case, size) for case in VARIANTS for size in (10, 1000)]
+
+
+@pytest.mark.parametrize(("case", "num_classes"), SIZED, ids=[f"{c.name}-{k}" for c, k in SIZED])
+@pytest.mark.parametrize("bias", [None, 4.84])
+def test_value_and_gradient(case, num_classes, bias):
     """Of integer and one-hot labels, at all scales of the logits."""
     labels, logits = batch_of_scales(num_classes)
     loss = case.make(logit_bias=bias)
@@ -56,7 +55,7 @@ def test_value_and_gradient(case, bias, num_classes):
         assert_agrees(result, reference(case.name, num_classes, bias))
 
 
-@every_size
+@pytest.mark.parametrize("num_classes", [3, 10, 100, 1000])
 def test_compiled_value_and_gradient(num_classes):
     """Every loss in one graph. From size to size each goes through the label formats, with and
     without bias: compiling all combinations would take minutes.
@@ -80,7 +79,7 @@ def test_compiled_value_and_gradient(num_classes):
         assert_agrees((values[i], gradients[i]), reference(case.name, num_classes, bias), case.name)
 
 
-@every_variant
+@every_loss
 def test_probabilities_agree_with_logits(case):
     labels, logits = some_batch()
     probabilities = softmax(logits).astype("float32")
