@@ -30,14 +30,14 @@ Keras's `reduction`, `name` and `dtype`. `p_j` is the predicted probability of c
   NCE+AGCE with the weights published for CIFAR-10.
 - **With some hundred classes** `MAE` and its relatives stall without a logit bias. Give them
   `logit_bias="adaptive"` ([measured](adaptive_bias.md)), or take `GCE(q=0.7)`, which needs none at 100.
-- **With a thousand classes and more** a bias, a smaller `q` for GCE, or a loss with a heavy tail
-  (`BiTempered`) is needed for learning at all. [theory.md](theory.md) explains why.
+- **With a thousand classes and more** a bias, a smaller `q` for GCE, or `BiTempered` with its defaults is
+  needed for learning at all. [theory.md](theory.md) explains why.
 - **Symmetric** losses have the same sum over all possible labels whatever the prediction. That makes
   them tolerate labels that are wrong at random (Ghosh et al., 2017), as long as no bias is added.
 - **A bound** limits what a single wrong label can do.
 
-A logit bias takes a little of the tolerance away, and hardly helps the normalised losses (NCE, NFL,
-NGCE), whose gradient is small everywhere and not only where the label is unlikely: give those a weight.
+A logit bias takes a little of the tolerance away, and hardly helps NCE, whose gradient is small however
+unlikely the label is: give that a weight. In a sum such as NCE+AGCE it helps the other part.
 """
 
 COMBINATIONS = """\
@@ -118,7 +118,8 @@ def entry(loss: type) -> str:
         [
             f"### {loss.__name__}\n",
             f"`keras_noisy.{call(loss)}`: {document.splitlines()[0]}\n",
-            "    " + "\n    ".join(formula_of(loss)) + "\n",
+            "\n".join(f"    {line}".rstrip() for line in formula_of(loss)) + "\n",
+            notes(document),
             f"Range {property_of(loss, 'Range')}; symmetric: {property_of(loss, 'Symmetric')}. "
             f"Use it {property_of(loss, 'Use it')}.\n",
             *hyperparameters(document),
@@ -128,6 +129,11 @@ def entry(loss: type) -> str:
             ),
         ]
     )
+
+
+def notes(document: str) -> str:
+    """What the docstring says between formula and properties: limits, and what others do."""
+    return document.split("```\n", 2)[2].split("Properties:")[0].strip() + "\n"
 
 
 def hyperparameters(document: str) -> list[str]:

@@ -1,6 +1,7 @@
 """Noise-robust losses for classification."""
 
 import inspect
+import re
 from typing import Any, Unpack
 
 import keras
@@ -58,7 +59,7 @@ LOSSES = (
     *(CE, MAE, GCE, SCE, RCE, TaylorCE, PHuberCE, FocalCE, AGCE, AUL, AEL, JS),
     *(NCE, NFL, NGCE, NNCE, BiTempered),
 )
-_BY_NAME: dict[str, Any] = {loss.__name__.lower(): loss for loss in (*LOSSES, WeightedSum)}
+_BY_NAME: dict[str, Any] = {loss.__name__.lower(): loss for loss in LOSSES}
 
 
 def get(identifier: Any, *, dataset: str | None = None, **options: Unpack[LossOptions]) -> Any:
@@ -94,7 +95,8 @@ def get(identifier: Any, *, dataset: str | None = None, **options: Unpack[LossOp
         return None
     name = identifier.lower() if isinstance(identifier, str) else None
     if name is not None and (dataset is not None or (name in PUBLISHED and name not in _BY_NAME)):
-        return published(name, dataset).with_options(**options)
+        named: Any = {"name": re.sub(r"\W", "_", name), **options}
+        return published(name, dataset).with_options(**named)
     if dataset is not None:
         raise ValueError(
             f"`dataset` goes with the name of a loss. Received: identifier={identifier!r}"
@@ -102,7 +104,7 @@ def get(identifier: Any, *, dataset: str | None = None, **options: Unpack[LossOp
     if name in _BY_NAME:
         return _BY_NAME[name](**options)
     if isinstance(identifier, type) and issubclass(identifier, RobustLoss):
-        if not inspect.isabstract(identifier):
+        if not (inspect.isabstract(identifier) or issubclass(identifier, WeightedSum)):
             return identifier(**options)
     elif isinstance(loss := _from_config(identifier), RobustLoss):
         return loss.with_options(**options) if options else loss
@@ -119,4 +121,5 @@ def _from_config(identifier: Any) -> Any:
     if identifier.get("registered_name"):  # as Keras writes it; it may be a loss of the user's
         return keras.saving.deserialize_keras_object(identifier)
     name = str(identifier.get("class_name")).lower()
-    return _BY_NAME[name].from_config(identifier.get("config") or {}) if name in _BY_NAME else None
+    known = {**_BY_NAME, "weightedsum": WeightedSum}
+    return known[name].from_config(identifier.get("config") or {}) if name in known else None

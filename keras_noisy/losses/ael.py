@@ -21,7 +21,7 @@ class AEL(LabelLoss):
     ```
 
     It is *asymmetric*, which tolerates noise as long as the true class stays the most frequent one
-    by a margin: here while wrong labels are at most `exp(-1 / a)` times as frequent as right ones.
+    by a margin: each wrong label may be at most `exp(-1 / a)` times as frequent as the right one.
 
     Properties:
 
@@ -34,6 +34,7 @@ class AEL(LabelLoss):
         **options: `logit_bias=None`, `from_logits=False`, `ignore_class=None`,
             `reduction="sum_over_batch_size"`, `name=None`, `dtype=None`; see
             `keras_noisy.losses.RobustLoss`, also for shapes, label formats and errors.
+
     Raises:
         ValueError: If `a` is not such a number.
 

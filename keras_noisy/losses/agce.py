@@ -25,22 +25,24 @@ class AGCE(LabelLoss):
     ```
 
     For `a -> 0` it is `keras_noisy.GCE`. *Asymmetric* losses tolerate noise as long as the true
-    class stays the most frequent one by a margin: here always for `q >= 1`, else while wrong labels
-    are at most `(a / (a + 1))^(1 - q)` times as frequent as right ones.
+    class stays the most frequent one by a margin: for `q >= 1` none is needed, else each wrong label
+    may be at most `(a / (a + 1))^(1 - q)` times as frequent as the right one.
 
     Properties:
 
     - Range: [0, ((a + 1)**q - a**q) / q].
     - Symmetric: no; only for `q=1`.
     - Use it: in a sum with `keras_noisy.NCE`, one of the strongest combinations published; alone it
-      stalls with many classes unless `a` is small or a logit bias is given.
+      stalls with many classes unless `a` and `q` are small or a logit bias is given.
 
     Args:
-        a: Number in (0, 1000]; smaller learns faster. Defaults to `0.6`.
-        q: Number in (0, 10]; smaller learns faster. Defaults to `0.6`.
+        a: Number in (0, 1000]. Defaults to `0.6`. For `q < 1` smaller learns faster, for `q > 1` larger:
+            an unlikely label is pulled in proportion to `a^(q - 1) p_y`.
+        q: Number in (0, 10]. Defaults to `0.6`.
         **options: `logit_bias=None`, `from_logits=False`, `ignore_class=None`,
             `reduction="sum_over_batch_size"`, `name=None`, `dtype=None`; see
             `keras_noisy.losses.RobustLoss`, also for shapes, label formats and errors.
+
     Raises:
         ValueError: If `a` or `q` is not such a number.
 
@@ -48,7 +50,7 @@ class AGCE(LabelLoss):
 
     >>> import keras_noisy
     >>> loss = keras_noisy.AGCE(a=1.0, q=2.0)
-    >>> float(loss([1], [[0.25, 0.5, 0.25]]))
+    >>> round(float(loss([1], [[0.25, 0.5, 0.25]])), 4)
     0.875
 
     References:

@@ -22,8 +22,8 @@ class AUL(LabelLoss):
     ```
 
     It is *asymmetric*, which tolerates noise as long as the true class stays the most frequent one
-    by a margin: here always for `q <= 1`, else while wrong labels are at most `((a - 1) / a)^(q - 1)`
-    times as frequent as right ones.
+    by a margin: for `q <= 1` none is needed, else each wrong label may be at most
+    `((a - 1) / a)^(q - 1)` times as frequent as the right one.
 
     Properties:
 
@@ -37,6 +37,7 @@ class AUL(LabelLoss):
         **options: `logit_bias=None`, `from_logits=False`, `ignore_class=None`,
             `reduction="sum_over_batch_size"`, `name=None`, `dtype=None`; see
             `keras_noisy.losses.RobustLoss`, also for shapes, label formats and errors.
+
     Raises:
         ValueError: If `a` or `q` is not such a number.
 

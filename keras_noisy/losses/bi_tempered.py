@@ -28,15 +28,17 @@ class BiTempered(RowLoss):
     ```
 
     For `t1 = t2 = 1`, where these are the usual logarithm and exponential, it is the cross-entropy.
-    The normaliser `lambda` is found by Newton's method until the total mass is 1 to 1e-6, and the
-    gradient is exact. With `from_logits=False` the logits are taken to be `log p`.
+    The normaliser `lambda` is found by Newton's method until the total mass is 1 to 1e-6 (with 1000
+    classes; rounding sums up beyond), and the gradient is exact. Public code takes 5 steps of a fixed-point
+    iteration, which is off by up to 0.24, and differs from this where it has not converged. With `from_logits=False` the logits are taken to be `log p`.
 
     Properties:
 
     - Range: [0, 1 / (1 - t1)).
     - Symmetric: no.
-    - Use it: with many classes and no bias: the heavy tail keeps a gradient where the label is
-      unlikely. A logit bias is possible and hardly needed.
+    - Use it: with `t2 - t1` small where there are many classes: on a fresh network it pulls about as
+      `keras_noisy.GCE` with `q = t2 - t1` does. The defaults learn with a thousand classes and no
+      bias; (0.5, 1.5) stalls there, and hardly gains by one.
 
     Args:
         t1: Number in [0, 1], the temperature of the logarithm; smaller bounds the loss lower.
@@ -46,6 +48,7 @@ class BiTempered(RowLoss):
         **options: `logit_bias=None`, `from_logits=False`, `ignore_class=None`,
             `reduction="sum_over_batch_size"`, `name=None`, `dtype=None`; see
             `keras_noisy.losses.RobustLoss`, also for shapes, label formats and errors.
+
     Raises:
         ValueError: If `t1` or `t2` is not such a number.
 

@@ -26,6 +26,10 @@ class FocalCE(LabelLoss):
     is another loss. To get that one:
 
     ```python
+    import keras
+    import keras_noisy
+
+
     class DetachedFocalCE(keras_noisy.losses.LabelLoss):
         def of_log_prob(self, log_prob):
             factor = (1.0 - keras.ops.exp(log_prob)) ** 0.5
@@ -48,6 +52,7 @@ class FocalCE(LabelLoss):
         **options: `logit_bias=None`, `from_logits=False`, `ignore_class=None`,
             `reduction="sum_over_batch_size"`, `name=None`, `dtype=None`; see
             `keras_noisy.losses.RobustLoss`, also for shapes, label formats and errors.
+
     Raises:
         ValueError: If `gamma` is not such a number.
 

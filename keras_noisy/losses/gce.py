@@ -20,7 +20,9 @@ class GCE(LabelLoss):
     loss = (1 - p_y^q) / q
     ```
 
-    For `q -> 0` it is the cross-entropy, for `q = 1` it is `1 - p_y`, half of `keras_noisy.MAE`.
+    For `q -> 0` it is the cross-entropy, for `q = 1` it is `1 - p_y`, half of `keras_noisy.MAE`. Much
+    public code clips probabilities at 1e-7 and loses the gradient of harder samples; nothing is clipped
+    here.
 
     Properties:
 

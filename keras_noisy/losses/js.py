@@ -25,7 +25,7 @@ class JS(LabelLoss):
     loss = (H(m) - (1 - w) H(p)) / Z,    m = w onehot(y) + (1 - w) p,    Z = -(1 - w) log(1 - w)
     ```
 
-    with the entropy `H` and the weight `w`. All classes but the label cancel, so that it is a
+    with the entropy `H` and `w = weight`. All classes but the label cancel, so that it is a
     function of `p_y` alone, and with `m_y = w + (1 - w) p_y`
 
     ```
@@ -33,7 +33,7 @@ class JS(LabelLoss):
     ```
 
     For `w -> 0` it is the cross-entropy, for `w -> 1` it approaches `1 - p_y`, half of
-    `keras_noisy.MAE`. For a soft target it is, as with all losses here, the average over labels drawn
+    `keras_noisy.MAE`. For a soft target it is the average over labels drawn
     from it, and not the divergence from the target itself. The generalised loss of the same paper
     (GJS), which compares two augmented views, is not this one.
 
@@ -50,6 +50,7 @@ class JS(LabelLoss):
         **options: `logit_bias=None`, `from_logits=False`, `ignore_class=None`,
             `reduction="sum_over_batch_size"`, `name=None`, `dtype=None`; see
             `keras_noisy.losses.RobustLoss`, also for shapes, label formats and errors.
+
     Raises:
         ValueError: If `weight` is not such a number.
 

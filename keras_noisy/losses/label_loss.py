@@ -21,9 +21,17 @@ class LabelLoss(RobustLoss):
     Example:
 
     ```python
-    class SquaredError(keras_noisy.losses.LabelLoss):
+    @keras.saving.register_keras_serializable()
+    class PowerError(keras_noisy.losses.LabelLoss):
+        def __init__(self, power=2.0, **options):
+            super().__init__(**options)
+            self.power = power
+
         def of_log_prob(self, log_prob):
-            return (1.0 - keras.ops.exp(log_prob)) ** 2
+            return (1.0 - keras.ops.exp(log_prob)) ** self.power
+
+        def get_config(self):
+            return {**super().get_config(), "power": self.power}
     ```
     """
 

@@ -27,7 +27,7 @@ def label_log_prob(index: Tensor, y_pred: Tensor, from_logits: bool) -> Tensor:
         from_logits: Which of the two it is.
 
     Returns:
-        Float tensor (…,), never positive.
+        Float tensor (…,), never positive, and finite.
     """
     label = ops.expand_dims(index, axis=-1)
     if not from_logits:
@@ -59,8 +59,7 @@ def class_log_probs(y_pred: Tensor, from_logits: bool, bias: Tensor = None) -> T
         log_probs = ops.log_softmax(relative + bias, axis=-1)
     else:
         log_probs = ops.log_softmax(y_pred, axis=-1) if from_logits else _log(y_pred)
-    # A logit of -inf rules a class out. Its -inf would meet zeros in the formulas.
-    return ops.where(log_probs < -1e30, -1e30, log_probs)
+    return _finite(log_probs)
 
 
 def class_margins(logits: Tensor) -> Tensor:
@@ -101,4 +100,9 @@ def _log(probabilities: Tensor) -> Tensor:
 
 def _not_positive(log_prob: Tensor) -> Tensor:
     """Cuts off what rounding makes of a probability of 1; the gradient at 1 itself is kept."""
-    return ops.where(log_prob > 0.0, 0.0, log_prob)
+    return _finite(ops.where(log_prob > 0.0, 0.0, log_prob))
+
+
+def _finite(log_prob: Tensor) -> Tensor:
+    """A logit of -inf rules a class out. Its -inf would meet zeros in the formulas."""
+    return ops.where(log_prob < -1e30, -1e30, log_prob)

@@ -20,7 +20,9 @@ class NFL(NormalisedLoss):
 
     For `gamma = 0` it is `keras_noisy.NCE`. The gradient is that of the formula; the code published
     with the loss holds the factors `(1 - p_j)^gamma` constant in the derivative, above and below the
-    line, which makes its gradient about 10 % smaller on a fresh network with 10 classes.
+    line, which makes its gradient about 10 % smaller on a fresh network with 10 classes. To get that
+    one, subclass `keras_noisy.losses.RowLoss` and put `keras.ops.stop_gradient` around those factors,
+    as in the example of `keras_noisy.FocalCE`.
 
     Properties:
 
@@ -33,6 +35,7 @@ class NFL(NormalisedLoss):
         **options: `logit_bias=None`, `from_logits=False`, `ignore_class=None`,
             `reduction="sum_over_batch_size"`, `name=None`, `dtype=None`; see
             `keras_noisy.losses.RobustLoss`, also for shapes, label formats and errors.
+
     Raises:
         ValueError: If `gamma` is not such a number.
 

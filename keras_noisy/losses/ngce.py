@@ -31,6 +31,7 @@ class NGCE(NormalisedLoss):
         **options: `logit_bias=None`, `from_logits=False`, `ignore_class=None`,
             `reduction="sum_over_batch_size"`, `name=None`, `dtype=None`; see
             `keras_noisy.losses.RobustLoss`, also for shapes, label formats and errors.
+
     Raises:
         ValueError: If `q` is not such a number.
 

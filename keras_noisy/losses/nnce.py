@@ -37,6 +37,7 @@ class NNCE(RowLoss):
         **options: `logit_bias=None`, `from_logits=False`, `ignore_class=None`,
             `reduction="sum_over_batch_size"`, `name=None`, `dtype=None`; see
             `keras_noisy.losses.RobustLoss`, also for shapes, label formats and errors.
+
     Raises:
         ValueError: If `min_prob` is not such a number; when called, if it is not below 1/K.
 

@@ -125,7 +125,7 @@ def published(name: str, dataset: str | None) -> RobustLoss:
     if name not in PUBLISHED:
         raise ValueError(f"`dataset` goes with one of {sorted(PUBLISHED)}. Received: {name!r}")
     recipe = PUBLISHED[name]
-    values = recipe.settings.get(dataset or "")
+    values = recipe.settings.get(dataset.lower() if isinstance(dataset, str) else "")
     if values is None:
         raise ValueError(
             f"`dataset` must be one of {sorted(recipe.settings)} for {name!r}. "

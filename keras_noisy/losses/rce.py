@@ -31,10 +31,11 @@ class RCE(LabelLoss):
     - Use it: as the second part of a sum, beside a loss that learns fast; alone as MAE.
 
     Args:
-        A: Number in (0, 1e30], what is taken for `-log 0`. Defaults to `4.0`.
+        A: Number in (0, 1e6], what is taken for `-log 0`. Defaults to `4.0`.
         **options: `logit_bias=None`, `from_logits=False`, `ignore_class=None`,
             `reduction="sum_over_batch_size"`, `name=None`, `dtype=None`; see
             `keras_noisy.losses.RobustLoss`, also for shapes, label formats and errors.
+
     Raises:
         ValueError: If `A` is not such a number.
 
@@ -53,7 +54,7 @@ class RCE(LabelLoss):
 
     def __init__(self, A: float = 4.0, **options: Unpack[LossOptions]) -> None:
         super().__init__(**options)
-        self.A = check_number("A", A, "(0, 1e30]", not_below=1e-30)
+        self.A = check_number("A", A, "(0, 1e6]", not_below=1e-6)
 
     def of_log_prob(self, log_prob: Tensor) -> Tensor:
         return self.A * one_minus_exp(log_prob)

@@ -42,7 +42,8 @@ class RobustLoss(keras.losses.Loss, abc.ABC):
 
     Shapes: `y_pred` is (…, K) with any leading axes; `y_true` holds integers (…,) or (…, 1), or
     one-hot or soft targets (…, K), told apart by rank. The loss of a soft target is the average of
-    the loss over labels drawn from it. Per-sample losses are (…,). Everything is computed in float32
+    the loss over labels drawn from it (with a bias, losses of the whole row differ: see `RowLoss`).
+    A logit of -inf rules a class out; a label must not be such a class. Per-sample losses are (…,). Everything is computed in float32
     or better, and integer labels stay integers, whatever `dtype` and Keras's `floatx` say.
 
     Args:
@@ -170,7 +171,10 @@ class RobustLoss(keras.losses.Loss, abc.ABC):
 
     def with_options(self, **options: Unpack[LossOptions]) -> Self:
         """Returns a copy with other options: `logit_bias`, `from_logits` and so on."""
-        return type(self).from_config({**self.get_config(), **options})
+        copy = object.__new__(type(self))
+        copy.__dict__.update(vars(self))  # what the subclass holds, in its configuration or not
+        RobustLoss.__init__(copy, **{**RobustLoss.get_config(self), **options})
+        return copy
 
     def get_config(self) -> dict[str, Any]:
         dtype = self._requested_dtype

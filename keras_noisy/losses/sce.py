@@ -32,12 +32,13 @@ class SCE(LabelLoss):
       the cross-entropy.
 
     Args:
-        alpha: Number in [0, 1e30], the weight of the cross-entropy. Defaults to `0.1`.
-        beta: Number in [0, 1e30], the weight of the reverse cross-entropy. Defaults to `1.0`.
-        A: Number in (0, 1e30], what is taken for `-log 0`. Defaults to `4.0`.
+        alpha: Number in [0, 1e6], the weight of the cross-entropy. Defaults to `0.1`.
+        beta: Number in [0, 1e6], the weight of the reverse cross-entropy. Defaults to `1.0`.
+        A: Number in (0, 1e6], what is taken for `-log 0`. Defaults to `4.0`.
         **options: `logit_bias=None`, `from_logits=False`, `ignore_class=None`,
             `reduction="sum_over_batch_size"`, `name=None`, `dtype=None`; see
             `keras_noisy.losses.RobustLoss`, also for shapes, label formats and errors.
+
     Raises:
         ValueError: If one of them is not such a number, or if both weights are 0.
 
@@ -62,9 +63,9 @@ class SCE(LabelLoss):
         **options: Unpack[LossOptions],
     ) -> None:
         super().__init__(**options)
-        self.alpha = check_number("alpha", alpha, "[0, 1e30]")
-        self.beta = check_number("beta", beta, "[0, 1e30]")
-        self.A = check_number("A", A, "(0, 1e30]", not_below=1e-30)
+        self.alpha = check_number("alpha", alpha, "[0, 1e6]")
+        self.beta = check_number("beta", beta, "[0, 1e6]")
+        self.A = check_number("A", A, "(0, 1e6]", not_below=1e-6)
         if self.alpha == self.beta == 0.0:
             raise ValueError("`alpha` or `beta` must be positive. Received: alpha=0, beta=0")
 

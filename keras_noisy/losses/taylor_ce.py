@@ -33,10 +33,11 @@ class TaylorCE(LabelLoss):
 
     Args:
         order: Integer in [1, 100000], the number of terms; more learn faster and are less robust.
-            Time and memory grow with it. Defaults to `2`.
+            Time and memory grow with it, with one-hot labels K times more. Defaults to `2`.
         **options: `logit_bias=None`, `from_logits=False`, `ignore_class=None`,
             `reduction="sum_over_batch_size"`, `name=None`, `dtype=None`; see
             `keras_noisy.losses.RobustLoss`, also for shapes, label formats and errors.
+
     Raises:
         ValueError: If `order` is not such an integer.
 

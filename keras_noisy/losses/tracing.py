@@ -1,7 +1,8 @@
 """What differs between an eager call and a graph that is being traced.
 
 `keras.ops` has nothing to say about it. TensorFlow and JAX answer by an exception. PyTorch's compiler
-would rather trace the question itself, so it has to be asked: the only place that names a backend.
+would rather trace the question itself, so it has to be asked. Beside the choice of a kernel in
+log_prob.py this is the only place that names a backend.
 """
 
 from collections.abc import Callable

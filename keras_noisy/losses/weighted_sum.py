@@ -26,13 +26,13 @@ class WeightedSum(RobustLoss):
 
     Args:
         losses: Losses of this package, or subclasses of its bases. A sum among them is taken apart.
-        weights: Numbers in [0, 1e30], one for each loss. Defaults to 1 for each.
+        weights: Numbers in [0, 1e6], one for each loss, products of nested ones too. Defaults to 1 for each.
         **options: As in `keras_noisy.losses.RobustLoss`, for all parts alike. One that is not given is
             taken from the parts, which must agree in it; the names of the parts do not count.
 
     Raises:
         ValueError: If a part is no loss of this package, if a weight is not such a number, if there
-            are not as many weights as losses, or if the parts differ in an option that is not given.
+            are not as many weights as losses, if all are 0 (when called), or if the parts differ in an option that is not given.
 
     Example:
 
@@ -60,16 +60,22 @@ class WeightedSum(RobustLoss):
         self.weights = [weight for _, weight in parts]
 
     def loss_of_labels(self, index: Tensor, y_pred: Tensor) -> Tensor:
-        return sum(
-            weight * loss.loss_of_labels(index, y_pred)
-            for loss, weight in zip(self.losses, self.weights, strict=True)
-        )
+        return sum(weight * loss.loss_of_labels(index, y_pred) for loss, weight in self._counting())
 
     def loss_of_targets(self, targets: Tensor, y_pred: Tensor) -> Tensor:
         return sum(
-            weight * loss.loss_of_targets(targets, y_pred)
-            for loss, weight in zip(self.losses, self.weights, strict=True)
+            weight * loss.loss_of_targets(targets, y_pred) for loss, weight in self._counting()
         )
+
+    def _counting(self) -> list[tuple[RobustLoss, float]]:
+        """The parts whose weight is not 0."""
+        parts = [(loss, w) for loss, w in zip(self.losses, self.weights, strict=True) if w]
+        if not parts:
+            raise ValueError(f"`weights` must not all be 0. Received: weights={self.weights!r}")
+        return parts
+
+    def with_options(self, **options: Unpack[LossOptions]) -> Self:
+        return type(self)(self.losses, self.weights, **{**super().get_config(), **options})
 
     def get_config(self) -> dict[str, Any]:
         losses = [keras.saving.serialize_keras_object(loss) for loss in self.losses]
@@ -97,17 +103,21 @@ def _parts(losses: Any, weights: Any) -> list[tuple[RobustLoss, float]]:
         )
     parts = []
     for loss, weight in zip(losses, weights, strict=True):
-        factor = check_number("weights", weight, "[0, 1e30]")
+        factor = _check_weight(weight)
         if isinstance(loss, WeightedSum):
             inner = zip(loss.losses, loss.weights, strict=True)
-            parts += [(part, factor * own) for part, own in inner]
+            parts += [(part, _check_weight(factor * own)) for part, own in inner]
         else:
             parts.append((loss, factor))
     return parts
 
 
+def _check_weight(weight: Any) -> float:
+    return check_number("weights", weight, "[0, 1e6]")
+
+
 def _in_common(option: str, parts: list[tuple[RobustLoss, float]]) -> Any:
-    values = [loss.get_config()[option] for loss, _ in parts]
+    values = [RobustLoss.get_config(loss)[option] for loss, _ in parts]
     if any(value != values[0] for value in values):
         raise ValueError(
             f"`{option}` must be the same in all parts of a sum; leave it out and give it to the sum, "

@@ -100,6 +100,8 @@ def test_get():
 @pytest.mark.parametrize(
     "identifier",
     [
+        "weightedsum",
+        losses.WeightedSum,
         "mean_squared_error",
         "",
         3,
@@ -139,6 +141,29 @@ def test_stateless():
     loss(np.array([0, 1]), large)
     assert float(loss(np.array([0, -1]), small)) == first
     assert vars(loss) == before
+
+
+class Power(losses.LabelLoss):
+    """A loss that is not written with care: no configuration."""
+
+    def __init__(self, power=2.0):
+        super().__init__()
+        self.power = power
+
+    def of_log_prob(self, log_prob):
+        return (1.0 - keras.ops.exp(log_prob)) ** self.power
+
+
+def test_options_and_sums_keep_what_a_users_loss_holds():
+    loss = Power(power=5.0)
+    assert loss.with_options(logit_bias=1.0).power == 5.0
+    options = {"from_logits": True, "reduction": None}
+    logits = np.zeros((1, 2), "float32")
+    for changed in (loss.with_options(**options), (2.0 * loss).with_options(**options)):
+        value = to_numpy(changed(np.array([0]), logits))
+        factor = 2.0 if isinstance(changed, losses.WeightedSum) else 1.0
+        np.testing.assert_allclose(value, factor * 0.5**5, rtol=1e-6)
+    assert not loss.from_logits
 
 
 @keras.saving.register_keras_serializable(package="tests", name="CE")

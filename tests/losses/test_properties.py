@@ -73,6 +73,16 @@ def test_symmetric_losses_sum_to_a_constant_and_others_do_not(case):
         assert sums.mean() == pytest.approx(expected[case.loss.__name__], rel=1e-5)
 
 
+@pytest.mark.parametrize(
+    "loss",
+    [kn.AGCE(a=3.0, q=1.0), kn.AUL(a=3.0, q=1.0), kn.TaylorCE(order=1), kn.PHuberCE(tau=1.0)],
+    ids=lambda loss: type(loss).__name__,
+)
+def test_where_others_are_symmetric(loss):
+    sums = sums_over_all_labels(loss.with_options(from_logits=True, reduction=None))
+    assert np.ptp(sums) < 1e-5 * sums.mean()
+
+
 @every_loss
 def test_no_loss_is_symmetric_with_a_bias(case):
     sums = sums_over_all_labels(case.make(logit_bias=2.5))
