@@ -29,8 +29,9 @@ class BiTempered(RowLoss):
 
     For `t1 = t2 = 1`, where these are the usual logarithm and exponential, it is the cross-entropy.
     The normaliser `lambda` is found by Newton's method until the total mass is 1 to 1e-6 (with 1000
-    classes; rounding sums up beyond), and the gradient is exact. Public code takes 5 steps of a fixed-point
-    iteration, which is off by up to 0.24, and differs from this where it has not converged. With `from_logits=False` the logits are taken to be `log p`.
+    classes; float32 sums are less exact beyond), and the gradient is exact. Public code takes 5 steps
+    of a fixed-point iteration: with 1000 classes, `t2 = 1.5` and logits of standard deviation 10 it
+    is off by a quarter. With `from_logits=False` the logits are taken to be `log p`.
 
     Properties:
 
