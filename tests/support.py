@@ -71,15 +71,3 @@ def label_probability(labels, logits, epsilon=0.0):
     labels = np.asarray(labels)
     biased = logits + epsilon * np.eye(logits.shape[-1])[labels]
     return np.take_along_axis(softmax(biased), labels[..., np.newaxis], axis=-1)[..., 0]
-
-
-def finite_difference(function, x, step=1e-6):
-    """Gradient of the sum of a float64 function of an array, by central differences."""
-    x = np.array(x, "float64")
-    result = np.zeros_like(x)
-    for position in np.ndindex(x.shape):
-        high, low = x.copy(), x.copy()
-        high[position] += step
-        low[position] -= step
-        result[position] = (np.sum(function(high)) - np.sum(function(low))) / (2 * step)
-    return result
