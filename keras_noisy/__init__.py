@@ -1,6 +1,7 @@
 """Noise-robust losses for Keras 3, also with many classes."""
 
 from keras_noisy import calibration, datasets, layers, losses, models, noise, plots, training
+from keras_noisy.calibration import diagnose
 from keras_noisy.layers import LogitBias
 from keras_noisy.losses import (
     AEL,
@@ -45,6 +46,7 @@ __all__ = [
     "TaylorCE",
     "calibration",
     "datasets",
+    "diagnose",
     "layers",
     "losses",
     "models",

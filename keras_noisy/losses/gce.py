@@ -1,4 +1,5 @@
-from typing import Any, Unpack
+import copy
+from typing import Any, Self, Unpack
 
 import keras
 
@@ -6,8 +7,12 @@ from keras_noisy.losses.hyperparameters import check_number
 from keras_noisy.losses.label_loss import LabelLoss
 from keras_noisy.losses.log_prob import one_minus_exp
 from keras_noisy.losses.robust_loss import LossOptions
+from keras_noisy.losses.tracing import constant_in_graphs
+from keras_noisy.theory import gce_q
 
 Tensor = Any
+
+_calibrated = constant_in_graphs(gce_q)
 
 
 @keras.saving.register_keras_serializable(package="keras_noisy")
@@ -53,10 +58,17 @@ class GCE(LabelLoss):
       Noisy Labels", [NeurIPS 2018](https://arxiv.org/abs/1805.07836).
     """
 
-    def __init__(self, q: float = 0.7, **options: Unpack[LossOptions]) -> None:
+    def __init__(self, q: float | str = 0.7, **options: Unpack[LossOptions]) -> None:
         super().__init__(**options)
         # Below, q u is no number in float32. The loss has been the cross-entropy since 1e-7.
-        self.q = check_number("q", q, "(0, 1]", not_below=1e-30)
+        self.q = q if q == "auto" else check_number("q", q, "(0, 1]", not_below=1e-30)
+
+    def for_classes(self, num_classes: int) -> Self:
+        if self.q != "auto":
+            return self
+        resolved = copy.copy(self)
+        resolved.q = _calibrated(num_classes)
+        return resolved
 
     def of_log_prob(self, log_prob: Tensor) -> Tensor:
         return one_minus_exp(self.q * log_prob) / self.q

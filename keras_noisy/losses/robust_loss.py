@@ -1,8 +1,10 @@
 """What every loss of the package shares."""
 
 import abc
+import inspect
 import math
 import numbers
+from collections.abc import Mapping
 from typing import Any, Self, TypedDict, Unpack
 
 import keras
@@ -115,6 +117,10 @@ class RobustLoss(keras.losses.Loss, abc.ABC):
     def loss_of_targets(self, targets: Tensor, y_pred: Tensor) -> Tensor:
         """Per-sample losses (…,) of targets (…, K), rows that sum to 1."""
 
+    def for_classes(self, num_classes: int) -> Self:
+        """The same loss with a number wherever a hyperparameter waits for the number of classes."""
+        return self
+
     def epsilon(self, num_classes: int) -> float:
         """The logit bias for this number of classes; the largest one, if it is adaptive."""
         return resolve_logit_bias(self.logit_bias, num_classes)
@@ -135,10 +141,11 @@ class RobustLoss(keras.losses.Loss, abc.ABC):
         self._refuse_softmax(y_pred)
         y_pred = ops.convert_to_tensor(y_pred, dtype=self.dtype)
         labels = read_labels(y_true, y_pred, self.ignore_class)
+        loss = self.for_classes(class_count(y_pred))
         if labels.targets is None:
-            losses = self.loss_of_labels(labels.index, y_pred)
+            losses = loss.loss_of_labels(labels.index, y_pred)
         else:
-            losses = self.loss_of_targets(labels.targets, y_pred)
+            losses = loss.loss_of_targets(labels.targets, y_pred)
         losses = ops.where(labels.valid, losses, math.nan)
         if not self.from_logits:
             losses = ops.where(_refuse_logits(y_pred), math.nan, losses)
@@ -176,6 +183,17 @@ class RobustLoss(keras.losses.Loss, abc.ABC):
         RobustLoss.__init__(copy, **{**RobustLoss.get_config(self), **options})
         return copy
 
+    def __repr__(self) -> str:
+        options = self._own_options()
+        own = {k: v for k, v in self.get_config().items() if k not in RobustLoss.get_config(self)}
+        return f"{type(self).__name__}({as_arguments({**own, **options})})"
+
+    def _own_options(self) -> dict[str, Any]:
+        """The options that are not the defaults; but for the name, which Keras makes up."""
+        defaults = inspect.signature(RobustLoss.__init__).parameters
+        config = {**RobustLoss.get_config(self), "name": None}
+        return {key: value for key, value in config.items() if value != defaults[key].default}
+
     def get_config(self) -> dict[str, Any]:
         dtype = self._requested_dtype
         if isinstance(dtype, keras.DTypePolicy):
@@ -187,6 +205,10 @@ class RobustLoss(keras.losses.Loss, abc.ABC):
             "ignore_class": self.ignore_class,
             "dtype": dtype,
         }
+
+
+def as_arguments(values: Mapping[str, Any]) -> str:
+    return ", ".join(f"{key}={value!r}" for key, value in values.items())
 
 
 def _sum(losses: list[RobustLoss], weights: list[Any] | None = None) -> RobustLoss:

@@ -1,10 +1,11 @@
+import copy
 from collections.abc import Mapping, Sequence
 from typing import Any, Self, Unpack
 
 import keras
 
 from keras_noisy.losses.hyperparameters import check_number
-from keras_noisy.losses.robust_loss import LossOptions, RobustLoss
+from keras_noisy.losses.robust_loss import LossOptions, RobustLoss, as_arguments
 
 Tensor = Any
 
@@ -59,6 +60,14 @@ class WeightedSum(RobustLoss):
         self.losses = [loss.with_options(**shared) for loss, _ in parts]
         self.weights = [weight for _, weight in parts]
 
+    def for_classes(self, num_classes: int) -> Self:
+        losses = [loss.for_classes(num_classes) for loss in self.losses]
+        if all(own is loss for own, loss in zip(losses, self.losses, strict=True)):
+            return self
+        resolved = copy.copy(self)
+        resolved.losses = losses
+        return resolved
+
     def loss_of_labels(self, index: Tensor, y_pred: Tensor) -> Tensor:
         return sum(weight * loss.loss_of_labels(index, y_pred) for loss, weight in self._counting())
 
@@ -73,6 +82,15 @@ class WeightedSum(RobustLoss):
         if not parts:
             raise ValueError(f"`weights` must not all be 0. Received: weights={self.weights!r}")
         return parts
+
+    def __repr__(self) -> str:
+        options = self._own_options()
+        defaults: Any = dict.fromkeys(("logit_bias", "ignore_class", "dtype"), None)
+        defaults |= {"from_logits": False, "reduction": "sum_over_batch_size"}
+        bare = [loss.with_options(**defaults) for loss in self.losses]
+        parts = zip(bare, self.weights, strict=True)
+        text = " + ".join(f"{weight:.4g} * {loss!r}" for loss, weight in parts)
+        return f"({text}).with_options({as_arguments(options)})" if options else text
 
     def with_options(self, **options: Unpack[LossOptions]) -> Self:
         return type(self)(self.losses, self.weights, **{**super().get_config(), **options})

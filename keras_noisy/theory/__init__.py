@@ -1,7 +1,8 @@
 """What a fresh network's logits look like, and what a bounded loss can do with them."""
 
+from keras_noisy.theory.gce_q import gce_q
 from keras_noisy.theory.initial_entropy import initial_entropy
 from keras_noisy.theory.initial_pull import initial_pull
 from keras_noisy.theory.logit_bias import logit_bias
 
-__all__ = ["initial_entropy", "initial_pull", "logit_bias"]
+__all__ = ["gce_q", "initial_entropy", "initial_pull", "logit_bias"]

@@ -5,8 +5,9 @@ from functools import lru_cache
 
 from keras_noisy.theory.arguments import check_classes, check_logit_std
 from keras_noisy.theory.initial_pull import initial_pull
+from keras_noisy.theory.root import find_root
 
-# Enough to halve an interval of 30 down to 1e-12, and to reduce it by thirds to 1e-6.
+# Enough to reduce an interval of 30 by thirds to 1e-6.
 _STEPS = 45
 
 
@@ -58,16 +59,14 @@ def logit_bias(num_classes: int, reference_classes: int = 10, logit_std: float =
 def _solve(num_classes: int, reference_classes: int, logit_std: float) -> float:
     if num_classes <= reference_classes:
         return 0.0
-    target = initial_pull(0.0, reference_classes, logit_std)
+    target = math.log(initial_pull(0.0, reference_classes, logit_std))
+
+    def excess(logit: float) -> float:
+        return math.log(initial_pull(logit, num_classes, logit_std)) - target
+
     # The pull rises with the label's logit up to one peak; the solution is before it.
-    low, high = 0.0, _peak(num_classes, logit_std)
-    for _ in range(_STEPS):
-        middle = (low + high) / 2
-        if initial_pull(middle, num_classes, logit_std) < target:
-            low = middle
-        else:
-            high = middle
-    return (low + high) / 2
+    peak = _peak(num_classes, logit_std)
+    return find_root(excess, 0.0, peak) if excess(peak) > 0.0 else peak
 
 
 def _peak(num_classes: int, logit_std: float) -> float:

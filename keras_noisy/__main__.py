@@ -1,0 +1,5 @@
+"""`python -m keras_noisy` is the command `keras-noisy`."""
+
+from keras_noisy.cli import main
+
+main()

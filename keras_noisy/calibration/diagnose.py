@@ -1,0 +1,215 @@
+"""Will a loss learn on a model? Told before any training."""
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import keras
+import numpy as np
+from numpy.typing import NDArray
+
+from keras_noisy.calibration.average_error import average_error
+from keras_noisy.calibration.initial_logits import InitialLogits, initial_logits
+from keras_noisy.calibration.settings import settings_of
+from keras_noisy.calibration.verdict import REFERENCE_CLASSES, verdict_of
+from keras_noisy.losses import RobustLoss
+from keras_noisy.theory import logit_bias
+
+# A logit counts as pulled at, if that is by this share of the largest pull there is with 10 classes.
+_PULLS = 0.1
+_POINTS = 17
+
+
+class Change(NamedTuple):
+    """Something to change, and what would come of it.
+
+    Attributes:
+        setting: As one would write it: `"logit_bias=4.84"`, `"q=0.261"`.
+        ratio: The pull after it, as a share of that with 10 classes and no change.
+        verdict: The verdict after it.
+    """
+
+    setting: str
+    ratio: float
+    verdict: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Diagnosis:
+    """What `keras_noisy.diagnose` found; `print` it, or take its fields.
+
+    Attributes:
+        loss: The loss, as one would write it.
+        num_classes: Number of classes K.
+        logit_mean: Mean of the logits at initialisation.
+        logit_std: Their standard deviation.
+        error: Average error of the loss over these logits; negative where it pulls.
+        reference_error: The same for 10 classes.
+        pulling_share: Share of the logits at which the loss pulls by at least a tenth of what it does
+            at most with 10 classes.
+        verdict: `"learns"`, `"learns slowly"` or `"stalls"`.
+        changes: What would better the verdict, if anything is known to.
+    """
+
+    loss: str
+    num_classes: int
+    logit_mean: float
+    logit_std: float
+    error: float
+    reference_error: float
+    pulling_share: float
+    verdict: str
+    changes: tuple[Change, ...]
+
+    @property
+    def ratio(self) -> float:
+        """The average error as a share of that with 10 classes."""
+        return self.error / self.reference_error
+
+    def to_dict(self) -> dict[str, Any]:
+        """All fields, and the ratio, as plain values that JSON can hold."""
+        fields = dataclasses.asdict(self)
+        return {
+            **fields,
+            "ratio": self.ratio,
+            "changes": [change._asdict() for change in self.changes],
+        }
+
+    def __str__(self) -> str:
+        will = {"learns": "will learn", "learns slowly": "will learn slowly"}
+        verdict = will.get(self.verdict, "will stall")
+        lines = [
+            f"{self.loss} with {self.num_classes} classes",
+            f"  logits at initialisation: mean {self.logit_mean:.2f}, standard deviation "
+            f"{self.logit_std:.2f}",
+            f"  average error at the label's logit: {self.error:.3g} "
+            f"({self.reference_error:.3g} with {REFERENCE_CLASSES} classes)",
+            f"  share of the logits that it pulls at: {self.pulling_share:.1%}",
+            f"  {verdict}: the mean pull is {_as_fraction(self.ratio)} what it is with "
+            f"{REFERENCE_CLASSES} classes",
+        ]
+        for change in self.changes:
+            lines.append(
+                f"  change: {change.setting} ({will[change.verdict]}, {_as_fraction(change.ratio)})"
+            )
+        return "\n".join(lines)
+
+
+def diagnose(
+    model: keras.Model, x: Any, loss: keras.losses.Loss, batch_size: int = 128
+) -> Diagnosis:
+    """Says whether a loss will learn on a fresh model, before any training, and what to change.
+
+    It measures the model's logits on `x` as the first training step would meet them, averages the
+    loss's error over them (`keras_noisy.calibration.average_error`, with their standard deviation),
+    and compares with the same loss and 10 classes, where bounded losses are known to learn. The model
+    is not changed.
+
+    Formula:
+
+    ```
+    ratio = mean of average_error(loss, z, K) / mean of average_error(loss, z, 10),  z the logits
+    ```
+
+    From 1/12 on the verdict is "learns", below 1/20 "stalls", "learns slowly" between.
+    docs/diagnosis.md compares it with trainings. It says nothing of what is memorised later.
+
+    Args:
+        model: A `keras.Model`, built and not trained, that returns logits or probabilities of shape
+            (batch, …, K).
+        x: Inputs as the model takes them, arrays (n, …); some hundred are enough.
+        loss: A loss of this package or any other `keras.losses.Loss`, per sample and without weights.
+        batch_size: Integer, the inputs that are passed at once. Defaults to `128`; take that of the
+            training if the model has batch normalisation.
+
+    Returns:
+        A `Diagnosis`: printable, and with its figures as fields.
+
+    Raises:
+        ValueError: If an argument is none of the above, or if the model returns logits and the loss
+            expects probabilities, or the other way around.
+
+    Example:
+
+    >>> import keras, numpy as np
+    >>> import keras_noisy
+    >>> keras.utils.set_random_seed(0)
+    >>> model = keras.Sequential([keras.Input((64,)), keras.layers.Dense(1000)])
+    >>> x = np.random.default_rng(0).normal(size=(32, 64)).astype("float32")
+    >>> diagnosis = keras_noisy.diagnose(model, x, keras_noisy.MAE(from_logits=True))
+    >>> diagnosis.verdict, [change.setting for change in diagnosis.changes]
+    ('stalls', ['logit_bias=4.842'])
+
+    References:
+
+    - Staats, Thamm, Rosenow, 2025, "Enhancing Noise-Robust Losses for Large-Scale Noisy Data
+      Learning", [AAAI-25](https://arxiv.org/abs/2306.05497), Figures 1 and 2.
+    """
+    if not isinstance(loss, keras.losses.Loss):
+        raise ValueError(f"`loss` must be a keras.losses.Loss. Received: loss={loss!r}")
+    logits = initial_logits(model, x, batch_size)
+    _check_output(loss, logits)
+    z = np.linspace(logits.values.min(), logits.values.max(), _POINTS)
+
+    def error_of(loss: keras.losses.Loss, num_classes: int, bias: float = 0.0) -> NDArray:
+        # What all logits have in common is nothing to a softmax.
+        at = z - logits.mean + bias
+        return np.interp(logits.values, z, average_error(loss, at, num_classes, logits.std))
+
+    errors = error_of(loss, logits.num_classes)
+    reference_error = float(error_of(loss, REFERENCE_CLASSES).mean())
+    ratio = float(errors.mean()) / reference_error
+    return Diagnosis(
+        loss=repr(loss) if isinstance(loss, RobustLoss) else type(loss).__name__,
+        num_classes=logits.num_classes,
+        logit_mean=logits.mean,
+        logit_std=logits.std,
+        error=float(errors.mean()),
+        reference_error=reference_error,
+        pulling_share=float((-errors >= _PULLS * _largest_pull(loss, logits.std)).mean()),
+        verdict=verdict_of(ratio),
+        changes=_changes(loss, logits.num_classes, ratio, error_of, reference_error),
+    )
+
+
+def _largest_pull(loss: keras.losses.Loss, logit_std: float) -> float:
+    z = np.linspace(-4.0, 10.0, 2 * _POINTS)
+    return float(-average_error(loss, z, REFERENCE_CLASSES, logit_std).min())
+
+
+def _changes(
+    loss: keras.losses.Loss,
+    num_classes: int,
+    ratio: float,
+    error_of: Callable[..., NDArray],
+    reference_error: float,
+) -> tuple[Change, ...]:
+    """Of what is known to help a loss that does not learn, what would help this one."""
+    if verdict_of(ratio) == "learns":
+        return ()
+    epsilon = logit_bias(num_classes)
+    if isinstance(loss, RobustLoss):
+        errors = {s: error_of(better, num_classes) for s, better in settings_of(loss, num_classes)}
+    else:
+        layer = f"keras_noisy.LogitBias(epsilon={epsilon:.4g})"
+        errors = {layer: error_of(loss, num_classes, bias=epsilon)}
+    ratios = [(text, float(error.mean()) / reference_error) for text, error in errors.items()]
+    return tuple(
+        Change(text, after, verdict_of(after))
+        for text, after in ratios
+        if verdict_of(after) == "learns"
+    )
+
+
+def _check_output(loss: keras.losses.Loss, logits: InitialLogits) -> None:
+    from_logits = getattr(loss, "from_logits", None)
+    if from_logits is not None and bool(from_logits) == logits.from_probabilities:
+        kind = "probabilities" if logits.from_probabilities else "logits"
+        raise ValueError(
+            f"`loss` must fit the model, which returns {kind}: set "
+            f"from_logits={not from_logits}. Received: from_logits={from_logits}"
+        )
+
+
+def _as_fraction(ratio: float) -> str:
+    return f"1/{1 / ratio:.0f} of" if 0.0 < ratio < 0.7 else f"{ratio:.2g} times"

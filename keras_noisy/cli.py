@@ -1,0 +1,109 @@
+"""The command `keras-noisy`: a thin face over functions of the package."""
+
+import argparse
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import keras_noisy
+from keras_noisy import calibration, plots
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Runs the command.
+
+    Args:
+        arguments: Words of the command line. Defaults to those that the program was started with.
+    """
+    parser, commands = _parser()
+    options = parser.parse_args(arguments)
+    try:
+        options.run(options)
+    except (ValueError, ImportError, OSError) as error:
+        commands[options.command].error(str(error))
+
+
+def _calibrate(options: argparse.Namespace) -> None:
+    num_classes, logit_std = options.classes, options.logit_std
+    settings = calibration.settings(num_classes, logit_std)
+    epsilon = calibration.logit_bias(num_classes)
+    if options.json:
+        rows = [setting._asdict() for setting in settings]
+        content = {"classes": num_classes, "logit_std": logit_std, "logit_bias": epsilon}
+        print(json.dumps({**content, "settings": rows}, indent=1))
+        return
+    print(f"{num_classes} classes: logit_bias={epsilon:.4g}\n")
+    rows = [("loss", "error", "10 classes", "set", "error then", "then it")]
+    for before, s in zip([None, *settings], settings, strict=False):
+        loss = (s.loss, f"{s.before:.4g}", f"{s.reference:.4g}")
+        again = before is not None and before.loss == s.loss
+        rows.append((*(("  or", "", "") if again else loss), *_outcome(s)))
+    print(_table(rows, right=(1, 2, 4)))
+    print(
+        "\nerror: average of dL/dz at the label's logit z = 0 of a fresh network whose logits have\n"
+        f"standard deviation {logit_std:g}; where it is all but 0, the loss can't learn."
+    )
+
+
+def _outcome(setting: calibration.Setting) -> tuple[str, str, str]:
+    return setting.setting or "as it is", f"{setting.after:.4g}", setting.verdict
+
+
+def _table(rows: Sequence[Sequence[str]], right: Sequence[int]) -> str:
+    """Rows of words in columns; those of `right` end in one line."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = (
+        "  ".join(
+            word.rjust(width) if i in right else word.ljust(width)
+            for i, (word, width) in enumerate(zip(row, widths, strict=True))
+        ).rstrip()
+        for row in rows
+    )
+    return "\n".join(lines)
+
+
+def _figures(options: argparse.Namespace) -> None:
+    paths = plots.theory_figures(options.folder, themes=options.themes, figures=options.figures)
+    if options.json:
+        print(json.dumps([str(path) for path in paths], indent=1))
+
+
+def _parser() -> tuple[argparse.ArgumentParser, dict[str, argparse.ArgumentParser]]:
+    parser = argparse.ArgumentParser(
+        prog="keras-noisy",
+        description="Noise-robust losses for Keras 3: what to set, before any training.",
+        allow_abbrev=False,
+    )
+    parser.add_argument("--version", action="version", version=keras_noisy.__version__)
+    commands = parser.add_subparsers(dest="command", required=True, metavar="command")
+
+    def command(name: str, summary: str) -> argparse.ArgumentParser:
+        return commands.add_parser(
+            name,
+            help=summary,
+            description=summary,
+            formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+            allow_abbrev=False,
+        )
+
+    calibrate = command("calibrate", "what to set in each loss for a number of classes")
+    calibrate.add_argument("--classes", type=int, required=True, help="number of classes")
+    calibrate.add_argument(
+        "--logit-std",
+        type=float,
+        default=1.0,
+        help="standard deviation of the logits of the fresh network",
+    )
+    calibrate.set_defaults(run=_calibrate)
+    figures = command("figures", "draw the figures of the theory")
+    figures.add_argument(
+        "--folder", type=Path, default=Path("results/figures"), help="where to write them"
+    )
+    figures.add_argument("--themes", nargs="+", default=["light", "dark"], help="light, dark")
+    figures.add_argument(
+        "--figures", nargs="+", type=int, default=[1, 2, 3, 4, 5], help="their numbers"
+    )
+    figures.set_defaults(run=_figures)
+    for each in (calibrate, figures):
+        each.add_argument("--json", action="store_true", help="print JSON")
+    return parser, {"calibrate": calibrate, "figures": figures}

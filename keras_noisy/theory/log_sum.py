@@ -1,0 +1,74 @@
+"""What the classes beside the label add up to in a freshly initialised network."""
+
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+# A quadrature rule: nodes and weights, of which the latter sum to 1.
+Rule = tuple[NDArray, NDArray]
+
+# Nodes of the rules, for logits of standard deviation up to 2.
+_NODES = 32
+_NORMAL_STEP = 0.1
+_NORMAL_REACH = 9.0
+
+
+@lru_cache(maxsize=256)
+def log_sum(count: int, logit_std: float) -> Rule:
+    """Gauss quadrature for `T = log(sum of e^{z_j})` over independent normal logits `z_j`.
+
+    All that a function of the label's margin needs to be averaged over a fresh network: the margin is
+    the label's logit minus `T`. A logit's rule is doubled until it stands for `count` of them; each
+    rule is reduced again to the nodes that integrate polynomials exactly to twice their number.
+
+    Args:
+        count: Number of logits, at least 1.
+        logit_std: Standard deviation of each; their mean is 0.
+
+    Returns:
+        Tuple of two float64 arrays (n,): nodes `t` and weights `w`, such that the average of `f(T)`
+        is `sum w f(t)`. For a softmax, errors are about 1e-12 for `logit_std` up to 1
+        and 1e-4 for 5.
+    """
+    size = int(_NODES * max(1.0, logit_std / 2.0))
+    normal = np.arange(-_NORMAL_REACH, _NORMAL_REACH + _NORMAL_STEP / 2, _NORMAL_STEP)
+    weights = np.exp(-(normal**2) / 2)
+    one = rule = _gauss(logit_std * normal, weights / weights.sum(), size)
+    for bit in f"{count:b}"[1:]:
+        rule = _add(rule, rule, size)
+        if bit == "1":
+            rule = _add(rule, one, size)
+    return rule
+
+
+def _add(first: Rule, second: Rule, size: int) -> Rule:
+    """The rule for the log of a sum of two independent numbers, from the rules for their logs."""
+    points = np.logaddexp(first[0][:, np.newaxis], second[0]).ravel()
+    weights = (first[1][:, np.newaxis] * second[1]).ravel()
+    counts = weights > 1e-25
+    return _gauss(points[counts], weights[counts] / weights[counts].sum(), size)
+
+
+def _gauss(points: NDArray, weights: NDArray, size: int) -> Rule:
+    """The Gauss rule of a discrete distribution, by Lanczos's method."""
+    mean = weights @ points
+    std = np.sqrt(weights @ (points - mean) ** 2)
+    if std < 1e-12:
+        return np.array([mean]), np.ones(1)
+    x = (points - mean) / std
+    basis = np.zeros((size, len(x)))  # orthonormal polynomials at the points
+    diagonal, beside = np.zeros(size), np.zeros(size)
+    polynomial = np.sqrt(weights)
+    for degree in range(size):
+        basis[degree] = polynomial
+        polynomial = x * polynomial
+        diagonal[degree] = basis[degree] @ polynomial
+        for _ in range(2):  # once leaves rounding errors that grow
+            known = basis[: degree + 1]
+            polynomial = polynomial - (known @ polynomial) @ known
+        beside[degree] = np.sqrt(polynomial @ polynomial)
+        polynomial = polynomial / beside[degree]
+    recurrence = np.diag(diagonal) + np.diag(beside[:-1], 1) + np.diag(beside[:-1], -1)
+    nodes, vectors = np.linalg.eigh(recurrence)
+    return mean + std * nodes, vectors[0] ** 2

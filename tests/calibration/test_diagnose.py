@@ -1,0 +1,122 @@
+import json
+
+import keras
+import numpy as np
+import pytest
+
+import keras_noisy
+from keras_noisy.calibration import average_error
+
+
+@pytest.fixture(scope="module")
+def model():
+    keras.utils.set_random_seed(0)
+    return keras.Sequential(
+        [keras.Input((16,)), keras.layers.BatchNormalization(), keras.layers.Dense(1000)]
+    )
+
+
+@pytest.fixture(scope="module")
+def x():
+    return np.random.default_rng(0).normal(size=(20, 16)).astype("float32")
+
+
+def verdict(model, x, loss):
+    return keras_noisy.diagnose(model, x, loss.with_options(from_logits=True)).verdict
+
+
+def test_what_stalls_and_what_learns(model, x):
+    for loss in (
+        keras_noisy.CE(),
+        keras_noisy.MAE(logit_bias="auto"),
+        keras_noisy.GCE(q="auto"),
+        keras_noisy.BiTempered(),
+    ):
+        assert verdict(model, x, loss) == "learns", loss
+    for loss in (keras_noisy.MAE(), keras_noisy.AUL(), keras_noisy.GCE(), keras_noisy.NCE()):
+        assert verdict(model, x, loss) == "stalls", loss
+
+
+def test_figures_of_the_report(model, x):
+    loss = keras_noisy.MAE(from_logits=True)
+    found = keras_noisy.diagnose(model, x, loss)
+    logits = keras_noisy.calibration.initial_logits(model, x)
+    assert found.num_classes == 1000
+    assert (found.logit_mean, found.logit_std) == (logits.mean, logits.std)
+    # A simple way to the same: over a random few of the logits themselves.
+    some = np.random.default_rng(0).choice(logits.values.ravel(), 400) - logits.mean
+    for error, classes in ((found.error, 1000), (found.reference_error, 10)):
+        errors = average_error(loss, some, classes, logits.std)
+        assert abs(error - errors.mean()) < 4.5 * errors.std() / 20
+    assert found.ratio == found.error / found.reference_error
+    assert 1 / 130 < found.ratio < 1 / 80
+    assert found.pulling_share < 0.02
+
+
+def test_share_of_the_logits_that_are_pulled_at(model, x):
+    found = keras_noisy.diagnose(model, x, keras_noisy.CE(from_logits=True))
+    assert found.pulling_share == 1.0
+
+
+def test_the_changes_do_what_they_say(model, x):
+    found = keras_noisy.diagnose(model, x, keras_noisy.GCE(from_logits=True))
+    bias, exponent = found.changes
+    assert bias.setting == "logit_bias=4.842"
+    assert exponent.setting.startswith("q=0.")
+    for change, options in (
+        (bias, {"logit_bias": 4.842}),
+        (exponent, {"q": float(exponent.setting.removeprefix("q="))}),
+    ):
+        after = keras_noisy.diagnose(model, x, keras_noisy.GCE(from_logits=True, **options))
+        assert after.verdict == change.verdict == "learns"
+        assert after.error / found.reference_error == pytest.approx(change.ratio, rel=1e-2)
+        assert after.changes == ()
+
+
+def test_a_bias_alone_does_not_help_nce(model, x):
+    found = keras_noisy.diagnose(model, x, keras_noisy.NCE(from_logits=True))
+    assert [change.setting[:3] for change in found.changes] == ["(24"]  # a weight does
+
+
+def test_the_report_is_printable_and_data(model, x):
+    found = keras_noisy.diagnose(model, x, keras_noisy.MAE(from_logits=True))
+    text = str(found)
+    assert text.startswith("MAE(from_logits=True) with 1000 classes")
+    assert (
+        f"will stall: the mean pull is 1/{1 / found.ratio:.0f} of what it is with 10 classes"
+        in text
+    )
+    assert "logit_bias=4.842 (will learn" in text
+    data = json.loads(json.dumps(found.to_dict()))
+    assert data["verdict"] == "stalls"
+    assert data["changes"][0]["setting"] == "logit_bias=4.842"
+
+
+def test_losses_of_others(model, x):
+    ce = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    assert keras_noisy.diagnose(model, x, ce).verdict == "learns"
+    probabilities = keras.Sequential([model, keras.layers.Softmax()])
+    found = keras_noisy.diagnose(probabilities, x, keras.losses.MeanAbsoluteError())
+    assert found.loss == "MeanAbsoluteError"
+    assert found.verdict == "stalls"
+    # Its gradient is small by 1/K whatever the logit: a bias is not all that it needs.
+    assert found.ratio < 1e-3
+
+
+def test_the_model_is_not_changed(model, x):
+    before = [np.array(w) for w in model.get_weights()]
+    keras_noisy.diagnose(model, x, keras_noisy.MAE(from_logits=True))
+    for old, new in zip(before, model.get_weights(), strict=True):
+        np.testing.assert_array_equal(old, new)
+
+
+def test_bad_input(model, x):
+    with pytest.raises(
+        ValueError, match="`loss` must be a keras.losses.Loss. Received: loss='mae'"
+    ):
+        keras_noisy.diagnose(model, x, "mae")
+    with pytest.raises(ValueError, match="returns logits: set from_logits=True"):
+        keras_noisy.diagnose(model, x, keras_noisy.MAE())
+    probabilities = keras.Sequential([model, keras.layers.Softmax()])
+    with pytest.raises(ValueError, match="returns probabilities: set from_logits=False"):
+        keras_noisy.diagnose(probabilities, x, keras_noisy.MAE(from_logits=True))

@@ -1,0 +1,123 @@
+"""The rule of the source, for every loss that has something to move."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import keras_noisy
+from keras_noisy.calibration import average_error, match
+from keras_noisy.theory import gce_q
+
+NCE_AGCE = 10.0 * keras_noisy.NCE() + 0.1 * keras_noisy.AGCE(a=1.8, q=3.0)
+
+
+@pytest.mark.parametrize(
+    "loss",
+    [
+        keras_noisy.GCE(q=0.7),
+        keras_noisy.SCE(),
+        keras_noisy.PHuberCE(),
+        keras_noisy.AGCE(),
+        keras_noisy.AGCE(a=1.8, q=3.0),
+        keras_noisy.AUL(),
+        keras_noisy.AEL(),
+        keras_noisy.JS(),
+        keras_noisy.NCE(),
+        keras_noisy.NFL(),
+        keras_noisy.NNCE(),
+        NCE_AGCE,
+        keras_noisy.GCE(logit_bias=1.0),
+    ],
+    ids=repr,
+)
+def test_keeps_the_average_error(loss):
+    matched = match(loss, 100, 300)
+    before, after = average_error(loss, 0.0, 100), average_error(matched, 0.0, 300)
+    assert after == pytest.approx(before, rel=1e-4)
+    assert average_error(loss, 0.0, 300) > 0.9 * before  # there was something to do
+
+
+def test_bi_tempered():
+    matched = match(keras_noisy.BiTempered(), 20, 40)
+    assert 1.0 < matched.t2 < 1.2
+    assert matched.t1 == 0.8
+    before = average_error(keras_noisy.BiTempered(), 0.0, 20)
+    assert average_error(matched, 0.0, 40) == pytest.approx(before, rel=1e-4)
+
+
+def test_a_whole_number_is_the_nearest():
+    loss = keras_noisy.TaylorCE(order=2)
+    target = average_error(loss, 0.0, 100)
+    order = match(loss, 100, 1000).order
+    errors = [
+        average_error(keras_noisy.TaylorCE(order=o), 0.0, 1000) for o in range(order - 2, order + 3)
+    ]
+    assert np.argmin(np.abs(np.log(np.array(errors) / target))) == 2
+
+
+def test_the_figure_of_the_source():
+    assert match(keras_noisy.GCE(q=0.7), 100, 1000).q == pytest.approx(0.4816, abs=1e-3)
+
+
+@settings(max_examples=8)
+@given(st.integers(10, 3000), st.integers(10, 3000), st.floats(0.2, 1.0), st.floats(0.0, 2.0))
+def test_agrees_with_the_theory_of_gce(from_classes, to_classes, q, logit_std):
+    """Which knows GCE's pull in closed form, without any backend."""
+    matched = match(keras_noisy.GCE(q=q), from_classes, to_classes, logit_std)
+    expected = gce_q(to_classes, q, from_classes, logit_std)
+    assert matched.q == pytest.approx(expected, rel=1e-4)
+
+
+def test_there_and_back():
+    there = match(keras_noisy.GCE(q=0.5), 50, 500)
+    assert match(there, 500, 50).q == pytest.approx(0.5, rel=1e-4)
+
+
+def test_options_are_kept():
+    loss = keras_noisy.GCE(from_logits=True, ignore_class=255, reduction="sum", name="own")
+    config = match(loss, 100, 1000).get_config()
+    assert {**config, "q": 0.7} == loss.get_config()
+    matched = match(keras_noisy.NCE(from_logits=True, ignore_class=255), 10, 100)
+    assert (matched.from_logits, matched.ignore_class) == (True, 255)
+    assert matched.losses[0].from_logits
+
+
+def test_only_the_normalised_parts_of_a_sum_gain_weight():
+    matched = match(NCE_AGCE, 100, 1000)
+    assert matched.weights[0] > 100.0
+    assert matched.weights[1] == 0.1
+
+
+def test_the_most_robust_value_where_all_pull_harder():
+    assert match(keras_noisy.GCE(q=0.7), 100, 10).q == 1.0
+    assert match(keras_noisy.TaylorCE(order=2), 100, 10).order == 1
+    assert match(NCE_AGCE, 100, 10).weights == [0.0, 0.1]
+
+
+@pytest.mark.parametrize(
+    ("loss", "words"),
+    [
+        (keras_noisy.MAE(), "MAE has no hyperparameter.*Use logit_bias=4.842 instead"),
+        (keras_noisy.RCE(), "as a learning rate does.*Use logit_bias=4.842 instead"),
+        (keras_noisy.AGCE(q=1.0), "with q=1, a does not enter.*Use logit_bias=4.842 instead"),
+        (keras_noisy.AGCE(), "`a` can make that 0.0117 at most. Use logit_bias=4.842 instead"),
+        (keras_noisy.CE(), "CE needs nothing"),
+        (keras_noisy.FocalCE(), "FocalCE needs nothing"),
+        (keras_noisy.CE() + keras_noisy.MAE(), r"none of them. Received: \['CE', 'MAE'\]"),
+    ],
+    ids=lambda value: repr(value)[:30],
+)
+def test_what_cannot_be_matched_says_why(loss, words):
+    with pytest.raises(ValueError, match=f"`loss` cannot be matched: .*{words}"):
+        match(loss, 10, 1000)
+
+
+def test_bad_input():
+    with pytest.raises(
+        ValueError, match="`loss` must be a loss of keras_noisy. Received: loss='gce'"
+    ):
+        match("gce", 10, 100)
+    for classes in ((1, 100), (100, 1)):
+        with pytest.raises(ValueError, match="_classes` must be an integer of at least 2"):
+            match(keras_noisy.GCE(), *classes)

@@ -1,0 +1,23 @@
+import numpy as np
+import pytest
+
+from keras_noisy.theory.fresh_logits import fresh_logits
+
+pytestmark = pytest.mark.backend_free
+
+
+def test_is_normal_and_the_same_in_every_call():
+    logits = fresh_logits(1024, 7, 2.0)
+    assert logits.shape == (1024, 7)
+    np.testing.assert_array_equal(logits, fresh_logits(1024, 7, 2.0))
+    np.testing.assert_allclose(logits.mean(axis=0), 0.0, atol=0.01)
+    np.testing.assert_allclose(logits.std(axis=0), 2.0, rtol=0.02)
+    correlation = np.corrcoef(logits.T) - np.eye(7)
+    assert np.abs(correlation).max() < 4.5 / np.sqrt(1024)
+
+
+def test_each_column_is_spread_evenly():
+    logits = fresh_logits(64, 5)
+    quantile_of = np.searchsorted(np.sort(fresh_logits(2**17, 1)[:, 0]), logits)
+    intervals = np.sort(quantile_of // (2**17 // 64), axis=0)
+    np.testing.assert_array_equal(intervals, np.arange(64)[:, np.newaxis].repeat(5, axis=1))
