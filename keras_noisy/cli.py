@@ -4,6 +4,7 @@ import argparse
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import keras_noisy
 from keras_noisy import calibration, plots
@@ -19,7 +20,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     try:
         options.run(options)
-    except (ValueError, ImportError, OSError) as error:
+    except (ValueError, OSError, RuntimeError, ImportError) as error:
         commands[options.command].error(str(error))
 
 
@@ -28,16 +29,21 @@ def _calibrate(options: argparse.Namespace) -> None:
     settings = calibration.settings(num_classes, logit_std)
     epsilon = calibration.logit_bias(num_classes)
     if options.json:
-        rows = [setting._asdict() for setting in settings]
-        content = {"classes": num_classes, "logit_std": logit_std, "logit_bias": epsilon}
-        print(json.dumps({**content, "settings": rows}, indent=1))
+        content: dict[str, Any] = {
+            "classes": num_classes,
+            "logit_std": logit_std,
+            "logit_bias": epsilon,
+        }
+        content["settings"] = [setting._asdict() for setting in settings]
+        print(json.dumps(content, indent=1))
         return
     print(f"{num_classes} classes: logit_bias={epsilon:.4g}\n")
-    rows = [("loss", "error", "10 classes", "set", "error then", "then it")]
-    for before, s in zip([None, *settings], settings, strict=False):
+    rows: list[tuple[str, ...]] = [("loss", "error", "10 classes", "set", "error then", "then it")]
+    shown = ""
+    for s in settings:
         loss = (s.loss, f"{s.before:.4g}", f"{s.reference:.4g}")
-        again = before is not None and before.loss == s.loss
-        rows.append((*(("  or", "", "") if again else loss), *_outcome(s)))
+        rows.append((*(("  or", "", "") if s.loss == shown else loss), *_outcome(s)))
+        shown = s.loss
     print(_table(rows, right=(1, 2, 4)))
     print(
         "\nerror: average of dL/dz at the label's logit z = 0 of a fresh network whose logits have\n"
@@ -63,7 +69,8 @@ def _table(rows: Sequence[Sequence[str]], right: Sequence[int]) -> str:
 
 
 def _figures(options: argparse.Namespace) -> None:
-    paths = plots.theory_figures(options.folder, themes=options.themes, figures=options.figures)
+    report = (lambda line: None) if options.json else print
+    paths = plots.theory_figures(options.folder, options.figures, options.themes, report)
     if options.json:
         print(json.dumps([str(path) for path in paths], indent=1))
 

@@ -164,7 +164,7 @@ def _match_weights(
     loss: RobustLoss, target: float, num_classes: int, logit_std: float
 ) -> RobustLoss:
     """The pull is linear in the weights."""
-    whole = loss if isinstance(loss, WeightedSum) else 1.0 * loss
+    whole = loss if isinstance(loss, WeightedSum) else WeightedSum([loss])
     parts = list(zip(whole.losses, whole.weights, strict=True))
     flat = [isinstance(part, _FLAT) for part, _ in parts]
     pulls = [w * _pull(part.for_classes(num_classes), num_classes, logit_std) for part, w in parts]

@@ -1,5 +1,21 @@
 """Figures, drawn with matplotlib."""
 
+from keras_noisy.plots.bias_by_classes import bias_by_classes
+from keras_noisy.plots.errors_by_classes import errors_by_classes
+from keras_noisy.plots.errors_by_loss import errors_by_loss
+from keras_noisy.plots.gce_exponent import gce_exponent
 from keras_noisy.plots.learning_curves import learning_curves
+from keras_noisy.plots.logit_distributions import logit_distributions
+from keras_noisy.plots.measured_logits import measured_logits
+from keras_noisy.plots.theory_figures import theory_figures
 
-__all__ = ["learning_curves"]
+__all__ = [
+    "bias_by_classes",
+    "errors_by_classes",
+    "errors_by_loss",
+    "gce_exponent",
+    "learning_curves",
+    "logit_distributions",
+    "measured_logits",
+    "theory_figures",
+]

@@ -1,5 +1,6 @@
 """Where a function crosses zero."""
 
+import itertools
 import math
 from collections.abc import Callable
 
@@ -49,6 +50,6 @@ def find_root(
             break
         ends = sorted([(low, at_low), (middle, at_middle), (point, at_point), (high, at_high)])
         (low, at_low), (high, at_high) = next(
-            (a, b) for a, b in zip(ends, ends[1:], strict=False) if a[1] * b[1] <= 0.0
+            (a, b) for a, b in itertools.pairwise(ends) if a[1] * b[1] <= 0.0
         )
     return point

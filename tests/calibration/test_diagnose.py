@@ -112,7 +112,7 @@ def test_the_model_is_not_changed(model, x):
 
 def test_bad_input(model, x):
     with pytest.raises(
-        ValueError, match="`loss` must be a keras.losses.Loss. Received: loss='mae'"
+        ValueError, match=r"`loss` must be a keras.losses.Loss. Received: loss='mae'"
     ):
         keras_noisy.diagnose(model, x, "mae")
     with pytest.raises(ValueError, match="returns logits: set from_logits=True"):

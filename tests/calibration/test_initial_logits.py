@@ -78,9 +78,9 @@ def test_several_inputs_and_leading_axes():
 
 
 def test_bad_input(inputs):
-    with pytest.raises(ValueError, match="`model` must be a keras.Model that is built"):
+    with pytest.raises(ValueError, match=r"`model` must be a keras.Model that is built"):
         initial_logits(keras.Sequential([keras.layers.Dense(3)]), inputs)
-    with pytest.raises(ValueError, match="`model` must be a keras.Model that is built"):
+    with pytest.raises(ValueError, match=r"`model` must be a keras.Model that is built"):
         initial_logits("resnet", inputs)
     with pytest.raises(ValueError, match="`x` must hold at least one input"):
         initial_logits(network(), inputs[:0])

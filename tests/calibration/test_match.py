@@ -115,7 +115,7 @@ def test_what_cannot_be_matched_says_why(loss, words):
 
 def test_bad_input():
     with pytest.raises(
-        ValueError, match="`loss` must be a loss of keras_noisy. Received: loss='gce'"
+        ValueError, match=r"`loss` must be a loss of keras_noisy. Received: loss='gce'"
     ):
         match("gce", 10, 100)
     for classes in ((1, 100), (100, 1)):
