@@ -7,6 +7,7 @@ import inspect
 import re
 from pathlib import Path
 
+from keras_noisy.calibration import average_error, settings
 from keras_noisy.losses import LOSSES, LabelLoss, RowLoss
 from keras_noisy.losses.published import PUBLISHED
 
@@ -38,6 +39,15 @@ Keras's `reduction`, `name` and `dtype`. `p_j` is the predicted probability of c
 
 A logit bias takes a little of the tolerance away, and hardly helps NCE, whose gradient is small however
 unlikely the label is: give that a weight. In a sum such as NCE+AGCE it helps the other part.
+"""
+
+PULLS = """\
+## At a fresh network
+
+The average error `dL/dz` at the label's logit `z = 0` of a network that has not been trained, whose logits
+have standard deviation 1: where it is all but 0, the loss can't learn. And what to set for 1000 classes,
+either of the two; `keras-noisy calibrate --classes 1000` tells the same for any number of classes, and
+[diagnosis.md](diagnosis.md) what came of it in trainings.
 """
 
 COMBINATIONS = """\
@@ -74,6 +84,8 @@ def page() -> str:
             INTRODUCTION,
             *overview("Functions of the label's probability", label),
             *overview("Functions of all probabilities", row),
+            PULLS,
+            *pulls(),
             COMBINATIONS,
             *published(),
             ANL,
@@ -94,6 +106,19 @@ def overview(title: str, losses: list[type]) -> list[str]:
             f"`{property_of(loss, 'Range')}`",
             property_of(loss, "Symmetric"),
         ]
+        lines.append("| " + " | ".join(cells) + " |")
+    return [*lines, ""]
+
+
+def pulls() -> list[str]:
+    to_set: dict[str, list[str]] = {}
+    for setting in settings(1000):
+        to_set.setdefault(setting.loss, []).append(f"`{setting.setting}`" * bool(setting.setting))
+    header = "| loss | 10 classes | 100 | 1000 | to set for 1000 |"
+    lines = [header, "| --- | --- | --- | --- | --- |"]
+    for loss in (kind() for kind in LOSSES):
+        errors = (f"{average_error(loss, 0.0, k):.2g}" for k in (10, 100, 1000))
+        cells = [f"`{loss!r}`", *errors, " or ".join(to_set[repr(loss)]) or "–"]
         lines.append("| " + " | ".join(cells) + " |")
     return [*lines, ""]
 

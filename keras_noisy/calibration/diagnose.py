@@ -111,7 +111,7 @@ def diagnose(
     ratio = mean of average_error(loss, z, K) / mean of average_error(loss, z, 10),  z the logits
     ```
 
-    From 1/12 on the verdict is "learns", below 1/20 "stalls", "learns slowly" between.
+    From 1/6 on the verdict is "learns", below 1/20 "stalls", "learns slowly" between.
     docs/diagnosis.md compares it with trainings. It says nothing of what is memorised later.
 
     Args:
