@@ -16,31 +16,27 @@ record is there is not repeated: what was interrupted goes on. Nothing is downlo
 """
 
 import argparse
-import json
 import os
 import statistics
-import sys
-import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow greets at length
 
+import glyph_runs
 import keras
 import numpy as np
+from glyph_runs import Setting, spread
 from keras import ops
 
 import keras_noisy
 from keras_noisy.calibration import logit_bias
-from keras_noisy.datasets import ShuffledBatches, glyphs
 from keras_noisy.losses.log_prob import label_log_prob
 from keras_noisy.losses.logit_bias import add_logit_bias
-from keras_noisy.models import small_cnn
-from keras_noisy.training import memorised
 
 Tensor = Any
-BATCH_SIZE = 128
 COLUMNS = "{:>7} {:<20} {:>5} {:>14} {:>14} {:>7} {:>7} {:>7} {:>7}"
 
 # --- statistics: from the labels' margins (batch,) and the log-probabilities of all classes
@@ -114,7 +110,7 @@ def fresh(statistic: Statistic, num_classes: int) -> float:
     random = np.random.default_rng(0)
     values = []
     for _ in range(16):
-        log_probs = ops.log_softmax(random.normal(size=(BATCH_SIZE, num_classes)))
+        log_probs = ops.log_softmax(random.normal(size=(glyph_runs.BATCH_SIZE, num_classes)))
         margins = log_probs[:, 0] - ops.log1p(-ops.exp(log_probs[:, 0]))
         values.append(float(ops.mean(statistic(margins, log_probs))))
     return statistics.fmean(values)
@@ -188,117 +184,63 @@ VARIANTS = [*REFERENCES, *ANNEALED, *ADAPTIVE]
 FINALISTS = ["constant", *ANNEALED, "entropy, root", "adaptive"]
 
 
-def train(
-    variant: str, num_classes: int, images: int, epochs: int, noise: float, seed: int
-) -> dict[str, Any]:
-    """Trains one network; the same one, with the same protocol, whatever the variant."""
-    (x, true_labels), test = glyphs.load_data(num_classes, images, test_per_class=10, verbose=0)
-    matrix = keras_noisy.noise.symmetric(num_classes, noise)
-    noisy_labels = keras_noisy.noise.corrupt(true_labels, matrix, seed=seed)
-    keras.utils.set_random_seed(seed)
-    model = small_cnn(num_classes, input_shape=x.shape[1:])
-    batches = ShuffledBatches(x, noisy_labels, BATCH_SIZE, seed=seed)
-    steps = epochs * len(batches)
-    optimizer = keras.optimizers.SGD(
-        keras.optimizers.schedules.CosineDecay(0.1, steps),
-        momentum=0.9,
-        nesterov=True,
-        weight_decay=1e-4,
-        clipnorm=5.0,
-    )
-    metrics: list[Any] = ["accuracy"]
-    if variant in ADAPTIVE:
-        loss = AdaptiveMAE(ADAPTIVE[variant](num_classes))
-        model.compile(optimizer, loss=loss, metrics=[*metrics, loss.bias_of])
-    elif variant in ANNEALED:
-        model = AnnealedModel(model.inputs, model.outputs)
-        options = {"full": logit_bias(num_classes), "steps": ANNEALED[variant] * steps}
-        model.compile(optimizer, metrics=metrics, **options)
-    else:
-        reference = REFERENCES[variant]
+def run(variant: str, setting: Setting) -> dict[str, Any]:
+    def prepare(
+        model: keras.Model, optimizer: keras.optimizers.Optimizer, steps: int
+    ) -> keras.Model:
+        metrics: list[Any] = ["accuracy"]
+        if variant in ADAPTIVE:
+            loss = AdaptiveMAE(ADAPTIVE[variant](setting.classes))
+            model.compile(optimizer, loss=loss, metrics=[*metrics, loss.bias_of])
+        elif variant in ANNEALED:
+            model = AnnealedModel(model.inputs, model.outputs)
+            full = logit_bias(setting.classes)
+            model.compile(optimizer, metrics=metrics, full=full, steps=ANNEALED[variant] * steps)
+        else:
+            reference = REFERENCES[variant]
 
-        def bias_of(y_true: Tensor, y_pred: Tensor) -> Tensor:
-            return reference.epsilon_of(y_pred) + ops.zeros_like(y_pred[:, :1])
+            def bias_of(y_true: Tensor, y_pred: Tensor) -> Tensor:
+                return reference.epsilon_of(y_pred) + ops.zeros_like(y_pred[:, :1])
 
-        model.compile(optimizer, loss=reference, metrics=[*metrics, bias_of])
-    start = time.perf_counter()
-    history = model.fit(
-        batches,
-        shuffle=False,  # done already
-        epochs=epochs,
-        verbose=1 if sys.stdout.isatty() else 0,
-    ).history
-    seconds = time.perf_counter() - start
-    predicted = np.argmax(model.predict(test[0], batch_size=1000, verbose=0), axis=-1)
-    return {
-        "test_accuracy": float(np.mean(predicted == test[1])),
-        "memorised": memorised(model, x, noisy_labels, true_labels, batch_size=1000),
-        "fit": history["accuracy"],
-        "bias": bias_of_epochs(variant, num_classes, history, len(batches)),
-        "seconds": round(seconds, 1),
-        "backend": keras.backend.backend(),
-    }
+            model.compile(optimizer, loss=reference, metrics=[*metrics, bias_of])
+        return model
+
+    outcome = glyph_runs.train(setting, prepare)
+    return {**outcome, "bias": bias_of_epochs(variant, setting, outcome["history"])}
 
 
-def bias_of_epochs(
-    variant: str, num_classes: int, history: dict[str, list[float]], steps: int
-) -> list[float]:
+def bias_of_epochs(variant: str, setting: Setting, history: dict[str, list[float]]) -> list[float]:
     """Mean bias in each epoch."""
-    epochs = len(history["accuracy"])
-    full = logit_bias(num_classes)
-    if variant in ANNEALED:
-        past = np.arange(epochs * steps) / (ANNEALED[variant] * epochs * steps)
-        return list(np.maximum(full * (1 - past), 0.0).reshape(epochs, steps).mean(axis=1))
-    return history["bias_of"]
+    if variant not in ANNEALED:
+        return history["bias_of"]
+    steps = -(-setting.classes * setting.images // glyph_runs.BATCH_SIZE)
+    past = np.arange(setting.epochs * steps) / (ANNEALED[variant] * setting.epochs * steps)
+    falling = np.maximum(logit_bias(setting.classes) * (1 - past), 0.0)
+    return list(falling.reshape(setting.epochs, steps).mean(axis=1))
 
 
-def main(arguments: list[str] | None = None) -> None:
-    options = parse(arguments)
-    settings = list(zip(options.classes, options.images, options.epochs, strict=True))
-    for num_classes, images, epochs in settings:
+def main() -> None:
+    options = parse()
+    options.results.mkdir(parents=True, exist_ok=True)
+    rows: dict[tuple[int, str], list[dict[str, Any]]] = {}
+    sizes = list(zip(options.classes, options.images, options.epochs, strict=True))
+    for num_classes, images, epochs in sizes:
         for seed in options.seeds:
+            setting = Setting(num_classes, images, epochs, options.noise, seed)
             for variant in options.variants:
-                setting = {"classes": num_classes, "images": images, "epochs": epochs}
-                setting |= {"noise": options.noise, "variant": variant, "seed": seed}
-                path = options.results / file_name(setting)
-                if path.exists():
-                    continue
-                outcome = train(variant, num_classes, images, epochs, options.noise, seed)
-                write_json(path, setting | outcome)
-                print(
-                    f"K={num_classes} seed {seed} {variant}: "
-                    f"test {outcome['test_accuracy']:.1%}, memorised {outcome['memorised']:.1%}, "
-                    f"bias {outcome['bias'][0]:.2f} ... {outcome['bias'][-1]:.2f}, "
-                    f"{outcome['seconds']:.0f} s",
-                    flush=True,
+                record = glyph_runs.record(
+                    options.results, setting, variant, partial(run, variant, setting)
                 )
-    print_table(options, settings)
-
-
-def print_table(options: argparse.Namespace, settings: list[tuple[int, int, int]]) -> None:
-    print(
-        "\n"
-        + COLUMNS.format(
-            "classes", "variant", "seeds", "test", "memorised", "eps 1st", "middle", "last", "mean"
+                rows.setdefault((num_classes, variant), []).append(record)
+    columns = ("classes", "variant", "seeds", "test", "memorised")
+    print("\n" + COLUMNS.format(*columns, "eps 1st", "middle", "last", "mean"))
+    for (num_classes, variant), records in rows.items():
+        bias = np.mean([record["bias"] for record in records], axis=0)
+        test, memorised = (
+            spread([record[key] for record in records]) for key in ("test_accuracy", "memorised")
         )
-    )
-    for num_classes, images, epochs in settings:
-        for variant in options.variants:
-            setting = {"classes": num_classes, "images": images, "epochs": epochs}
-            setting |= {"noise": options.noise, "variant": variant}
-            paths = [options.results / file_name({**setting, "seed": s}) for s in options.seeds]
-            records = [json.loads(path.read_text()) for path in paths]
-            bias = np.mean([record["bias"] for record in records], axis=0)
-            print(
-                COLUMNS.format(
-                    num_classes,
-                    variant,
-                    len(records),
-                    spread([record["test_accuracy"] for record in records]),
-                    spread([record["memorised"] for record in records]),
-                    *(f"{b:.2f}" for b in (bias[0], bias[epochs // 2], bias[-1], bias.mean())),
-                )
-            )
+        biases = (f"{b:.2f}" for b in (bias[0], bias[len(bias) // 2], bias[-1], bias.mean()))
+        print(COLUMNS.format(num_classes, variant, len(records), test, memorised, *biases))
     print(
         "\ntest: accuracy on new images with correct labels, after the last epoch\n"
         "memorised: share of the wrong training labels that the network reproduces\n"
@@ -307,30 +249,8 @@ def print_table(options: argparse.Namespace, settings: list[tuple[int, int, int]
     )
 
 
-def spread(values: list[float]) -> str:
-    text = f"{100 * statistics.fmean(values):.1f}"
-    return text + (f" ± {100 * statistics.stdev(values):.1f}" if len(values) > 1 else "") + " %"
-
-
-def file_name(setting: dict[str, Any]) -> str:
-    words = "-".join(f"{key}={value}" for key, value in setting.items())
-    return words.replace(" ", "_").replace("%", "percent") + ".json"
-
-
-def write_json(path: Path, content: Any) -> None:
-    """Writes a file whole or not at all."""
-    draft = path.with_suffix(".tmp")
-    draft.write_text(json.dumps(content, indent=1))
-    draft.replace(path)
-
-
-class OneLineParser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        self.exit(2, f"{self.prog}: error: {message}\n")
-
-
-def parse(arguments: list[str] | None) -> argparse.Namespace:
-    parser = OneLineParser(
+def parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
         description=(__doc__ or "").split("\n\n")[0],
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
         allow_abbrev=False,
@@ -349,15 +269,11 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
         help="what to train by",
     )
     add("--results", type=Path, default=Path("results/adaptive_bias"), help="folder to write to")
-    options = parser.parse_args(arguments)
+    options = parser.parse_args()
     if "all" in options.variants:
         options.variants = VARIANTS
     if not len(options.classes) == len(options.images) == len(options.epochs):
         parser.error("--classes, --images and --epochs must have the same number of values")
-    try:
-        options.results.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        parser.error(f"argument --results: {error}")
     return options
 
 

@@ -105,6 +105,7 @@ def run(network: Network, loss: losses.RobustLoss, setting: Setting) -> dict[str
         network.make,
         batch_size=network.batch_size,
         test_images=3,
+        batch_statistics=True,
     )
     return {"diagnosis": diagnosis.to_dict(), **outcome}
 

@@ -12,6 +12,7 @@ import keras
 import numpy as np
 
 import keras_noisy
+from keras_noisy.calibration import initial_logits
 from keras_noisy.datasets import ShuffledBatches, glyphs
 from keras_noisy.models import small_cnn
 from keras_noisy.training import memorised
@@ -46,8 +47,18 @@ def train(
     network: Callable[..., keras.Model] = small_cnn,
     batch_size: int = BATCH_SIZE,
     test_images: int = 10,
+    batch_statistics: bool = False,
 ) -> dict[str, Any]:
     """Trains one network; the same one, with the same protocol, whatever it is trained by.
+
+    Args:
+        setting: What is trained on.
+        prepare: What it is trained by.
+        network: From a number of classes and the shape of an image to the network.
+        batch_size: Images in a batch.
+        test_images: Test images of each class.
+        batch_statistics: Whether batch normalisation takes those of the test batch: after an epoch or
+            so its moving averages still hold much of what they began with.
 
     Returns:
         A record: `test_accuracy` on images with correct labels; `ranking`, the share of wrong classes
@@ -78,10 +89,15 @@ def train(
         verbose=1 if sys.stdout.isatty() else 0,
     ).history
     seconds = time.perf_counter() - start
-    logits = model.predict(test[0], batch_size=1000, verbose=0)
-    of_truth = np.take_along_axis(logits, test[1][:, np.newaxis], axis=-1)
+    order = np.random.default_rng(0).permutation(len(test[1]))
+    x_test, y_test = test[0][order], test[1][order]
+    if batch_statistics:
+        logits = initial_logits(model, x_test, batch_size).values
+    else:
+        logits = model.predict(x_test, batch_size=1000, verbose=0)
+    of_truth = np.take_along_axis(logits, y_test[:, np.newaxis], axis=-1)
     outcome = {
-        "test_accuracy": float(np.mean(np.argmax(logits, axis=-1) == test[1])),
+        "test_accuracy": float(np.mean(np.argmax(logits, axis=-1) == y_test)),
         "ranking": float(np.sum(logits < of_truth) / (len(logits) * (setting.classes - 1))),
     }
     if np.any(noisy_labels != true_labels):
