@@ -24,7 +24,7 @@ class Change(NamedTuple):
     """Something to change, and what would come of it.
 
     Attributes:
-        setting: As one would write it: `"logit_bias=4.84"`, `"q=0.261"`.
+        setting: As one would write it: `"logit_bias=4.84"`, `"q=0.366"`.
         ratio: The pull after it, as a share of that with 10 classes and no change.
         verdict: The verdict after it.
     """

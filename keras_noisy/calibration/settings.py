@@ -14,7 +14,7 @@ class Setting(NamedTuple):
 
     Attributes:
         loss: The loss as it is, such as `"GCE(q=0.7)"`.
-        setting: What to set, such as `"q=0.261"`; empty, if the loss learns as it is.
+        setting: What to set, such as `"q=0.366"`; empty, if the loss learns as it is.
         before: Average error at logit 0 of a fresh network, as the loss is.
         after: The same with the setting.
         reference: The same as the loss is, but with 10 classes.

@@ -12,7 +12,13 @@ from keras_noisy.theory import gce_q
 
 Tensor = Any
 
-_calibrated = constant_in_graphs(gce_q)
+# Up to here "auto" is what the loss's authors recommend.
+_REFERENCE_CLASSES = 30
+
+
+@constant_in_graphs
+def _calibrated(num_classes: int) -> float:
+    return gce_q(max(num_classes, _REFERENCE_CLASSES), 0.7, _REFERENCE_CLASSES)
 
 
 @keras.saving.register_keras_serializable(package="keras_noisy")
@@ -29,21 +35,28 @@ class GCE(LabelLoss):
     public code clips probabilities at 1e-7 and loses the gradient of harder samples; nothing is clipped
     here.
 
+    `q="auto"` is 0.7 up to 30 classes, and less with more, so that a fresh network is pulled as by
+    0.7 with 30 classes (`keras_noisy.theory.gce_q`): 0.62 for 50, 0.53 for 100, 0.37 for 1000. The
+    rule is that of Staats et al. (2025), Figure 3, which leaves the reference open. 30 classes is where
+    it measured best over 50 to 2000: matched from 100 classes it stalls with a thousand unless trained
+    for long, matched from 10 it memorises with a few hundred (docs/gce_q.md).
+
     Properties:
 
     - Range: [0, 1 / q].
     - Symmetric: no; only for `q=1`.
-    - Use it: as a strong default for up to about 100 classes; with more, take a smaller `q`
-      or a logit bias.
+    - Use it: as a strong default for up to about 100 classes; with more, take `q="auto"`, a smaller
+      `q`, or a logit bias.
 
     Args:
-        q: Number in (0, 1]; larger is more robust and learns more slowly. Defaults to `0.7`.
+        q: Number in (0, 1], larger is more robust and learns more slowly; or `"auto"`, from the
+            number of classes. Defaults to `0.7`.
         **options: `logit_bias=None`, `from_logits=False`, `ignore_class=None`,
             `reduction="sum_over_batch_size"`, `name=None`, `dtype=None`; see
             `keras_noisy.losses.RobustLoss`, also for shapes, label formats and errors.
 
     Raises:
-        ValueError: If `q` is not a number in (0, 1].
+        ValueError: If `q` is neither a number in (0, 1] nor `"auto"`.
 
     Example:
 
@@ -51,17 +64,21 @@ class GCE(LabelLoss):
     >>> loss = keras_noisy.GCE(q=0.5)
     >>> round(float(loss([1], [[0.25, 0.5, 0.25]])), 4)
     0.5858
+    >>> round(keras_noisy.GCE(q="auto").for_classes(1000).q, 3)
+    0.366
 
     References:
 
     - Zhang, Sabuncu, 2018, "Generalized Cross Entropy Loss for Training Deep Neural Networks with
       Noisy Labels", [NeurIPS 2018](https://arxiv.org/abs/1805.07836).
+    - Staats, Thamm, Rosenow, 2025, "Enhancing Noise-Robust Losses for Large-Scale Noisy Data
+      Learning", [AAAI-25](https://arxiv.org/abs/2306.05497), Figure 3: q from the number of classes.
     """
 
     def __init__(self, q: float | str = 0.7, **options: Unpack[LossOptions]) -> None:
         super().__init__(**options)
         # Below, q u is no number in float32. The loss has been the cross-entropy since 1e-7.
-        self.q = q if q == "auto" else check_number("q", q, "(0, 1]", not_below=1e-30)
+        self.q = check_number("q", q, "(0, 1]", not_below=1e-30, word="auto")
 
     def for_classes(self, num_classes: int) -> Self:
         if self.q != "auto":

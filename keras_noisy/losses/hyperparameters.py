@@ -12,7 +12,8 @@ def check_number(
     *,
     not_below: float | None = None,
     not_above: float | None = None,
-) -> float:
+    word: str | None = None,
+) -> Any:
     """Returns `value` as a float, or raises a ValueError unless it lies in an interval.
 
     Args:
@@ -21,7 +22,10 @@ def check_number(
         interval: What is allowed, as mathematicians write it, such as `"(0, 1]"`.
         not_below: Number inside the interval below which float32 would give up.
         not_above: The same from above.
+        word: A word that is allowed too, and returned as it is.
     """
+    if word is not None and isinstance(value, str) and value == word:
+        return value
     opening, low, high, closing = _read(interval)
     is_number = isinstance(value, numbers.Real) and not isinstance(value, bool)
     allowed = (
@@ -34,6 +38,7 @@ def check_number(
     if not allowed:
         limits = f", not below {not_below:g}" if not_below is not None else ""
         limits += f", not above {not_above:g}" if not_above is not None else ""
+        limits += f', or "{word}"' if word is not None else ""
         raise ValueError(
             f"`{argument}` must be a number in {interval}{limits}. Received: {argument}={value!r}"
         )
