@@ -90,7 +90,7 @@ class Diagnosis:
         ]
         for change in self.changes:
             lines.append(
-                f"  change: {change.setting} ({will[change.verdict]}, {_as_fraction(change.ratio)})"
+                f"  change: {change.setting} ({will[change.verdict]}: {_as_fraction(change.ratio)} that)"
             )
         return "\n".join(lines)
 
