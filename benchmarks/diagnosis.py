@@ -117,7 +117,7 @@ def main() -> None:
     for name in options.networks:
         network = NETWORKS[name]
         setting = Setting(CLASSES, network.images, 1, 0.0, options.seed)
-        for label in network.losses:
+        for label in options.losses or network.losses:
             loss = LOSSES[label].with_options(from_logits=True)
             result = glyph_runs.record(
                 options.results,
@@ -165,6 +165,7 @@ def parse() -> argparse.Namespace:
     )
     add = parser.add_argument
     add("--networks", nargs="+", default=list(NETWORKS), choices=NETWORKS, help="networks")
+    add("--losses", nargs="+", choices=LOSSES, help="losses, if not those of the network")
     add("--seed", type=int, default=0, help="of the network and the order of batches")
     add("--results", type=Path, default=Path("results/diagnosis"), help="folder to write to")
     return parser.parse_args()

@@ -46,7 +46,7 @@ def _add(first: Rule, second: Rule, size: int) -> Rule:
     """The rule for the log of a sum of two independent numbers, from the rules for their logs."""
     points = np.logaddexp(first[0][:, np.newaxis], second[0]).ravel()
     weights = (first[1][:, np.newaxis] * second[1]).ravel()
-    counts = weights > 1e-25
+    counts = weights > 1e-20
     return _gauss(points[counts], weights[counts] / weights[counts].sum(), size)
 
 
