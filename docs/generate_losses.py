@@ -46,7 +46,7 @@ PULLS = """\
 
 The average error `dL/dz` at the label's logit `z = 0` of a network that has not been trained, whose logits
 have standard deviation 1: where it is all but 0, the loss can't learn. And what to set for 1000 classes,
-either of the two; `keras-noisy calibrate --classes 1000` tells the same for any number of classes, and
+either of the two where there are two, nothing (–) where it learns as it is; `keras-noisy calibrate --classes 1000` tells the same for any number of classes, and
 [diagnosis.md](diagnosis.md) what came of it in trainings.
 """
 
@@ -113,12 +113,15 @@ def overview(title: str, losses: list[type]) -> list[str]:
 def pulls() -> list[str]:
     to_set: dict[str, list[str]] = {}
     for setting in settings(1000):
-        to_set.setdefault(setting.loss, []).append(f"`{setting.setting}`" * bool(setting.setting))
+        what = f"`{setting.setting}`" if setting.setting else "–"
+        to_set.setdefault(setting.loss, []).append(
+            what if setting.verdict == "learns" else "nothing known"
+        )
     header = "| loss | 10 classes | 100 | 1000 | to set for 1000 |"
     lines = [header, "| --- | --- | --- | --- | --- |"]
     for loss in (kind() for kind in LOSSES):
         errors = (f"{average_error(loss, 0.0, k):.2g}" for k in (10, 100, 1000))
-        cells = [f"`{loss!r}`", *errors, " or ".join(to_set[repr(loss)]) or "–"]
+        cells = [f"`{loss!r}`", *errors, " or ".join(to_set[repr(loss)])]
         lines.append("| " + " | ".join(cells) + " |")
     return [*lines, ""]
 

@@ -27,7 +27,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def _calibrate(options: argparse.Namespace) -> None:
     num_classes, logit_std = options.classes, options.logit_std
     settings = calibration.settings(num_classes, logit_std)
-    epsilon = calibration.logit_bias(num_classes)
+    epsilon = calibration.logit_bias(num_classes, logit_std=logit_std)
     if options.json:
         content: dict[str, Any] = {
             "classes": num_classes,

@@ -25,7 +25,7 @@ def test_calibrate_as_json(capsys):
     main(["calibrate", "--classes", "50", "--logit-std", "0.5", "--json"])
     content = json.loads(capsys.readouterr().out)
     assert content["classes"] == 50
-    assert content["logit_bias"] == logit_bias(50)
+    assert content["logit_bias"] == logit_bias(50, logit_std=0.5)
     gce = [row for row in content["settings"] if row["loss"] == "GCE(q=0.7)"]
     for row in gce:
         assert row["before"] == pytest.approx(average_error(keras_noisy.GCE(), 0.0, 50, 0.5))

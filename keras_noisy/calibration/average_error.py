@@ -1,5 +1,6 @@
 """What a loss does to the label's logit of a freshly initialised network, on average."""
 
+from collections.abc import Callable
 from typing import Any
 
 import keras
@@ -19,7 +20,11 @@ _AT_ONCE = 2**21
 
 
 def average_error(
-    loss: keras.losses.Loss, logits: ArrayLike, num_classes: int, logit_std: float = 1.0
+    loss: keras.losses.Loss,
+    logits: ArrayLike,
+    num_classes: int,
+    logit_std: float = 1.0,
+    from_logits: bool | None = None,
 ) -> NDArray:
     """Average error of a fresh network at the label's logit, for any loss.
 
@@ -36,13 +41,15 @@ def average_error(
     0.1 %. The derivative itself is that of the backend's automatic differentiation.
 
     Args:
-        loss: A loss of this package, or any other `keras.losses.Loss` for one-hot or integer labels,
-            per sample and without weights. It is called with logits if it has an attribute
-            `from_logits` that is true, else with probabilities; with integer labels if it treats all
-            classes alike then, else with one-hot ones; and the label is class 0.
+        loss: A loss of this package, or any other `keras.losses.Loss` for labels that are integers
+            (n,) or (n, 1) or one-hot, which is found out. It must treat all classes alike: class
+            weights have no place here.
         logits: Array of any shape, the label's logit `z` (dimensionless).
         num_classes: Number of classes, at least 2.
         logit_std: Standard deviation of the logits at initialisation, from 0 to 5. Defaults to `1.0`.
+        from_logits: Whether a loss that is not of this package is called with logits or with
+            probabilities. Defaults to `None`: what its attribute `from_logits` says; with
+            probabilities, if it has none.
 
     Returns:
         Float64 array of the shape of `logits`, negative where the loss pulls.
@@ -67,17 +74,28 @@ def average_error(
     """
     check_classes("num_classes", num_classes)
     check_logit_std(logit_std)
-    if not isinstance(loss, keras.losses.Loss):
-        raise ValueError(f"`loss` must be a keras.losses.Loss. Received: loss={loss!r}")
+    check_loss(loss)
     z = np.asarray(logits, dtype="float64")
+    if not isinstance(loss, RobustLoss):
+        loss = _with_logits(loss, from_logits)
     return _error(loss, z.ravel(), int(num_classes), float(logit_std)).reshape(z.shape)
 
 
-def _error(loss: keras.losses.Loss, z: NDArray, num_classes: int, logit_std: float) -> NDArray:
+def check_loss(loss: Any) -> None:
+    if not isinstance(loss, keras.losses.Loss):
+        raise ValueError(
+            "`loss` must be an instance of keras.losses.Loss, such as keras_noisy.MAE(). "
+            f"Received: loss={loss!r}"
+        )
+
+
+def _error(loss: Any, z: NDArray, num_classes: int, logit_std: float) -> NDArray:
     if isinstance(loss, WeightedSum):
         parts = zip(loss.losses, loss.weights, strict=True)
         return np.sum([w * _error(part, z, num_classes, logit_std) for part, w in parts], axis=0)
-    if isinstance(loss, LabelLoss) and loss.logit_bias != "adaptive":
+    of_label = isinstance(loss, LabelLoss) and loss.logit_bias != "adaptive"
+    # Unless a subclass of the user's goes another way.
+    if of_label and type(loss).loss_of_labels is LabelLoss.loss_of_labels:
         return _error_of_label(loss, z, num_classes, logit_std)
     return _error_of_row(loss, z, num_classes, logit_std)
 
@@ -91,9 +109,7 @@ def _error_of_label(loss: LabelLoss, z: NDArray, num_classes: int, logit_std: fl
     return (slope * np.exp(-np.logaddexp(0.0, margin))) @ weights
 
 
-def _error_of_row(
-    loss: keras.losses.Loss, z: NDArray, num_classes: int, logit_std: float
-) -> NDArray:
+def _error_of_row(loss: Any, z: NDArray, num_classes: int, logit_std: float) -> NDArray:
     samples = 2 ** int(np.clip(np.log2(_SAMPLED / num_classes), 4, 14))
     others = fresh_logits(samples, num_classes - 1, logit_std)
     losses = _losses_of_logits(loss, num_classes)
@@ -108,46 +124,66 @@ def _error_of_row(
     return np.concatenate(errors)
 
 
-def _losses_of_logits(loss: keras.losses.Loss, num_classes: int) -> Any:
-    """A function from logits (n, K) to the losses of class 0 as the label, that add up to n means."""
+# From labels (n,), a tensor y_pred and the number of classes to losses.
+Call = Callable[[NDArray, Any, int], Any]
+
+
+def _with_logits(loss: keras.losses.Loss, from_logits: bool | None) -> Call:
+    """A loss of others as a function of integer labels and logits."""
+    if getattr(loss, "ignore_class", None) is not None:
+        loss = type(loss).from_config({**loss.get_config(), "ignore_class": None})
+    if from_logits is None:
+        from_logits = getattr(loss, "from_logits", False)
+    formats: dict[str, Callable[[NDArray, int], NDArray]] = {
+        "integers (n,)": lambda labels, num_classes: labels,
+        "integers (n, 1)": lambda labels, num_classes: labels[:, np.newaxis],
+        "one-hot (n, K)": lambda labels, num_classes: np.eye(num_classes, dtype="float32")[labels],
+    }
+
+    def with_format(write: Callable[[NDArray, int], NDArray]) -> Call:
+        def call(labels: NDArray, logits: Any, num_classes: int) -> Any:
+            y_true = ops.convert_to_tensor(write(labels, num_classes))  # as Keras does
+            losses = loss.call(y_true, logits if from_logits else ops.softmax(logits))
+            # Some average over the batch themselves.
+            return losses if len(losses.shape) else losses * len(labels)
+
+        return call
+
+    for write in formats.values():
+        if _treats_classes_alike(call := with_format(write)):
+            return call
+    raise ValueError(
+        f"`loss` must take labels as one of {list(formats)} and treat all classes alike, without "
+        f"class weights. Received: loss={loss!r}"
+    )
+
+
+def _losses_of_logits(loss: Any, num_classes: int) -> Callable[[Any], Any]:
+    """A function from logits (n, K) to the losses of class 0 as the label."""
     if isinstance(loss, RobustLoss):
         loss = loss.with_options(from_logits=True, ignore_class=None)
-    from_logits = getattr(loss, "from_logits", False)
-
-    def of_label(labels: NDArray, logits: Any) -> Any:
-        y_true = ops.convert_to_tensor(labels)  # as Keras does before the call
-        losses = loss.call(y_true, logits if from_logits else ops.softmax(logits))
-        # Some average over the batch themselves.
-        return losses if len(losses.shape) else losses * len(labels)
-
-    def with_integers(logits: Any, label: int = 0) -> Any:
-        return of_label(np.full(logits.shape[0], label, dtype="int32"), logits)
-
-    def with_one_hot(logits: Any) -> Any:
-        return of_label(
-            np.eye(num_classes, dtype="float32")[np.zeros(logits.shape[0], int)], logits
-        )
-
-    if isinstance(loss, RobustLoss) or _treats_classes_alike(with_integers, num_classes):
-        return with_integers
-    return with_one_hot
+        return lambda logits: loss.call(np.zeros(logits.shape[0], dtype="int32"), logits)
+    return lambda logits: loss(np.zeros(logits.shape[0], dtype="int32"), logits, num_classes)
 
 
-def _treats_classes_alike(losses: Any, num_classes: int) -> bool:
-    """Whether a function of logits and an integer label gives the classes' logits one meaning.
+def _treats_classes_alike(call: Call) -> bool:
+    """Whether a loss gives the label that it is told the same meaning in all classes.
 
-    A loss for one-hot labels does not, if it does not refuse integers in the first place.
+    One for one-hot labels does not if it is told integers, unless it refuses them in the first place.
     """
-    logits = np.random.default_rng(0).normal(size=(2, num_classes)).astype("float32")
+    num_classes = 5
+    logits = np.random.default_rng(0).normal(size=(3, num_classes)).astype("float32")
+
+    def losses(logits: NDArray, label: int) -> NDArray:
+        labels = np.full(len(logits), label, dtype="int32")
+        return ops.convert_to_numpy(call(labels, ops.convert_to_tensor(logits), num_classes))
+
     try:
-        as_first, as_last, other = (
-            ops.convert_to_numpy(losses(ops.convert_to_tensor(x), label=label))
-            for x, label in (
-                (logits, 0),
-                (np.roll(logits, -1, axis=-1), num_classes - 1),
-                (logits, num_classes - 1),
-            )
-        )
+        as_first, other = losses(logits, 0), losses(logits, 3)
+        as_fourth = losses(np.roll(logits, 3, axis=-1), 3)
     except Exception:  # each backend has its own
         return False
-    return np.allclose(as_first, as_last, rtol=1e-3) and not np.allclose(as_first, other, rtol=1e-3)
+    # A shape that was broadcast tells that the label was not understood.
+    understood = as_first.size in (1, len(logits))
+    alike = np.allclose(as_first, as_fourth, rtol=1e-3)
+    return understood and alike and not np.allclose(as_first, other, rtol=1e-3)

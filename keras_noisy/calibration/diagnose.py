@@ -8,7 +8,7 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from keras_noisy.calibration.average_error import average_error
+from keras_noisy.calibration.average_error import average_error, check_loss
 from keras_noisy.calibration.initial_logits import InitialLogits, initial_logits
 from keras_noisy.calibration.settings import settings_of
 from keras_noisy.calibration.verdict import REFERENCE_CLASSES, verdict_of
@@ -18,6 +18,7 @@ from keras_noisy.theory import logit_bias
 # A logit counts as pulled at, if that is by this share of the largest pull there is with 10 classes.
 _PULLS = 0.1
 _POINTS = 17
+_LARGEST_STD = 5.0  # that the theory covers
 
 
 class Change(NamedTuple):
@@ -63,8 +64,8 @@ class Diagnosis:
 
     @property
     def ratio(self) -> float:
-        """The average error as a share of that with 10 classes."""
-        return self.error / self.reference_error
+        """The average error as a share of that with 10 classes; 0 if it does not pull there."""
+        return self.error / self.reference_error if self.reference_error < 0.0 else 0.0
 
     def to_dict(self) -> dict[str, Any]:
         """All fields, and the ratio, as plain values that JSON can hold."""
@@ -111,8 +112,12 @@ def diagnose(
     ratio = mean of average_error(loss, z, K) / mean of average_error(loss, z, 10),  z the logits
     ```
 
+    without its logit bias in the denominator.
+
     From 1/6 on the verdict is "learns", below 1/20 "stalls", "learns slowly" between.
-    docs/diagnosis.md compares it with trainings. It says nothing of what is memorised later.
+    docs/diagnosis.md compares it with trainings. It says nothing of what is memorised later, a weight of
+    the loss does not change it, and a `keras_noisy.LogitBias` layer in the model is not seen, as no
+    labels are passed.
 
     Args:
         model: A `keras.Model`, built and not trained, that returns logits or probabilities of shape
@@ -145,20 +150,26 @@ def diagnose(
     - Staats, Thamm, Rosenow, 2025, "Enhancing Noise-Robust Losses for Large-Scale Noisy Data
       Learning", [AAAI-25](https://arxiv.org/abs/2306.05497), Figures 1 and 2.
     """
-    if not isinstance(loss, keras.losses.Loss):
-        raise ValueError(f"`loss` must be a keras.losses.Loss. Received: loss={loss!r}")
+    check_loss(loss)
     logits = initial_logits(model, x, batch_size)
     _check_output(loss, logits)
+    # A loss of others that does not say what it takes, takes what the model returns.
+    from_logits = getattr(loss, "from_logits", not logits.from_probabilities)
+    # What a bias does shows against the loss without it.
+    bare = loss.with_options(logit_bias=None) if isinstance(loss, RobustLoss) else loss
     z = np.linspace(logits.values.min(), logits.values.max(), _POINTS)
 
     def error_of(loss: keras.losses.Loss, num_classes: int, bias: float = 0.0) -> NDArray:
         # What all logits have in common is nothing to a softmax.
         at = z - logits.mean + bias
-        return np.interp(logits.values, z, average_error(loss, at, num_classes, logits.std))
+        errors = average_error(loss, at, num_classes, logits.std, from_logits)
+        return np.interp(logits.values, z, errors)
 
     errors = error_of(loss, logits.num_classes)
-    reference_error = float(error_of(loss, REFERENCE_CLASSES).mean())
-    ratio = float(errors.mean()) / reference_error
+    reference_error = float(error_of(bare, REFERENCE_CLASSES).mean())
+    ratio = float(errors.mean()) / reference_error if reference_error < 0.0 else 0.0
+    largest = np.linspace(-4.0, 10.0, 2 * _POINTS)
+    pulls = -average_error(bare, largest, REFERENCE_CLASSES, logits.std, from_logits)
     return Diagnosis(
         loss=repr(loss) if isinstance(loss, RobustLoss) else type(loss).__name__,
         num_classes=logits.num_classes,
@@ -166,15 +177,10 @@ def diagnose(
         logit_std=logits.std,
         error=float(errors.mean()),
         reference_error=reference_error,
-        pulling_share=float((-errors >= _PULLS * _largest_pull(loss, logits.std)).mean()),
+        pulling_share=float((-errors >= max(_PULLS * pulls.max(), 1e-30)).mean()),
         verdict=verdict_of(ratio),
         changes=_changes(loss, logits.num_classes, ratio, error_of, reference_error),
     )
-
-
-def _largest_pull(loss: keras.losses.Loss, logit_std: float) -> float:
-    z = np.linspace(-4.0, 10.0, 2 * _POINTS)
-    return float(-average_error(loss, z, REFERENCE_CLASSES, logit_std).min())
 
 
 def _changes(
@@ -185,7 +191,7 @@ def _changes(
     reference_error: float,
 ) -> tuple[Change, ...]:
     """Of what is known to help a loss that does not learn, what would help this one."""
-    if verdict_of(ratio) == "learns":
+    if verdict_of(ratio) == "learns" or reference_error >= 0.0:
         return ()
     epsilon = logit_bias(num_classes)
     if isinstance(loss, RobustLoss):
@@ -202,6 +208,18 @@ def _changes(
 
 
 def _check_output(loss: keras.losses.Loss, logits: InitialLogits) -> None:
+    if logits.std > _LARGEST_STD:
+        raise ValueError(
+            "`model` must return logits of a fresh network, with a standard deviation of at most "
+            f"{_LARGEST_STD:g}: scale the inputs, or take a model that is not trained. "
+            f"Received: standard deviation {logits.std:.3g}"
+        )
+    values = logits.values
+    if not logits.from_probabilities and values.min() >= 0.0 and 0.0 < values.max() <= 1.0:
+        raise ValueError(
+            "`model` must return logits, or probabilities that sum to 1, not those of a sigmoid. "
+            f"Received: values from {values.min():.3g} to {values.max():.3g}"
+        )
     from_logits = getattr(loss, "from_logits", None)
     if from_logits is not None and bool(from_logits) == logits.from_probabilities:
         kind = "probabilities" if logits.from_probabilities else "logits"
@@ -212,4 +230,4 @@ def _check_output(loss: keras.losses.Loss, logits: InitialLogits) -> None:
 
 
 def _as_fraction(ratio: float) -> str:
-    return f"1/{1 / ratio:.0f} of" if 0.0 < ratio < 0.7 else f"{ratio:.2g} times"
+    return f"1/{1 / ratio:.0f} of" if 0.0 < ratio < 2 / 3 else f"{ratio:.2g} times"

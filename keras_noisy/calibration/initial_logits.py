@@ -1,6 +1,8 @@
 """The logits of a model that has not been trained, measured."""
 
 import dataclasses
+import inspect
+import numbers
 from typing import Any
 
 import keras
@@ -98,10 +100,14 @@ def initial_logits(model: keras.Model, x: Any, batch_size: int = 128) -> Initial
             "`model` must be a keras.Model that is built: call it on a batch first. "
             f"Received: model={model!r}"
         )
-    inputs = keras.tree.map_structure(np.asarray, x)
-    count = min((len(array) for array in keras.tree.flatten(inputs)), default=0)
-    if count == 0:
-        raise ValueError(f"`x` must hold at least one input. Received: x={x!r}")
+    if not isinstance(batch_size, numbers.Integral) or batch_size < 1:
+        raise ValueError(
+            f"`batch_size` must be an integer of at least 1. Received: batch_size={batch_size!r}"
+        )
+    inputs, count = _read(x)
+    # Models of the user's own need not tell training from inference.
+    takes_training = "training" in inspect.signature(model.call).parameters
+    options = {"training": True} if takes_training else {}
     outputs = []
     for start in range(0, count, batch_size):
         batch = keras.tree.map_structure(lambda a, i=start: a[i : i + batch_size], inputs)
@@ -111,7 +117,7 @@ def initial_logits(model: keras.Model, x: Any, batch_size: int = 128) -> Initial
                 [v.value for v in model.trainable_variables],
                 [v.value for v in model.non_trainable_variables],
                 batch,
-                training=True,
+                **options,
             )
         outputs.append(_one_array(output))
     values = np.concatenate(outputs)
@@ -123,6 +129,18 @@ def initial_logits(model: keras.Model, x: Any, batch_size: int = 128) -> Initial
         return InitialLogits(values)
     logits = np.log(np.maximum(values, np.finfo("float32").tiny))
     return InitialLogits(logits - logits.mean(axis=-1, keepdims=True), from_probabilities=True)
+
+
+def _read(x: Any) -> tuple[Any, int]:
+    """Inputs as arrays, and how many there are."""
+    inputs = keras.tree.map_structure(np.asarray, x)
+    counts = {array.shape[:1] for array in keras.tree.flatten(inputs)}
+    if len(counts) != 1 or counts <= {(), (0,)}:
+        raise ValueError(
+            "`x` must be an array with at least one input, or a nest of arrays of equal length; of a "
+            f"data set, one batch. Received: x of type {type(x).__name__}"
+        )
+    return inputs, counts.pop()[0]
 
 
 def _one_array(output: Any) -> NDArray:

@@ -51,6 +51,7 @@ _CARRIERS = {
 }
 # Their gradient is small, about 1 / (K log K), wherever the label's logit stands: a weight mends that.
 _FLAT = (NormalisedLoss, NNCE)
+_LARGEST_WEIGHT = 1e6
 
 
 def match(
@@ -113,20 +114,22 @@ def match(
     check_logit_std(logit_std)
     if not isinstance(loss, RobustLoss):
         raise ValueError(f"`loss` must be a loss of keras_noisy. Received: loss={loss!r}")
-    loss = loss.for_classes(from_classes)
     target = _pull(loss, from_classes, logit_std)
     if isinstance(loss, (*_FLAT, WeightedSum)):
         return _match_weights(loss, target, to_classes, logit_std)
-    carrier = next((c for kind, c in _CARRIERS.items() if isinstance(loss, kind)), None)
+    # Not a subclass: what it makes of the argument, it alone knows.
+    carrier = _CARRIERS.get(type(loss))
     needs_nothing = isinstance(loss, (CE, FocalCE))
-    instead = "" if needs_nothing else _instead(logit_bias(to_classes, from_classes, logit_std))
+    instead = ""
+    if not needs_nothing and loss.logit_bias is None:
+        instead = _instead(logit_bias(to_classes, from_classes, logit_std))
     if carrier is None or (isinstance(loss, (AGCE, AUL)) and loss.q == 1.0):
         raise ValueError(f"`loss` cannot be matched: {_why_not(loss)}{instead}")
     if isinstance(loss, AEL):
         carrier = carrier._replace(low=max(carrier.low, 1.0 / to_classes))
 
     def with_value(value: float) -> RobustLoss:
-        return type(loss).from_config({**loss.get_config(), carrier.argument: value})
+        return type(loss)(**{**loss.get_config(), carrier.argument: value})
 
     def pull(value: float) -> float:
         return _pull(with_value(value), to_classes, logit_std)
@@ -172,10 +175,15 @@ def _match_weights(
     if carried == 0.0:
         raise ValueError(
             "`loss` cannot be matched: of a sum, the weights of NCE, NFL, NGCE and NNCE are moved, and "
-            f"it has none of them. Received: {[type(part).__name__ for part, _ in parts]}"
+            f"it has none of them with a weight above 0. Received: {whole!r}"
         )
     factor = max(0.0, (target - (sum(pulls) - carried)) / carried)
     weights = [w * factor if is_flat else w for (_, w), is_flat in zip(parts, flat, strict=True)]
+    if max(weights) > _LARGEST_WEIGHT:
+        raise ValueError(
+            f"`loss` cannot be matched: a weight would have to be {max(weights):.3g}, and "
+            f"{_LARGEST_WEIGHT:g} is the largest. Received: {whole!r}"
+        )
     return WeightedSum(whole.losses, weights, name=loss.name)
 
 

@@ -5,8 +5,9 @@ from typing import NamedTuple
 from keras_noisy.calibration.average_error import average_error
 from keras_noisy.calibration.match import match
 from keras_noisy.calibration.verdict import REFERENCE_CLASSES, verdict_of
-from keras_noisy.losses import AGCE, AUL, GCE, LOSSES, RobustLoss
-from keras_noisy.theory import logit_bias
+from keras_noisy.losses import AGCE, AUL, GCE, LOSSES, RobustLoss, WeightedSum
+from keras_noisy.losses.gce import GCE_REFERENCE
+from keras_noisy.theory import gce_q, logit_bias
 
 
 class Setting(NamedTuple):
@@ -33,7 +34,9 @@ def settings(num_classes: int, logit_std: float = 1.0) -> list[Setting]:
     """What to set in each loss of the package so that it learns with a number of classes.
 
     For each, with its default arguments, the logit bias and, where there is one, the value of its own
-    hyperparameter that `keras_noisy.calibration.match` finds: either of the two will do.
+    hyperparameter: either of the two will do. It is what `keras_noisy.calibration.match` finds from 10
+    classes, but for GCE, whose `q` is that of `q="auto"`. A weight, which `match` gives the normalised
+    losses, is not among them: it acts as a larger learning rate.
 
     Args:
         num_classes: Integer, at least 2.
@@ -63,7 +66,7 @@ def settings(num_classes: int, logit_std: float = 1.0) -> list[Setting]:
             rows.append(Setting(repr(loss), "", before, before, reference, verdict))
             continue
         better = []
-        for text, candidate in settings_of(loss, num_classes):
+        for text, candidate in settings_of(loss, num_classes, logit_std):
             after = float(average_error(candidate, 0.0, num_classes, logit_std))
             verdict = verdict_of(after / reference)
             better.append(Setting(repr(loss), text, before, after, reference, verdict))
@@ -72,25 +75,29 @@ def settings(num_classes: int, logit_std: float = 1.0) -> list[Setting]:
     return rows
 
 
-def settings_of(loss: RobustLoss, num_classes: int) -> list[tuple[str, RobustLoss]]:
+def settings_of(
+    loss: RobustLoss, num_classes: int, logit_std: float = 1.0
+) -> list[tuple[str, RobustLoss]]:
     """What might be set in a loss for a number of classes, and the loss with it."""
-    epsilon = logit_bias(num_classes)
+    epsilon = logit_bias(num_classes, logit_std=logit_std)
     biased = (f"logit_bias={epsilon:.4g}", loss.with_options(logit_bias=epsilon))
-    return [biased, *_with_own(loss, num_classes)]
+    return [biased, *_with_own(loss, num_classes, logit_std)]
 
 
-def _with_own(loss: RobustLoss, num_classes: int) -> list[tuple[str, RobustLoss]]:
+def _with_own(loss: RobustLoss, num_classes: int, logit_std: float) -> list[tuple[str, RobustLoss]]:
     """The loss with its own hyperparameter moved, if there is one that does more than scale it."""
-    if isinstance(loss, (AGCE, AUL)) and loss.q > 1.0:
+    if isinstance(loss, WeightedSum) or (isinstance(loss, (AGCE, AUL)) and loss.q > 1.0):
         return []
+    if type(loss) is GCE:
+        # What "auto" takes.
+        q = gce_q(max(num_classes, GCE_REFERENCE[1]), *GCE_REFERENCE, logit_std)
+        return [(f"q={q:.4g}", GCE(**{**loss.get_config(), "q": q}))]
     try:
-        if isinstance(loss, GCE):
-            moved = GCE(**{**loss.get_config(), "q": "auto"}).for_classes(num_classes)
-        else:
-            moved = match(loss, REFERENCE_CLASSES, num_classes)
+        moved = match(loss, REFERENCE_CLASSES, num_classes, logit_std)
     except ValueError:
         return []
+    if isinstance(moved, WeightedSum):
+        return []
     before, after = loss.get_config(), moved.get_config()
-    changed = {key: value for key, value in after.items() if value != before.get(key)}
-    numbers = [f"{k}={v:.4g}" for k, v in changed.items() if isinstance(v, (int, float))]
-    return [(numbers[0] if len(numbers) == len(changed) == 1 else repr(moved), moved)]
+    changed = [f"{key}={value:.4g}" for key, value in after.items() if value != before[key]]
+    return [(", ".join(changed), moved)]

@@ -12,13 +12,14 @@ from keras_noisy.theory import gce_q
 
 Tensor = Any
 
-# Up to here "auto" is what the loss's authors recommend.
-_REFERENCE_CLASSES = 30
+# The exponent that the loss's authors recommend, and for how many classes "auto" takes it.
+GCE_REFERENCE = (0.7, 30)
 
 
 @constant_in_graphs
 def _calibrated(num_classes: int) -> float:
-    return gce_q(max(num_classes, _REFERENCE_CLASSES), 0.7, _REFERENCE_CLASSES)
+    q, reference_classes = GCE_REFERENCE
+    return gce_q(max(num_classes, reference_classes), q, reference_classes)
 
 
 @keras.saving.register_keras_serializable(package="keras_noisy")

@@ -3,6 +3,7 @@ from typing import Any, Unpack
 import keras
 
 from keras_noisy.losses.gce import GCE
+from keras_noisy.losses.hyperparameters import check_number
 from keras_noisy.losses.label_loss import LabelLoss
 from keras_noisy.losses.normalised_loss import NormalisedLoss
 from keras_noisy.losses.robust_loss import LossOptions
@@ -50,8 +51,8 @@ class NGCE(NormalisedLoss):
 
     def __init__(self, q: float = 0.7, **options: Unpack[LossOptions]) -> None:
         super().__init__(**options)
-        self._numerator = GCE(q, name="numerator")
-        self.q = self._numerator.q
+        self.q = check_number("q", q, "(0, 1]", not_below=1e-30)
+        self._numerator = GCE(self.q, name="numerator")
 
     @property
     def numerator(self) -> LabelLoss:

@@ -133,6 +133,14 @@ class OwnMAE(keras.losses.Loss):
         return 1.0 - ops.squeeze(ops.take_along_axis(y_pred, label, axis=-1), axis=-1)
 
 
+class OwnColumnCE(keras.losses.Loss):
+    """One for integer labels in a column."""
+
+    def call(self, y_true, y_pred):
+        label = ops.cast(y_true, "int32")
+        return -ops.log(ops.take_along_axis(y_pred, label, axis=-1)[:, 0])
+
+
 class OwnMeanCE(keras.losses.Loss):
     """One for one-hot labels and logits, that averages by itself."""
 
@@ -151,6 +159,12 @@ class OwnMeanCE(keras.losses.Loss):
         (keras.losses.MeanAbsoluteError(), keras_noisy.MAE(), "1/K"),
         (OwnMAE(), keras_noisy.MAE(), 0.5),
         (OwnMeanCE(), keras_noisy.CE(), 1.0),
+        (OwnColumnCE(), keras_noisy.CE(), 1.0),
+        (
+            keras.losses.SparseCategoricalCrossentropy(from_logits=True, ignore_class=0),
+            keras_noisy.CE(),
+            1.0,
+        ),
     ],
     ids=lambda value: type(value).__name__,
 )
@@ -179,10 +193,36 @@ def test_it_does_not_depend_on_what_is_asked_together():
     )
 
 
-@pytest.mark.parametrize("loss", ["mae", None, keras_noisy.MAE])
+@pytest.mark.parametrize("loss", ["mae", None, keras_noisy.MAE, keras.losses.get("mae")])
 def test_bad_loss(loss):
-    with pytest.raises(ValueError, match=r"`loss` must be a keras.losses.Loss. Received: loss="):
+    with pytest.raises(
+        ValueError, match=r"`loss` must be an instance of keras.losses.Loss.* Received"
+    ):
         average_error(loss, 0.0, 10)
+
+
+def test_class_weights_are_refused():
+    class Weighted(keras.losses.Loss):
+        def call(self, y_true, y_pred):
+            weights = ops.cast(ops.arange(1, y_pred.shape[-1] + 1), y_pred.dtype)
+            return -ops.sum(weights * y_true * ops.log(y_pred), axis=-1)
+
+    with pytest.raises(
+        ValueError, match=r"`loss` must take labels .* without class weights. Received"
+    ):
+        average_error(Weighted(), 0.0, 10)
+
+
+def test_a_subclass_that_goes_its_own_way():
+    class Doubled(keras_noisy.CE):
+        def loss_of_labels(self, index, y_pred):
+            return 2.0 * super().loss_of_labels(index, y_pred)
+
+    np.testing.assert_allclose(
+        average_error(Doubled(), LOGITS, CLASSES),
+        2.0 * average_error(keras_noisy.CE(), LOGITS, CLASSES),
+        rtol=5e-3,
+    )
 
 
 def test_bad_numbers():

@@ -73,9 +73,43 @@ def test_the_changes_do_what_they_say(model, x):
         assert after.changes == ()
 
 
-def test_a_bias_alone_does_not_help_nce(model, x):
-    found = keras_noisy.diagnose(model, x, keras_noisy.NCE(from_logits=True))
-    assert [change.setting[:3] for change in found.changes] == ["(24"]  # a weight does
+def test_neither_a_bias_nor_a_weight_helps_nce(model, x):
+    for weight in (1.0, 250.0):
+        found = keras_noisy.diagnose(model, x, weight * keras_noisy.NCE(from_logits=True))
+        assert found.verdict == "stalls"
+        assert found.changes == ()
+
+
+@pytest.mark.parametrize("bias", [-5.0, 15.0, 40.0])
+def test_a_bias_too_large_or_negative_stalls(model, x, bias):
+    """Against the loss without a bias: with 10 classes it would be as bad."""
+    loss = keras_noisy.MAE(logit_bias=bias, from_logits=True)
+    found = keras_noisy.diagnose(model, x, loss)
+    assert found.verdict == "stalls"
+    assert found.changes[0].setting == "logit_bias=4.842"
+
+
+def test_a_loss_that_does_not_pull_stalls(model, x):
+    class Away(keras.losses.Loss):
+        def call(self, y_true, y_pred):
+            return -keras.losses.sparse_categorical_crossentropy(y_true, y_pred, from_logits=True)
+
+    found = keras_noisy.diagnose(model, x, Away())
+    assert (found.verdict, found.ratio, found.pulling_share) == ("stalls", 0.0, 0.0)
+    assert "will stall" in str(found)
+
+
+def test_a_subclass_is_taken_as_it_is(model, x):
+    class Own(keras_noisy.GCE):
+        def __init__(self, extra=1, **options):
+            super().__init__(**options)
+            self.extra = extra
+
+        def get_config(self):
+            return {**super().get_config(), "extra": self.extra}
+
+    found = keras_noisy.diagnose(model, x, Own(from_logits=True))
+    assert [change.setting for change in found.changes] == ["logit_bias=4.842"]
 
 
 def test_the_report_is_printable_and_data(model, x):
@@ -102,6 +136,17 @@ def test_losses_of_others(model, x):
     # Its gradient is small by 1/K whatever the logit: a bias is not all that it needs.
     assert found.ratio < 1e-3
 
+    class Own(keras.losses.Loss):
+        """Takes logits without saying so, and integers in a column."""
+
+        def call(self, y_true, y_pred):
+            label = keras.ops.cast(y_true, "int32")
+            return -keras.ops.take_along_axis(keras.ops.log_softmax(y_pred), label, axis=-1)[:, 0]
+
+    assert keras_noisy.diagnose(model, x, Own()).error == pytest.approx(
+        keras_noisy.diagnose(model, x, ce).error, rel=1e-3
+    )
+
 
 def test_the_model_is_not_changed(model, x):
     before = [np.array(w) for w in model.get_weights()]
@@ -112,7 +157,7 @@ def test_the_model_is_not_changed(model, x):
 
 def test_bad_input(model, x):
     with pytest.raises(
-        ValueError, match=r"`loss` must be a keras.losses.Loss. Received: loss='mae'"
+        ValueError, match=r"`loss` must be an instance of keras.losses.Loss.* Received: loss='mae'"
     ):
         keras_noisy.diagnose(model, x, "mae")
     with pytest.raises(ValueError, match="returns logits: set from_logits=True"):
@@ -120,3 +165,9 @@ def test_bad_input(model, x):
     probabilities = keras.Sequential([model, keras.layers.Softmax()])
     with pytest.raises(ValueError, match="returns probabilities: set from_logits=False"):
         keras_noisy.diagnose(probabilities, x, keras_noisy.MAE(from_logits=True))
+    sigmoid = keras.Sequential([model, keras.layers.Activation("sigmoid")])
+    with pytest.raises(ValueError, match=r"`model` must return logits.* not those of a sigmoid"):
+        keras_noisy.diagnose(sigmoid, x, keras.losses.BinaryCrossentropy())
+    large = keras.Sequential([model, keras.layers.Rescaling(200.0)])
+    with pytest.raises(ValueError, match=r"`model` must return logits of a fresh network"):
+        keras_noisy.diagnose(large, x, keras_noisy.MAE(from_logits=True))

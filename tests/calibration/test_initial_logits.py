@@ -77,12 +77,38 @@ def test_several_inputs_and_leading_axes():
     assert initial_logits(model, {"a": x, "b": x}, batch_size=2).values.shape == (15, 7)
 
 
+def test_models_that_do_not_tell_training_from_inference(inputs):
+    class Plain(keras.Model):
+        def __init__(self):
+            super().__init__()
+            self.head = keras.layers.Dense(6)
+
+        def call(self, x):
+            return self.head(x)
+
+    model = Plain()
+    expected = keras.ops.convert_to_numpy(model(inputs))
+    np.testing.assert_allclose(initial_logits(model, inputs).values, expected, rtol=1e-5)
+
+
+@pytest.mark.parametrize("x", [None, 3.0, [1.0, 2.0], iter([]), {"a": np.ones(2), "b": np.ones(3)}])
+def test_what_is_no_batch(x):
+    with pytest.raises(ValueError, match="`x` must be an array with at least one input"):
+        initial_logits(network(), x)
+
+
+@pytest.mark.parametrize("batch_size", [0, -1, 2.5, None])
+def test_bad_batch_size(inputs, batch_size):
+    with pytest.raises(ValueError, match="`batch_size` must be an integer of at least 1"):
+        initial_logits(network(), inputs, batch_size)
+
+
 def test_bad_input(inputs):
     with pytest.raises(ValueError, match=r"`model` must be a keras.Model that is built"):
         initial_logits(keras.Sequential([keras.layers.Dense(3)]), inputs)
     with pytest.raises(ValueError, match=r"`model` must be a keras.Model that is built"):
         initial_logits("resnet", inputs)
-    with pytest.raises(ValueError, match="`x` must hold at least one input"):
+    with pytest.raises(ValueError, match="`x` must be an array with at least one input"):
         initial_logits(network(), inputs[:0])
     source = keras.Input((8,))
     two = keras.Model(source, [keras.layers.Dense(2)(source), keras.layers.Dense(3)(source)])

@@ -104,13 +104,36 @@ def test_the_most_robust_value_where_all_pull_harder():
         (keras_noisy.AGCE(), "`a` can make that 0.0117 at most. Use logit_bias=4.842 instead"),
         (keras_noisy.CE(), "CE needs nothing"),
         (keras_noisy.FocalCE(), "FocalCE needs nothing"),
-        (keras_noisy.CE() + keras_noisy.MAE(), r"none of them. Received: \['CE', 'MAE'\]"),
+        (
+            keras_noisy.CE() + keras_noisy.MAE(),
+            "none of them with a weight above 0. Received: 1 . CE",
+        ),
+        (0.0 * keras_noisy.NCE() + keras_noisy.MAE(), "none of them with a weight above 0"),
+        (keras_noisy.MAE(logit_bias=2.0), "MAE has no hyperparameter that could carry the rule.$"),
     ],
     ids=lambda value: repr(value)[:30],
 )
 def test_what_cannot_be_matched_says_why(loss, words):
     with pytest.raises(ValueError, match=f"`loss` cannot be matched: .*{words}"):
         match(loss, 10, 1000)
+
+
+def test_a_weight_beyond_all_bounds():
+    with pytest.raises(ValueError, match=r"a weight would have to be 2.*e\+06, and 1e\+06"):
+        match(50.0 * keras_noisy.NCE() + 0.1 * keras_noisy.MAE(), 10, 100_000)
+
+
+def test_auto_stays_auto_in_a_sum():
+    matched = match(keras_noisy.NCE() + keras_noisy.GCE(q="auto"), 100, 300)
+    assert matched.losses[1].q == "auto"
+
+
+def test_subclasses_are_not_touched():
+    class Own(keras_noisy.GCE):
+        pass
+
+    with pytest.raises(ValueError, match="Own has no hyperparameter"):
+        match(Own(), 100, 1000)
 
 
 def test_bad_input():

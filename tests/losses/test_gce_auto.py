@@ -97,3 +97,8 @@ def test_bad_q(q):
         ValueError, match=r'`q` must be a number in \(0, 1\].*, or "auto". Received'
     ):
         keras_noisy.GCE(q=q)
+
+
+def test_other_losses_have_no_auto():
+    with pytest.raises(ValueError, match=r"`q` must be a number in \(0, 1\]"):
+        keras_noisy.NGCE(q="auto")

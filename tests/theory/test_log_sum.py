@@ -28,7 +28,7 @@ def pull_by_laplace_transform(z, num_classes, logit_std):
 
 
 @pytest.mark.parametrize(
-    ("logit_std", "tolerance"), [(0.0, 1e-9), (0.5, 1e-9), (1.0, 1e-9), (3.0, 1e-4)]
+    ("logit_std", "tolerance"), [(0.0, 1e-9), (0.5, 1e-9), (1.0, 1e-9), (3.0, 1e-4), (5.0, 2e-4)]
 )
 @pytest.mark.parametrize("num_classes", [2, 3, 10, 100, 1000, 100_000])
 def test_agrees_with_the_laplace_transform(num_classes, logit_std, tolerance):

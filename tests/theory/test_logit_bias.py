@@ -37,6 +37,20 @@ def test_known_dependence_on_the_spread(logit_std):
     assert logit_bias(1000, logit_std=logit_std) == pytest.approx(expected[logit_std], abs=6e-4)
 
 
+@pytest.mark.parametrize("num_classes", [30, 1000])
+def test_keeps_the_pull_of_simulated_networks(num_classes):
+    pulls = []
+    for classes, bias in ((10, 0.0), (num_classes, logit_bias(num_classes))):
+        rng = np.random.default_rng(0)
+        total = 0.0
+        for _ in range(10):
+            others = np.exp(rng.standard_normal((4000, classes - 1))).sum(axis=1)
+            p = np.exp(bias) / (np.exp(bias) + others)
+            total += (p * (1 - p)).mean() / 10
+        pulls.append(total)
+    assert pulls[1] == pytest.approx(pulls[0], rel=1e-2)
+
+
 def test_another_reference():
     assert logit_bias(1000, reference_classes=100) == pytest.approx(2.326, abs=6e-4)
 
