@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from keras_noisy.calibration.average_error import average_error, check_loss
 from keras_noisy.calibration.initial_logits import InitialLogits, initial_logits
-from keras_noisy.calibration.settings import settings_of
+from keras_noisy.calibration.settings import rounded, settings_of
 from keras_noisy.calibration.verdict import REFERENCE_CLASSES, verdict_of
 from keras_noisy.losses import RobustLoss
 from keras_noisy.theory import logit_bias
@@ -143,7 +143,7 @@ def diagnose(
     >>> x = np.random.default_rng(0).normal(size=(32, 64)).astype("float32")
     >>> diagnosis = keras_noisy.diagnose(model, x, keras_noisy.MAE(from_logits=True))
     >>> diagnosis.verdict, [change.setting for change in diagnosis.changes]
-    ('stalls', ['logit_bias=4.842'])
+    ('stalls', ['logit_bias=4.84'])
 
     References:
 
@@ -197,7 +197,7 @@ def _changes(
     if isinstance(loss, RobustLoss):
         errors = {s: error_of(better, num_classes) for s, better in settings_of(loss, num_classes)}
     else:
-        layer = f"keras_noisy.LogitBias(epsilon={epsilon:.4g})"
+        layer = f"keras_noisy.LogitBias(epsilon={rounded(epsilon)})"
         errors = {layer: error_of(loss, num_classes, bias=epsilon)}
     ratios = [(text, float(error.mean()) / reference_error) for text, error in errors.items()]
     return tuple(

@@ -54,7 +54,7 @@ def settings(num_classes: int, logit_std: float = 1.0) -> list[Setting]:
     >>> from keras_noisy.calibration import settings
     >>> mae = next(s for s in settings(100) if s.loss == "MAE()")
     >>> mae.setting, round(mae.before, 4), round(mae.after, 4)
-    ('logit_bias=2.518', -0.0123, -0.1329)
+    ('logit_bias=2.52', -0.0123, -0.1329)
     """
     rows = []
     for loss in (kind() for kind in LOSSES):
@@ -80,7 +80,7 @@ def settings_of(
 ) -> list[tuple[str, RobustLoss]]:
     """What might be set in a loss for a number of classes, and the loss with it."""
     epsilon = logit_bias(num_classes, logit_std=logit_std)
-    biased = (f"logit_bias={epsilon:.4g}", loss.with_options(logit_bias=epsilon))
+    biased = (f"logit_bias={rounded(epsilon)}", loss.with_options(logit_bias=epsilon))
     return [biased, *_with_own(loss, num_classes, logit_std)]
 
 
@@ -91,7 +91,7 @@ def _with_own(loss: RobustLoss, num_classes: int, logit_std: float) -> list[tupl
     if type(loss) is GCE:
         # What "auto" takes.
         q = gce_q(max(num_classes, GCE_REFERENCE[1]), *GCE_REFERENCE, logit_std)
-        return [(f"q={q:.4g}", GCE(**{**loss.get_config(), "q": q}))]
+        return [(f"q={rounded(q)}", GCE(**{**loss.get_config(), "q": q}))]
     try:
         moved = match(loss, REFERENCE_CLASSES, num_classes, logit_std)
     except ValueError:
@@ -99,5 +99,10 @@ def _with_own(loss: RobustLoss, num_classes: int, logit_std: float) -> list[tupl
     if isinstance(moved, WeightedSum):
         return []
     before, after = loss.get_config(), moved.get_config()
-    changed = [f"{key}={value:.4g}" for key, value in after.items() if value != before[key]]
+    changed = [f"{key}={rounded(value)}" for key, value in after.items() if value != before[key]]
     return [(", ".join(changed), moved)]
+
+
+def rounded(value: float) -> str:
+    """Three digits are more than the theory promises; of a whole number, all."""
+    return f"{value:g}" if isinstance(value, int) else f"{float(f'{value:.3g}'):g}"
