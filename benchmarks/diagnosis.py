@@ -55,6 +55,7 @@ LOSSES: dict[str, losses.RobustLoss] = {
     "BiTempered(0.5, 1.5)": losses.BiTempered(t1=0.5, t2=1.5),
     "NCE": losses.NCE(),
     "50 NCE": 50.0 * losses.NCE(),
+    "250 NCE": 248.5 * losses.NCE(),  # the average error of NCE with 10 classes
     "NCE+AGCE, cifar100": losses.get("nce+agce", dataset="cifar100"),
     "NCE+AGCE, cifar100 + bias": losses.get("nce+agce", dataset="cifar100", logit_bias="auto"),
     "NCE+AGCE, cifar10 + bias": losses.get("nce+agce", dataset="cifar10", logit_bias="auto"),

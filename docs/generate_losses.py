@@ -31,8 +31,9 @@ Keras's `reduction`, `name` and `dtype`. `p_j` is the predicted probability of c
   NCE+AGCE with the weights published for CIFAR-10.
 - **With some hundred classes** `MAE` and its relatives stall without a logit bias. Give them
   `logit_bias="adaptive"` ([measured](adaptive_bias.md)), or take `GCE(q=0.7)`, which needs none at 100.
-- **With a thousand classes and more** a bias, a smaller `q` for GCE, or `BiTempered` with its defaults is
-  needed for learning at all. [theory.md](theory.md) explains why.
+- **With a thousand classes and more** a bias, `GCE(q="auto")`, or `BiTempered` with its defaults is needed
+  for learning at all. [theory.md](theory.md) explains why, and `keras_noisy.diagnose(model, x, loss)` tells
+  it of your model.
 - **Symmetric** losses have the same sum over all possible labels whatever the prediction. That makes
   them tolerate labels that are wrong at random (Ghosh et al., 2017), as long as no bias is added.
 - **A bound** limits what a single wrong label can do.
@@ -46,8 +47,9 @@ PULLS = """\
 
 The average error `dL/dz` at the label's logit `z = 0` of a network that has not been trained, whose logits
 have standard deviation 1: where it is all but 0, the loss can't learn. And what to set for 1000 classes,
-either of the two where there are two, nothing (–) where it learns as it is; `keras-noisy calibrate --classes 1000` tells the same for any number of classes, and
-[diagnosis.md](diagnosis.md) what came of it in trainings.
+either of the two where there are two, nothing (–) where it learns as it is; `keras-noisy calibrate
+--classes 1000` tells the same for any number of classes, and [diagnosis.md](diagnosis.md) what came of it in
+trainings.
 """
 
 COMBINATIONS = """\
