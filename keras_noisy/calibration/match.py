@@ -147,7 +147,7 @@ def match(
     if isinstance(loss, TaylorCE):
         return with_value(_nearest_order(pull, target))
     low, high = math.log(carrier.low), math.log(carrier.high)
-    root = find_root(lambda x: math.log(pull(math.exp(x)) / target), low, high, tolerance=1e-6)
+    root = find_root(lambda x: math.log(pull(math.exp(x)) / target), low, high, tolerance=1e-4)
     return with_value(min(max(math.exp(root), carrier.low), carrier.high))
 
 

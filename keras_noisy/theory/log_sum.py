@@ -10,6 +10,8 @@ Rule = tuple[NDArray, NDArray]
 
 # Nodes of the rules, for logits of standard deviation up to 2.
 _NODES = 32
+# After so many doublings half of them do as well: the log of a sum of many varies little.
+_FEWER_FROM = 6
 _NORMAL_STEP = 0.1
 _NORMAL_REACH = 9.0
 
@@ -35,7 +37,9 @@ def log_sum(count: int, logit_std: float) -> Rule:
     normal = np.arange(-_NORMAL_REACH, _NORMAL_REACH + _NORMAL_STEP / 2, _NORMAL_STEP)
     weights = np.exp(-(normal**2) / 2)
     one = rule = _gauss(logit_std * normal, weights / weights.sum(), size)
-    for bit in f"{count:b}"[1:]:
+    for position, bit in enumerate(f"{count:b}"[1:]):
+        if position == _FEWER_FROM:
+            size //= 2
         rule = _add(rule, rule, size)
         if bit == "1":
             rule = _add(rule, one, size)

@@ -179,7 +179,10 @@ def test_long_names_stay_in_the_figure():
         (lambda: plots.learning_curves({"a": [1]}, theme=None), "`theme` must be 'light' or"),
         (lambda: plots.errors_by_classes([]), "`classes` must have at least one entry"),
         (lambda: plots.errors_by_classes([1]), "`classes` must be an integer of at least 2"),
-        (lambda: plots.errors_by_classes(loss="mae"), "`loss` must be an instance of keras.losses.Loss"),
+        (
+            lambda: plots.errors_by_classes(loss="mae"),
+            "`loss` must be an instance of keras.losses.Loss",
+        ),
         (lambda: plots.errors_by_classes(logits=["a"]), "`logits` must be an InitialLogits or"),
         (lambda: plots.errors_by_classes(logits=[np.nan]), "`logits` must be an InitialLogits or"),
         (lambda: plots.errors_by_classes(logits=[1, 1]), "`logits` must have a standard deviation"),
