@@ -65,7 +65,7 @@ class Diagnosis:
     @property
     def ratio(self) -> float:
         """The average error as a share of that with 10 classes; 0 if it does not pull there."""
-        return self.error / self.reference_error if self.reference_error < 0.0 else 0.0
+        return _ratio(self.error, self.reference_error)
 
     def to_dict(self) -> dict[str, Any]:
         """All fields, and the ratio, as plain values that JSON can hold."""
@@ -167,7 +167,7 @@ def diagnose(
 
     errors = error_of(loss, logits.num_classes)
     reference_error = float(error_of(bare, REFERENCE_CLASSES).mean())
-    ratio = float(errors.mean()) / reference_error if reference_error < 0.0 else 0.0
+    ratio = _ratio(float(errors.mean()), reference_error)
     largest = np.linspace(-4.0, 10.0, 2 * _POINTS)
     pulls = -average_error(bare, largest, REFERENCE_CLASSES, logits.std, from_logits)
     return Diagnosis(
@@ -181,6 +181,10 @@ def diagnose(
         verdict=verdict_of(ratio),
         changes=_changes(loss, logits.num_classes, ratio, error_of, reference_error),
     )
+
+
+def _ratio(error: float, reference_error: float) -> float:
+    return error / reference_error if reference_error < 0.0 else 0.0
 
 
 def _changes(
@@ -199,7 +203,7 @@ def _changes(
     else:
         layer = f"keras_noisy.LogitBias(epsilon={rounded(epsilon)})"
         errors = {layer: error_of(loss, num_classes, bias=epsilon)}
-    ratios = [(text, float(error.mean()) / reference_error) for text, error in errors.items()]
+    ratios = [(s, _ratio(float(error.mean()), reference_error)) for s, error in errors.items()]
     return tuple(
         Change(text, after, verdict_of(after))
         for text, after in ratios

@@ -6,8 +6,8 @@ from keras_noisy.calibration.average_error import average_error
 from keras_noisy.calibration.match import match
 from keras_noisy.calibration.verdict import REFERENCE_CLASSES, verdict_of
 from keras_noisy.losses import AGCE, AUL, GCE, LOSSES, RobustLoss, WeightedSum
-from keras_noisy.losses.gce import GCE_REFERENCE
-from keras_noisy.theory import gce_q, logit_bias
+from keras_noisy.losses.gce import auto_q
+from keras_noisy.theory import logit_bias
 
 
 class Setting(NamedTuple):
@@ -89,8 +89,7 @@ def _with_own(loss: RobustLoss, num_classes: int, logit_std: float) -> list[tupl
     if isinstance(loss, WeightedSum) or (isinstance(loss, (AGCE, AUL)) and loss.q > 1.0):
         return []
     if type(loss) is GCE:
-        # What "auto" takes.
-        q = gce_q(max(num_classes, GCE_REFERENCE[1]), *GCE_REFERENCE, logit_std)
+        q = auto_q(num_classes, logit_std)
         return [(f"q={rounded(q)}", GCE(**{**loss.get_config(), "q": q}))]
     try:
         moved = match(loss, REFERENCE_CLASSES, num_classes, logit_std)

@@ -13,13 +13,16 @@ from keras_noisy.theory import gce_q
 Tensor = Any
 
 # The exponent that the loss's authors recommend, and for how many classes "auto" takes it.
-GCE_REFERENCE = (0.7, 30)
+_REFERENCE = (0.7, 30)
 
 
-@constant_in_graphs
-def _calibrated(num_classes: int) -> float:
-    q, reference_classes = GCE_REFERENCE
-    return gce_q(max(num_classes, reference_classes), q, reference_classes)
+def auto_q(num_classes: int, logit_std: float = 1.0) -> float:
+    """What `GCE(q="auto")` takes for a number of classes."""
+    q, reference_classes = _REFERENCE
+    return gce_q(max(num_classes, reference_classes), q, reference_classes, logit_std)
+
+
+_calibrated = constant_in_graphs(auto_q)
 
 
 @keras.saving.register_keras_serializable(package="keras_noisy")

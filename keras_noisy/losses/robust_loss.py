@@ -184,9 +184,13 @@ class RobustLoss(keras.losses.Loss, abc.ABC):
         return copy
 
     def __repr__(self) -> str:
-        options = self._own_options()
-        own = {k: v for k, v in self.get_config().items() if k not in RobustLoss.get_config(self)}
-        return f"{type(self).__name__}({as_arguments({**own, **options})})"
+        arguments = {**self._own_arguments(), **self._own_options()}
+        return f"{type(self).__name__}({as_arguments(arguments)})"
+
+    def _own_arguments(self) -> dict[str, Any]:
+        """The arguments that the class has beside the options."""
+        options = RobustLoss.get_config(self)
+        return {key: value for key, value in self.get_config().items() if key not in options}
 
     def _own_options(self) -> dict[str, Any]:
         """The options that are not the defaults; but for the name, which Keras makes up."""

@@ -84,12 +84,12 @@ class WeightedSum(RobustLoss):
         return parts
 
     def __repr__(self) -> str:
+        # What the parts share stands once, behind the sum.
+        text = " + ".join(
+            f"{weight:.4g} * {type(loss).__name__}({as_arguments(loss._own_arguments())})"
+            for loss, weight in zip(self.losses, self.weights, strict=True)
+        )
         options = self._own_options()
-        defaults: Any = dict.fromkeys(("logit_bias", "ignore_class", "dtype"), None)
-        defaults |= {"from_logits": False, "reduction": "sum_over_batch_size"}
-        bare = [loss.with_options(**defaults) for loss in self.losses]
-        parts = zip(bare, self.weights, strict=True)
-        text = " + ".join(f"{weight:.4g} * {loss!r}" for loss, weight in parts)
         return f"({text}).with_options({as_arguments(options)})" if options else text
 
     def with_options(self, **options: Unpack[LossOptions]) -> Self:

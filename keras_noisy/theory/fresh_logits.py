@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 _QUANTILES = 2**17
 
 
+@lru_cache(maxsize=4)
 def fresh_logits(samples: int, count: int, logit_std: float = 1.0) -> NDArray:
     """Normal logits, spread evenly: a Latin hypercube, the same in every call.
 
@@ -22,12 +23,15 @@ def fresh_logits(samples: int, count: int, logit_std: float = 1.0) -> NDArray:
         logit_std: Standard deviation; the mean is 0. Defaults to `1.0`.
 
     Returns:
-        Float64 array (samples, count).
+        Float64 array (samples, count), kept for the next call and not to be written to.
     """
     random = np.random.default_rng(0)
     each = _QUANTILES // samples
     interval = random.permuted(np.tile(np.arange(samples), (count, 1)), axis=1).T
-    return logit_std * _quantiles()[interval * each + random.integers(each, size=interval.shape)]
+    within = random.integers(each, size=interval.shape)
+    logits = logit_std * _quantiles()[interval * each + within]
+    logits.setflags(write=False)
+    return logits
 
 
 @lru_cache(maxsize=1)
