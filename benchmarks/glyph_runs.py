@@ -1,6 +1,7 @@
 """Trainings on glyphs with wrong labels: one protocol, one record a run, for benchmarks to share."""
 
 import json
+import re
 import statistics
 import sys
 import time
@@ -32,6 +33,7 @@ class Setting(NamedTuple):
         epochs: Passes over them.
         noise: Share of wrong training labels.
         seed: Of the network, the noise and the order of batches.
+        noise_model: `"symmetric"`, or `"pair"`: wrong labels are those of the next class.
     """
 
     classes: int
@@ -39,6 +41,33 @@ class Setting(NamedTuple):
     epochs: int
     noise: float
     seed: int
+    noise_model: str = "symmetric"
+
+    def transition_matrix(self) -> np.ndarray:
+        if self.noise_model == "symmetric":
+            return keras_noisy.noise.symmetric(self.classes, self.noise)
+        right = np.eye(self.classes)
+        return (1.0 - self.noise) * right + self.noise * np.roll(right, 1, axis=1)
+
+
+class Curves(keras.callbacks.Callback):
+    """Adds to the logs of each epoch what some images say: enough for a curve, and quickly done."""
+
+    def __init__(self, test: Any, wrong: Any, images: int = 2000) -> None:
+        super().__init__()
+        self.test = [part[:images] for part in test]
+        self.wrong = [part[:images] for part in wrong]
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        logs = {} if logs is None else logs
+        logs["curve_test"] = self._share(*self.test)
+        if len(self.wrong[0]):
+            logs["curve_memorised"] = self._share(*self.wrong)
+
+    def _share(self, x: np.ndarray, labels: np.ndarray) -> float:
+        """Of the images, the share that is predicted to be of these classes."""
+        predicted = np.argmax(self.model.predict(x, batch_size=1000, verbose=0), axis=-1)
+        return float(np.mean(predicted == labels))
 
 
 def train(
@@ -48,6 +77,7 @@ def train(
     batch_size: int = BATCH_SIZE,
     test_images: int = 10,
     batch_statistics: bool = False,
+    curves: bool = False,
 ) -> dict[str, Any]:
     """Trains one network; the same one, with the same protocol, whatever it is trained by.
 
@@ -59,6 +89,7 @@ def train(
         test_images: Test images of each class.
         batch_statistics: Whether batch normalisation takes those of the test batch: after an epoch or
             so its moving averages still hold much of what they began with.
+        curves: Whether the history has `curve_test` and `curve_memorised`, of 2,000 images each.
 
     Returns:
         A record: `test_accuracy` on images with correct labels; `ranking`, the share of wrong classes
@@ -68,8 +99,12 @@ def train(
     (x, true_labels), test = glyphs.load_data(
         setting.classes, setting.images, test_per_class=test_images, verbose=0
     )
-    matrix = keras_noisy.noise.symmetric(setting.classes, setting.noise)
-    noisy_labels = keras_noisy.noise.corrupt(true_labels, matrix, seed=setting.seed)
+    order = np.random.default_rng(0).permutation(len(test[1]))
+    x_test, y_test = test[0][order], test[1][order]
+    noisy_labels = keras_noisy.noise.corrupt(
+        true_labels, setting.transition_matrix(), seed=setting.seed
+    )
+    wrong = np.random.default_rng(0).permutation(np.flatnonzero(noisy_labels != true_labels))
     keras.utils.set_random_seed(setting.seed)
     batches = ShuffledBatches(x, noisy_labels, batch_size, seed=setting.seed)
     steps = setting.epochs * len(batches)
@@ -86,11 +121,10 @@ def train(
         batches,
         shuffle=False,  # done already
         epochs=setting.epochs,
+        callbacks=[Curves((x_test, y_test), (x[wrong], noisy_labels[wrong]))] if curves else [],
         verbose=1 if sys.stdout.isatty() else 0,
     ).history
     seconds = time.perf_counter() - start
-    order = np.random.default_rng(0).permutation(len(test[1]))
-    x_test, y_test = test[0][order], test[1][order]
     if batch_statistics:
         logits = initial_logits(model, x_test, batch_size).values
     else:
@@ -100,7 +134,7 @@ def train(
         "test_accuracy": float(np.mean(np.argmax(logits, axis=-1) == y_test)),
         "ranking": float(np.sum(logits < of_truth) / (len(logits) * (setting.classes - 1))),
     }
-    if np.any(noisy_labels != true_labels):
+    if len(wrong):
         outcome["memorised"] = memorised(model, x, noisy_labels, true_labels, batch_size=1000)
     return {
         **outcome,
@@ -142,7 +176,7 @@ def record(folder: Path, setting: Setting, variant: str, run: Callable[[], dict]
 def record_path(folder: Path, setting: Setting, variant: str) -> Path:
     what = {**setting._asdict(), "variant": variant}
     words = "-".join(f"{key}={value}" for key, value in what.items())
-    return folder / (words.replace(" ", "_").replace("%", "percent") + ".json")
+    return folder / (re.sub(r"[^\w.=+()-]", "_", words.replace("%", "percent")) + ".json")
 
 
 def spread(values: list[float]) -> str:

@@ -12,7 +12,9 @@ from keras_noisy.calibration.average_error import average_error, check_loss
 from keras_noisy.calibration.initial_logits import InitialLogits, initial_logits
 from keras_noisy.calibration.settings import rounded, settings_of
 from keras_noisy.calibration.verdict import REFERENCE_CLASSES, verdict_of
+from keras_noisy.layers import LogitBias
 from keras_noisy.losses import RobustLoss
+from keras_noisy.losses.bias_source import is_reference
 from keras_noisy.theory import logit_bias
 
 # A logit counts as pulled at, if that is by this share of the largest pull there is with 10 classes.
@@ -116,8 +118,8 @@ def diagnose(
 
     From 1/6 on the verdict is "learns", below 1/20 "stalls", "learns slowly" between.
     docs/diagnosis.md compares it with trainings. It says nothing of what is memorised later, a weight of
-    the loss does not change it, and a `keras_noisy.LogitBias` layer in the model is not seen, as no
-    labels are passed.
+    the loss does not change it, and a `keras_noisy.LogitBias` layer that gets labels is not seen. Of a
+    layer that gives its bias to the loss, it is that of the first step.
 
     Args:
         model: A `keras.Model`, built and not trained, that returns logits or probabilities of shape
@@ -153,6 +155,7 @@ def diagnose(
     check_loss(loss)
     logits = initial_logits(model, x, batch_size)
     _check_output(loss, logits)
+    loss = _at_the_first_step(loss, model, logits.num_classes)
     # A loss of others that does not say what it takes, takes what the model returns.
     from_logits = getattr(loss, "from_logits", not logits.from_probabilities)
     # What a bias does shows against the loss without it.
@@ -180,6 +183,21 @@ def diagnose(
         pulling_share=float((-errors >= max(_PULLS * pulls.max(), 1e-30)).mean()),
         verdict=verdict_of(ratio),
         changes=_changes(loss, logits.num_classes, ratio, error_of, reference_error),
+    )
+
+
+def _at_the_first_step(loss: Any, model: keras.Model, num_classes: int) -> Any:
+    """The loss with a number for a bias that a layer of the model decides."""
+    reference = getattr(loss, "logit_bias", None)
+    if not is_reference(reference):
+        return loss
+    for layer in model._flatten_layers(include_self=False):
+        if isinstance(layer, LogitBias) and layer.reference == reference:
+            epsilon = float(layer.epsilon_at(0, num_classes))
+            return loss.with_options(logit_bias=epsilon)
+    raise ValueError(
+        "`loss` must take its logit bias from a layer of the model. "
+        f"Received: logit_bias={reference!r}, which is none of them"
     )
 
 

@@ -5,7 +5,6 @@ from typing import Any
 
 from keras import ops
 
-from keras_noisy.losses.labels import class_count
 from keras_noisy.losses.log_prob import class_log_probs, class_margins, label_log_prob, take
 from keras_noisy.losses.logit_bias import add_logit_bias
 from keras_noisy.losses.robust_loss import RobustLoss
@@ -44,11 +43,12 @@ class LabelLoss(RobustLoss):
 
     def loss_of_labels(self, index: Tensor, y_pred: Tensor) -> Tensor:
         label = ops.expand_dims(index, axis=-1)
-        if self.epsilon(class_count(y_pred)) < 0.0:
+        epsilon = self.epsilon_of(y_pred)
+        if _is_negative(epsilon):
             log_prob = take(self._each_as_label(y_pred), label)
         else:
             log_prob = ops.expand_dims(label_log_prob(index, y_pred, self.from_logits), axis=-1)
-            log_prob = add_logit_bias(log_prob, self.epsilon_of(y_pred))
+            log_prob = add_logit_bias(log_prob, epsilon)
         return self.of_log_prob(ops.squeeze(log_prob, axis=-1))
 
     def loss_of_targets(self, targets: Tensor, y_pred: Tensor) -> Tensor:
@@ -59,8 +59,13 @@ class LabelLoss(RobustLoss):
 
     def _each_as_label(self, y_pred: Tensor) -> Tensor:
         """The biased log-probability of each class, (…, K), as if it were the label."""
-        epsilon = self.epsilon(class_count(y_pred))
-        if epsilon < 0.0 and self.from_logits:
+        epsilon = self.epsilon_of(y_pred)
+        if _is_negative(epsilon) and self.from_logits:
             # A negative bias acts where the label is all but certain, and u has lost its digits.
             return -ops.softplus(-(class_margins(y_pred) + epsilon))
-        return add_logit_bias(class_log_probs(y_pred, self.from_logits), self.epsilon_of(y_pred))
+        return add_logit_bias(class_log_probs(y_pred, self.from_logits), epsilon)
+
+
+def _is_negative(epsilon: Any) -> bool:
+    """Of a constant; what a layer or a prediction decides never is."""
+    return isinstance(epsilon, float) and epsilon < 0.0

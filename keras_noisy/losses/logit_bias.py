@@ -5,6 +5,7 @@ from typing import Any
 
 from keras import ops
 
+from keras_noisy.losses.bias_source import BiasSource, is_reference
 from keras_noisy.losses.tracing import constant_in_graphs
 from keras_noisy.theory import initial_entropy, logit_bias
 
@@ -14,32 +15,45 @@ _calibrated = constant_in_graphs(logit_bias)
 _initial_entropy = constant_in_graphs(initial_entropy)
 
 # Up to here the gradient keeps its digits in float32. The calibrated bias of a million classes is 12.
-_LARGEST = 60.0
+LARGEST = 60.0
 # Where both forms below hold every digit.
 _LIKELY = -1.0
 
 
-def check_logit_bias(
-    value: Any,
-    argument: str = "logit_bias",
-    words: tuple[str | None, ...] = (None, "auto", "adaptive"),
-) -> None:
-    """Raises a ValueError unless `value` is a usable logit bias: one of the words, or a number."""
-    if value is None or isinstance(value, str):
-        is_allowed = value in words
-    else:
-        is_number = isinstance(value, numbers.Real) and not isinstance(value, bool)
-        is_allowed = is_number and -_LARGEST <= value <= _LARGEST
-    if not is_allowed:
-        listed = ", ".join("None" if word is None else f'"{word}"' for word in words)
-        raise ValueError(
-            f"`{argument}` must be {listed}, or a number from {-_LARGEST:g} to {_LARGEST:g}. "
-            f"Received: {argument}={value!r}"
-        )
+def read_logit_bias(value: Any) -> float | str | None:
+    """The argument `logit_bias` of a loss, as plain Python; of a layer, the reference to it."""
+    if isinstance(value, BiasSource):
+        return value.reference
+    if is_reference(value):
+        return value
+    return check_logit_bias(value, "logit_bias", (None, "auto", "adaptive"), "a LogitBias layer")
+
+
+def check_logit_bias(value: Any, argument: str, words: tuple[Any, ...], *others: str) -> Any:
+    """A usable logit bias, as plain Python: one of the words, or a number.
+
+    Raises:
+        ValueError: If it is none; the message also names `others` that the caller has looked for.
+    """
+    if (value is None or isinstance(value, str)) and value in words:
+        return value
+    is_number = isinstance(value, numbers.Real) and not isinstance(value, bool)
+    if is_number and -LARGEST <= value <= LARGEST:
+        return float(value)
+    allowed = ["None" if word is None else f'"{word}"' for word in words]
+    raise ValueError(
+        f"`{argument}` must be {', '.join([*allowed, *others])}, or a number from {-LARGEST:g} to "
+        f"{LARGEST:g}. Received: {argument}={value!r}"
+    )
 
 
 def resolve_logit_bias(value: float | str | None, num_classes: int) -> float:
     """The bias for a number of classes: the calibrated one for `"auto"` and `"adaptive"`."""
+    if is_reference(value):
+        raise ValueError(
+            "`logit_bias` must not be that of a layer, which changes in training, where one number is "
+            f"needed. Received: logit_bias={value!r}"
+        )
     if isinstance(value, str):
         return _calibrated(num_classes)
     return float(value or 0.0)

@@ -11,6 +11,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_noisy.losses.bias_source import announced_bias, is_reference
 from keras_noisy.losses.labels import (
     class_count,
     describe,
@@ -20,7 +21,7 @@ from keras_noisy.losses.labels import (
 from keras_noisy.losses.log_prob import class_log_probs
 from keras_noisy.losses.logit_bias import (
     adapt_logit_bias,
-    check_logit_bias,
+    read_logit_bias,
     resolve_logit_bias,
 )
 from keras_noisy.losses.tracing import is_known_and_any
@@ -94,16 +95,13 @@ class RobustLoss(keras.losses.Loss, abc.ABC):
         policy = keras.dtype_policies.get(dtype or keras.config.floatx())
         precise = "float64" if policy.compute_dtype == "float64" else "float32"
         super().__init__(name=name, reduction=reduction, dtype=precise)
-        check_logit_bias(logit_bias)
         _check_ignore_class(ignore_class)
         if not isinstance(from_logits, (bool, np.bool_)):
             raise ValueError(
                 f"`from_logits` must be True or False. Received: from_logits={from_logits!r}"
             )
         # Plain Python values: a configuration is JSON.
-        self.logit_bias = (
-            logit_bias if logit_bias is None or isinstance(logit_bias, str) else float(logit_bias)
-        )
+        self.logit_bias = read_logit_bias(logit_bias)
         self.from_logits = bool(from_logits)
         self.ignore_class = None if ignore_class is None else int(ignore_class)
         self._requested_dtype = dtype
@@ -126,7 +124,11 @@ class RobustLoss(keras.losses.Loss, abc.ABC):
         return resolve_logit_bias(self.logit_bias, num_classes)
 
     def epsilon_of(self, y_pred: Tensor) -> Any:
-        """The logit bias in force: a float, or, if it is adaptive, one for each sample, (…, 1)."""
+        """The logit bias in force: a float; of a layer, a float or a scalar tensor, from 0 to 60 in
+        training; if it is adaptive, one for each sample, (…, 1)."""
+        if is_reference(self.logit_bias):
+            epsilon = announced_bias(str(self.logit_bias), y_pred)
+            return epsilon if isinstance(epsilon, float) else ops.cast(epsilon, y_pred.dtype)
         epsilon = self.epsilon(class_count(y_pred))
         if self.logit_bias != "adaptive" or epsilon == 0.0:
             return epsilon

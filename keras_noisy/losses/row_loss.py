@@ -56,7 +56,8 @@ class RowLoss(RobustLoss):
         return ops.sum(targets * self.of_log_probs(log_probs, log_probs), axis=-1)
 
     def _log_probs(self, y_pred: Tensor, targets: Tensor) -> Tensor:
-        if self.epsilon(class_count(y_pred)) == 0.0:
+        epsilon = self.epsilon_of(y_pred)
+        if isinstance(epsilon, float) and epsilon == 0.0:
             return class_log_probs(y_pred, self.from_logits)
-        bias = ops.cast(targets, y_pred.dtype) * self.epsilon_of(y_pred)
+        bias = ops.cast(targets, y_pred.dtype) * epsilon
         return class_log_probs(y_pred, self.from_logits, bias)

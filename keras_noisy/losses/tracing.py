@@ -16,17 +16,31 @@ _IS_TORCH = keras.backend.backend() == "torch"
 
 def is_known_and_any(condition: Any) -> bool:
     """Whether `condition` holds anywhere; False in a graph, where its values are not known yet."""
+    return _is_any(condition) is True
+
+
+def is_known(tensor: Any) -> bool:
+    """Whether the values of a tensor are known, in an eager call, and not only in a graph."""
+    if _IS_TORCH:
+        import torch
+
+        return not torch.compiler.is_compiling()  # without asking for the values
+    return _is_any(tensor) is not None
+
+
+def _is_any(condition: Any) -> bool | None:
+    """None if it is not known."""
     if _IS_TORCH:
         import torch
 
         if torch.compiler.is_compiling():
-            return False
+            return None
     try:
         return bool(ops.any(condition))
     except (TypeError, RuntimeError):
         # "This is being traced", in the words of TensorFlow and JAX (TypeError) and of PyTorch's
         # tensors without values (RuntimeError). What else is wrong will show when they are used.
-        return False
+        return None
 
 
 def constant_in_graphs(function: Callable[[int], float]) -> Callable[[int], float]:

@@ -7,16 +7,25 @@ from typing import Any
 import keras
 
 
-def small_cnn(num_classes: int, input_shape: Sequence[int] = (28, 28, 1)) -> keras.Model:
+def small_cnn(
+    num_classes: int,
+    input_shape: Sequence[int] = (28, 28, 1),
+    filters: Sequence[int] = (16, 32, 64),
+    hidden_units: int = 256,
+) -> keras.Model:
     """Builds a small convolutional network for images such as the glyphs.
 
-    Three convolutions with stride 2 and one hidden dense layer, each with batch normalisation and
-    ReLU. It is made for many short trainings on a CPU: 544,056 weights for 1,000 classes.
+    Convolutions with stride 2, the first one 5x5 and the others 3x3, and one hidden dense layer, each
+    with batch normalisation and ReLU. It is made for many short trainings on a CPU: 544,056 weights
+    for 1,000 classes.
 
     Args:
         num_classes: Number of classes, at least 2.
         input_shape: Shape of an image: `(height, width, channels)`, or `(height, width)` for one
             channel without an axis, as `keras_noisy.datasets.glyphs.load_data` returns it.
+        filters: Positive integers, the number of filters of each convolution, at least one. Defaults
+            to `(16, 32, 64)`.
+        hidden_units: Positive integer, the width of the hidden layer. Defaults to `256`.
 
     Returns:
         A `keras.Model` from raw images, with pixels from 0 to 255, to logits of shape
@@ -45,15 +54,22 @@ def small_cnn(num_classes: int, input_shape: Sequence[int] = (28, 28, 1)) -> ker
             "`input_shape` must be (height, width) or (height, width, channels). "
             f"Received: input_shape={input_shape!r}"
         )
+    for argument, values in (("filters", filters), ("hidden_units", [hidden_units])):
+        is_list = isinstance(values, Sequence) and len(values) > 0
+        if not is_list or not all(isinstance(n, numbers.Integral) and n > 0 for n in values):
+            raise ValueError(
+                f"`{argument}` must be positive. Received: filters={filters!r}, "
+                f"hidden_units={hidden_units!r}"
+            )
     inputs = keras.Input(shape)
     x = inputs
     if len(shape) == 2:
         x = keras.layers.Reshape((*shape, 1))(x)
     x = keras.layers.Rescaling(1 / 255)(x)
-    for filters, kernel_size in ((16, 5), (32, 3), (64, 3)):
+    for index, count in enumerate(filters):
         x = keras.layers.Conv2D(
-            filters,
-            kernel_size,
+            count,
+            5 if index == 0 else 3,
             strides=2,
             padding="same",
             use_bias=False,
@@ -61,7 +77,7 @@ def small_cnn(num_classes: int, input_shape: Sequence[int] = (28, 28, 1)) -> ker
         )(x)
         x = _normalize_and_activate(x)
     x = keras.layers.Flatten(data_format="channels_last")(x)
-    x = _normalize_and_activate(keras.layers.Dense(256, use_bias=False)(x))
+    x = _normalize_and_activate(keras.layers.Dense(hidden_units, use_bias=False)(x))
     outputs = keras.layers.Dense(num_classes, dtype="float32", name="logits")(x)
     return keras.Model(inputs, outputs, name="small_cnn")
 
