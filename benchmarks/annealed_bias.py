@@ -62,7 +62,7 @@ def follow(schedule: Callable[..., Any], length: float, **options: Any) -> Annea
 
 
 def the_default(bias: float, steps: int) -> keras_noisy.LogitBias:
-    return keras_noisy.LogitBias(training_steps=steps)
+    return keras_noisy.LogitBias("adaptive", training_steps=steps)
 
 
 MAE: Loss = LOSSES["MAE"]
@@ -75,7 +75,7 @@ ANNEALED: dict[str, tuple[Loss, Anneal]] = {
         f"MAE, {name} over {length:.0%}": (MAE, follow(schedule, length, **options))
         for name, schedule, options, lengths in (
             ("linear", PolynomialDecay, {"end_learning_rate": 0.0}, (0.5, 0.8, 1.0)),
-            ("cosine", CosineDecay, {}, (0.5, 0.8)),
+            ("cosine", CosineDecay, {}, (0.35, 0.5, 0.85, 1.0)),
             ("exponential", ExponentialDecay, {"decay_rate": 0.01}, (1.0,)),
         )
         for length in lengths

@@ -3,7 +3,7 @@
 Trains one small network with each of several losses on images of printed characters, 40 % of whose
 training labels are wrong, and compares what they make of it. Nothing is downloaded.
 
-    python recipes/quickstart.py --classes 400 --noise 0.4 --losses ce mae mae+bias
+    python recipes/quickstart.py --classes 400 --noise 0.4 --losses ce mae mae+bias mae+annealed
 
 Writes `results.json`, one record a loss, and `test_accuracy.png` to the results folder.
 """
@@ -33,6 +33,7 @@ LOSSES: dict[str, tuple[str, keras_noisy.losses.RobustLoss]] = {
     "mae": ("MAE", keras_noisy.MAE(from_logits=True)),
     "gce": ("GCE(0.7)", keras_noisy.GCE(q=0.7, from_logits=True)),
     "mae+bias": ("MAE + logit bias", keras_noisy.MAE(logit_bias="auto", from_logits=True)),
+    "mae+annealed": ("MAE + annealed bias", keras_noisy.MAE(from_logits=True)),
 }
 BATCH_SIZE = 128
 COLUMNS = "{:<18} {:>15} {:>11} {:>9}"
@@ -54,7 +55,8 @@ def main(arguments: list[str] | None = None) -> None:
     for name in dict.fromkeys(options.losses):  # each once
         label, loss = LOSSES[name]
         print(f"\n{label}", flush=True)
-        record = train_one(loss, x, noisy_labels, true_labels, test, options)
+        is_annealed = name == "mae+annealed"
+        record = train_one(loss, is_annealed, x, noisy_labels, true_labels, test, options)
         records.append({"loss": label, **record})
         write_json(options.results / "results.json", records)
     curves = {r["loss"]: r["history"]["val_accuracy"] for r in records}
@@ -66,6 +68,7 @@ def main(arguments: list[str] | None = None) -> None:
 
 def train_one(
     loss: keras_noisy.losses.RobustLoss,
+    is_annealed: bool,
     x: Any,
     noisy_labels: Any,
     true_labels: Any,
@@ -84,6 +87,10 @@ def train_one(
         weight_decay=1e-4,
         clipnorm=5.0,
     )
+    if is_annealed:
+        bias = keras_noisy.LogitBias("adaptive", training_steps=steps)
+        model = keras.Model(model.inputs, bias(model.outputs[0]))
+        loss = loss.with_options(logit_bias=bias)
     model.compile(optimizer, loss=loss, metrics=["accuracy"])
     start = time.perf_counter()
     history = model.fit(

@@ -9,61 +9,74 @@ from keras.optimizers.schedules import CosineDecay, LearningRateSchedule
 
 from keras_noisy.losses.bias_source import BiasSource
 from keras_noisy.losses.labels import class_count, holds_targets, read_labels
-from keras_noisy.losses.logit_bias import LARGEST, check_logit_bias, resolve_logit_bias
+from keras_noisy.losses.log_prob import class_log_probs
+from keras_noisy.losses.logit_bias import (
+    LARGEST,
+    adapt_logit_bias,
+    check_logit_bias,
+    resolve_logit_bias,
+)
 
 Tensor = Any
 
 
 @keras.saving.register_keras_serializable(package="keras_noisy")
 class LogitBias(BiasSource, keras.layers.Layer):
-    """The logit bias of a model: constant or on a schedule in training, none at inference.
+    """The logit bias of a model: in training constant or on a schedule, none at inference.
 
-    Put it at the end of a model, behind logits or probabilities, which pass through it unchanged,
-    and give it to the loss:
+    Put it at the end of a model, where logits or probabilities pass through it unchanged, and give it
+    to the loss:
 
     ```python
-    bias = keras_noisy.LogitBias(training_steps=epochs * steps_per_epoch)
+    bias = keras_noisy.LogitBias("adaptive", training_steps=epochs * steps_per_epoch)
     model = keras.Sequential([..., keras.layers.Dense(num_classes), bias])
     model.compile(optimizer, loss=keras_noisy.MAE(logit_bias=bias, from_logits=True))
     ```
 
-    In each step of training, the loss adds the bias of that step to the label's logit; in validation
-    it adds none, so that `val_loss` is the loss without bias. The layer counts its training calls,
-    which is one a batch in `fit`, in its only weight, which is saved with the model. It does nothing at inference. To deploy a model without it, take
-    `keras.Model(model.inputs, bias.input)`.
+    In each step of training the loss then adds the bias of that step to the label's logit; in
+    validation it adds none, so that `val_loss` is the loss without bias. The layer counts its calls in
+    training, one for each batch in `fit`, in a weight that is saved with the model: training that
+    goes on after loading goes on where the schedule was. At inference it does nothing; to
+    deploy a model without it, take `keras.Model(model.inputs, bias.input)`.
 
-    Formula, for the step `t`, counted from 0:
+    Formula, for the step t, counted from 0, and T training steps:
 
     ```
-    eps_t = epsilon (1 + cos(pi min(1, t / training_steps))) / 2     with training_steps
-    eps_t = epsilon(t)                                               of a schedule
-    eps_t = epsilon                                                  otherwise
+    eps_t = (1 + cos(pi min(1, t / T))) / 2 eps_0    with training_steps
+    eps_t = epsilon(t)                               of a schedule
+    eps_t = eps_0                                    otherwise
+
+    eps_0 = keras_noisy.calibration.logit_bias(K)    for "auto" and "adaptive", with K classes
+    eps_i = eps_t sqrt(min(1, H_i / H_0))            what sample i gets of it, for "adaptive"
     ```
+
+    with the entropy H_i of its prediction, and its average H_0 in a fresh network. With many classes and
+    noisy labels, `"adaptive"` with `training_steps` is what measured best (docs/annealed_bias.md): a
+    bias that stays lets the loss memorise wrong labels late in training.
 
     Args:
-        epsilon: The bias in units of the logits: a number from -60 to 60; `"auto"` (default),
-            `keras_noisy.calibration.logit_bias(K)` for K classes; or a
+        epsilon: The bias in units of the logits: a number from -60 to 60, from 0 with
+            `training_steps`; `"auto"` (default) or `"adaptive"`, as above; or a
             `keras.optimizers.schedules.LearningRateSchedule` with values from 0 to 60.
-        training_steps: Integer, the number of batches of the whole training. If given, the bias falls
-            from `epsilon` to 0 in that time: a constant bias lets the loss memorise
-            wrong labels late in training. As in the schedules of Keras, batches count, also where the
-            gradients of several are accumulated. Defaults to `None`: the bias stays.
-        **kwargs: Arguments of `keras.layers.Layer`. By its `name` the loss finds the layer:
-            within a model, each needs its own.
+        training_steps: Integer, the number of batches of the whole training, in which the bias falls
+            to 0. As for Keras's own schedules, batches count, also where the gradients of several
+            are accumulated. Defaults to `None`: it does not fall.
+        **kwargs: Arguments of `keras.layers.Layer`. The loss finds the layer by its `name`: each in a
+            model needs its own.
 
     Call arguments:
-        logits: Float tensor (…, K), logits or, with the bias in the loss, probabilities. Its type is
+        logits: Float tensor (…, K): logits or, if the loss adds the bias, probabilities. Their type is
             kept, under mixed precision too.
-        labels: Optional. Integers (…,) or (…, 1), or one-hot targets (…, K). The layer then adds the
-            bias to the label's logit itself, and any loss that follows, also one of Keras's own, is
-            a biased loss. A soft target gets its share of the bias in each class. Labels are not read
-            at inference. Mind that the metrics of such an output have seen the labels.
+        labels: Optional. Integers (…,) or (…, 1), or one-hot targets (…, K). With them the layer adds
+            the bias itself, so that any loss that follows, also one of Keras's own, becomes a biased
+            loss; the metrics of that output then see the labels, too. A soft target gets its share of
+            the bias in each class. Labels are not read at inference.
         training: Whether there is a bias. Keras sets it in `fit`.
 
     Raises:
         ValueError: If an argument is none of the above, if K < 2, if the shapes do not fit, and, in an
-            eager call, if a label names no class. In a compiled graph, its row is NaN. A loss is NaN
-            where a schedule is not in 0 to 60.
+            eager call, if a label names no class; in a compiled graph, its row is NaN. Where a
+            schedule leaves 0 to 60, losses are NaN.
 
     Example:
 
@@ -82,8 +95,8 @@ class LogitBias(BiasSource, keras.layers.Layer):
     References:
 
     - Staats, Thamm, Rosenow, 2025, "Enhancing Noise-Robust Losses for Large-Scale Noisy Data
-      Learning", [AAAI-25](https://arxiv.org/abs/2306.05497): the constant bias. What a schedule is
-      good for: docs/annealed_bias.md.
+      Learning", [AAAI-25](https://arxiv.org/abs/2306.05497): the constant bias. The schedule and the
+      shares are this package's own.
     """
 
     def __init__(
@@ -94,8 +107,8 @@ class LogitBias(BiasSource, keras.layers.Layer):
     ) -> None:
         # A layer that passes logits through must not lower their precision.
         super().__init__(autocast=False, **kwargs)
-        _check_training_steps(training_steps, epsilon)
         self.epsilon = _read_epsilon(epsilon)
+        _check_training_steps(training_steps, self.epsilon)
         self.training_steps = None if training_steps is None else int(training_steps)
         self.supports_masking = True
 
@@ -130,10 +143,13 @@ class LogitBias(BiasSource, keras.layers.Layer):
             self.announce(None)
             return logits
         epsilon = self._next_epsilon(num_classes)
+        is_adaptive = self.epsilon == "adaptive"
         if labels is None:
-            self.announce(epsilon)
+            self.announce(epsilon, is_adaptive)
             return logits
         self.announce(None)
+        if is_adaptive:
+            epsilon = adapt_logit_bias(epsilon, class_log_probs(ops.cast(logits, "float32"), True))
         return _add_to_labels(logits, labels, ops.cast(epsilon, logits.dtype))
 
     def _next_epsilon(self, num_classes: int) -> Any:
@@ -183,7 +199,9 @@ def _add_to_labels(logits: Tensor, labels: Tensor, epsilon: Tensor) -> Tensor:
 def _read_epsilon(epsilon: Any) -> Any:
     if isinstance(epsilon, LearningRateSchedule):
         return epsilon
-    return check_logit_bias(epsilon, "epsilon", ("auto",), "a LearningRateSchedule of Keras")
+    return check_logit_bias(
+        epsilon, "epsilon", ("auto", "adaptive"), "a LearningRateSchedule of Keras"
+    )
 
 
 def _check_training_steps(training_steps: Any, epsilon: Any) -> None:
@@ -197,8 +215,8 @@ def _check_training_steps(training_steps: Any, epsilon: Any) -> None:
             "`training_steps` must be None or a positive integer. "
             f"Received: training_steps={training_steps!r}"
         )
-    if isinstance(epsilon, LearningRateSchedule):
+    if isinstance(epsilon, LearningRateSchedule) or (isinstance(epsilon, float) and epsilon < 0.0):
         raise ValueError(
-            "`training_steps` must be None for an `epsilon` that has a schedule of its own. "
-            f"Received: training_steps={training_steps!r}, epsilon={epsilon!r}"
+            "`training_steps` must be None for an `epsilon` that has a schedule of its own or is "
+            f"negative. Received: training_steps={training_steps!r}, epsilon={epsilon!r}"
         )

@@ -33,23 +33,25 @@ class BiasSource:
         """What a loss holds of the layer, and its configuration too."""
         return _REFERENCE + self.name
 
-    def announce(self, epsilon: Any) -> None:
+    def announce(self, epsilon: Any, is_adaptive: bool = False) -> None:
         """Tells the bias of the predictions that are being made.
 
         Args:
             epsilon: Number or scalar tensor in a step of training; `None` at inference.
+            is_adaptive: Whether it is the largest bias, of which each sample gets a share.
         """
         last = _last.__dict__.get(self.name)
         # A copy with the same name, a teacher say, may predict between a step and its loss.
         if epsilon is None and last and last.is_awaited and last.source() is not self:
             return
-        _last.__dict__[self.name] = _Announcement(weakref.ref(self), epsilon)
+        _last.__dict__[self.name] = _Announcement(weakref.ref(self), epsilon, is_adaptive)
 
 
 @dataclasses.dataclass
 class _Announcement:
     source: Any
     epsilon: Any
+    is_adaptive: bool
     was_heard: bool = False
 
     @property
@@ -61,8 +63,10 @@ class _Announcement:
 _last = threading.local()
 
 
-def announced_bias(reference: str, y_pred: Tensor) -> Any:
-    """The bias that a layer announced for predictions: a float, or in training a scalar tensor.
+def announced_bias(reference: str, y_pred: Tensor) -> tuple[Any, bool]:
+    """The bias that a layer announced for predictions, and whether each sample gets a share of it.
+
+    It is a float, or, on a schedule in training, a scalar tensor.
 
     Raises:
         ValueError: If no layer of that name has been called.
@@ -75,8 +79,7 @@ def announced_bias(reference: str, y_pred: Tensor) -> Any:
             "the model, or take the loss without it: `loss.with_options(logit_bias=None)`."
         )
     last.was_heard = True
-    if last.epsilon is None:
-        return 0.0
     # What a compiled step left behind does not belong to predictions that are known.
-    is_left_over = not is_known(last.epsilon) and is_known(y_pred)
-    return 0.0 if is_left_over else last.epsilon
+    if last.epsilon is None or (not is_known(last.epsilon) and is_known(y_pred)):
+        return 0.0, False
+    return last.epsilon, last.is_adaptive

@@ -124,13 +124,18 @@ class RobustLoss(keras.losses.Loss, abc.ABC):
         return resolve_logit_bias(self.logit_bias, num_classes)
 
     def epsilon_of(self, y_pred: Tensor) -> Any:
-        """The logit bias in force: a float; of a layer, a float or a scalar tensor, from 0 to 60 in
-        training; if it is adaptive, one for each sample, (…, 1)."""
+        """The logit bias in force: a float; on the schedule of a layer, a scalar tensor in training;
+        if it is adaptive, one for each sample, (…, 1)."""
         if is_reference(self.logit_bias):
-            epsilon = announced_bias(str(self.logit_bias), y_pred)
-            return epsilon if isinstance(epsilon, float) else ops.cast(epsilon, y_pred.dtype)
-        epsilon = self.epsilon(class_count(y_pred))
-        if self.logit_bias != "adaptive" or epsilon == 0.0:
+            epsilon, is_adaptive = announced_bias(str(self.logit_bias), y_pred)
+        else:
+            epsilon = self.epsilon(class_count(y_pred))
+            is_adaptive = self.logit_bias == "adaptive"
+        if isinstance(epsilon, float):
+            is_adaptive = is_adaptive and epsilon != 0.0
+        else:
+            epsilon = ops.cast(epsilon, y_pred.dtype)
+        if not is_adaptive:
             return epsilon
         return adapt_logit_bias(epsilon, class_log_probs(y_pred, self.from_logits))
 

@@ -10,7 +10,15 @@ import numpy as np
 import pytest
 from cases import every_loss, some_batch
 from keras.optimizers.schedules import CosineDecay, LearningRateSchedule, PolynomialDecay
-from support import BACKEND, compiled, tensor, to_numpy, value_and_gradient
+from support import (
+    BACKEND,
+    compiled,
+    label_probability,
+    softmax,
+    tensor,
+    to_numpy,
+    value_and_gradient,
+)
 
 import keras_noisy
 from keras_noisy.calibration import logit_bias
@@ -99,7 +107,7 @@ class Sawtooth(LearningRateSchedule):
 
 
 SCHEDULES = {
-    "default": ("auto", STEPS, CosineDecay(logit_bias(CLASSES), STEPS)),
+    "cosine": ("auto", STEPS, CosineDecay(logit_bias(CLASSES), STEPS)),
     "number": (3.0, 4, CosineDecay(3.0, 4)),
     "linear": (PolynomialDecay(2.0, 5, 0.5), None, PolynomialDecay(2.0, 5, 0.5)),
     "own": (Sawtooth(), None, Sawtooth()),
@@ -130,6 +138,29 @@ def test_losses_follow_the_schedule_and_val_loss_is_unbiased(name, jit):
         assert to_numpy(model.loss(y, predictions)) == pytest.approx(unbiased, rel=1e-5)
 
 
+def test_each_sample_gets_a_share_of_an_adaptive_bias():
+    """At the step t, the loss is the adaptive one with cos(...) of the bias."""
+    labels, logits = some_batch(CLASSES, 8)
+    logits = logits * np.linspace(0.0, 8.0, 8, dtype="float32")[:, np.newaxis]
+    p = softmax(logits)
+    share = np.sqrt(np.minimum(1.0, -np.sum(p * np.log(p), axis=-1) / (np.log(CLASSES) - 0.5)))
+    bias = keras_noisy.LogitBias("adaptive", training_steps=4)
+    behind = keras_noisy.LogitBias("adaptive", training_steps=4)
+    loss = keras_noisy.MAE(logit_bias=bias, from_logits=True, reduction=None)
+    probabilities = keras_noisy.MAE(logit_bias=behind, reduction=None)
+    with_labels = keras_noisy.LogitBias("adaptive", training_steps=4)
+    plain = keras_noisy.MAE(from_logits=True, reduction=None)
+    for step in range(5):
+        full = logit_bias(CLASSES) * (1 + np.cos(np.pi * step / 4)) / 2
+        expected = 2 * (1 - label_probability(labels, logits, (full * share)[:, np.newaxis]))
+        for losses in (
+            loss(labels, bias(logits, training=True)),
+            probabilities(labels, behind(p.astype("float32"), training=True)),
+            plain(labels, with_labels(logits, labels=labels, training=True)),
+        ):
+            np.testing.assert_allclose(to_numpy(losses), expected, rtol=1e-4, atol=1e-6)
+
+
 @every_loss
 def test_every_loss_takes_the_bias_of_the_layer(case):
     labels, logits = some_batch(CLASSES, 8)
@@ -153,7 +184,7 @@ def test_mixed_precision(policy):
     model = trainable()
     seen = Losses()
     fit(model, callbacks=[seen])
-    np.testing.assert_allclose(seen.of_batch, expected_losses(model, SCHEDULES["default"][2]), 2e-2)
+    np.testing.assert_allclose(seen.of_batch, expected_losses(model, SCHEDULES["cosine"][2]), 2e-2)
     np.testing.assert_allclose(seen.bias[0], logit_bias(CLASSES), rtol=1e-6)  # exact, not rounded
 
 
@@ -165,7 +196,7 @@ def test_float64():
     seen = Losses()
     model.fit(x, y, batch_size=BATCH, verbose=0, shuffle=False, callbacks=[seen])
     np.testing.assert_allclose(
-        seen.of_batch, expected_losses(model, SCHEDULES["default"][2])[:4], rtol=1e-5
+        seen.of_batch, expected_losses(model, SCHEDULES["cosine"][2])[:4], rtol=1e-5
     )
 
 
@@ -280,7 +311,7 @@ def test_save_and_load_keeps_the_tie_of_every_part(tmp_path):
 
 
 def test_a_schedule_is_saved_with_the_layer():
-    for epsilon in (PolynomialDecay(2.0, 5, 0.5), 2.5, "auto"):
+    for epsilon in (PolynomialDecay(2.0, 5, 0.5), 2.5, "auto", "adaptive"):
         layer = keras_noisy.LogitBias(epsilon, name="bias")
         again = keras.layers.deserialize(keras.layers.serialize(layer))
         assert again.get_config() == layer.get_config()
@@ -396,7 +427,7 @@ def test_a_loop_of_ones_own():
     """A step as Keras's guides write it, compiled where they compile it."""
     x, y = data()
     model = trainable()
-    expected = expected_losses(model, SCHEDULES["default"][2])[:2]
+    expected = expected_losses(model, SCHEDULES["cosine"][2])[:2]
     batches = [(x[i : i + BATCH], tensor(y[i : i + BATCH])) for i in (0, BATCH)]
     if BACKEND == "jax":
         import jax
@@ -421,7 +452,7 @@ def test_a_loop_of_ones_own():
             if BACKEND == "torch"
             else compiled(lambda x, y: model.loss(y, model(x, training=True)))
         )
-        losses = [float(step(*batch)) for batch in batches]
+        losses = [to_numpy(step(*batch)) for batch in batches]
     np.testing.assert_allclose(losses, expected, rtol=1e-5)
 
 
