@@ -24,6 +24,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow greets at lengt
 
 import glyph_runs
 import keras
+import numpy as np
 from glyph_runs import Setting, spread
 from keras.optimizers.schedules import CosineDecay, ExponentialDecay, PolynomialDecay
 
@@ -31,6 +32,7 @@ import keras_noisy
 from keras_noisy.calibration import logit_bias
 from keras_noisy.losses import RobustLoss
 from keras_noisy.models import small_cnn
+from keras_noisy.plots import curve_panels
 
 # By number of classes: training images of each, epochs, and the data set whose published weights the
 # combinations take.
@@ -83,6 +85,8 @@ ANNEALED: dict[str, tuple[Loss, Anneal]] = {
     "MAE, cosine to a quarter": (MAE, follow(CosineDecay, 1.0, alpha=0.25)),
 }
 COMPARED = [*LOSSES, "MAE, annealed bias"]
+# What a figure can hold.
+DRAWN = ["CE", "GCE(auto)", "MAE, constant bias", "MAE, adaptive bias", "MAE, annealed bias"]
 
 
 def run(variant: str, setting: Setting) -> dict[str, Any]:
@@ -134,6 +138,38 @@ def main() -> None:
         "memorised: share of the wrong training labels that the network reproduces\n"
         "mean ± standard deviation over the seeds"
     )
+    if options.figures:
+        options.figures.mkdir(parents=True, exist_ok=True)
+        draw(options.figures, rows)
+
+
+def draw(folder: Path, rows: dict[tuple, list[dict[str, Any]]]) -> None:
+    """Writes a figure for each number of classes, noise and length: means over the seeds."""
+    panels = {
+        "test accuracy [%]": ("curve_test", 100.0),
+        "wrong labels memorised [%]": ("curve_memorised", 100.0),
+        "logit bias": ("logit_bias", 1.0),
+    }
+    for block in sorted({key[:3] for key in rows}):
+        histories = {
+            v: [r["history"] for r in rows[*block, v]] for v in DRAWN if (*block, v) in rows
+        }
+        curves = {
+            label: {
+                name: scale * np.mean([history[key] for history in of_seeds], axis=0)
+                for name, of_seeds in histories.items()
+                if any(of_seeds[0].get(key, ()))
+            }
+            for label, (key, scale) in panels.items()
+        }
+        num_classes, noise, epochs = block
+        figure = curve_panels(
+            {label: each for label, each in curves.items() if each},
+            title=f"{num_classes} classes, {noise:.0%} of the training labels wrong",
+        )
+        figure.savefig(
+            folder / f"annealed_bias_{num_classes}_{noise:.0%}_{epochs}.png".replace("%", "")
+        )
 
 
 def order_of(row: tuple[tuple, Any]) -> tuple:
@@ -176,6 +212,7 @@ def parse() -> argparse.Namespace:
         help=f"what to train by, or all, of: {', '.join([*LOSSES, *ANNEALED])}".replace("%", "%%"),
     )
     add("--results", type=Path, default=Path("results/annealed_bias"), help="folder to write to")
+    add("--figures", type=Path, help="folder to draw learning curves to (default: none)")
     options = parser.parse_args()
     if "all" in options.variants:
         options.variants = [*LOSSES, *ANNEALED]

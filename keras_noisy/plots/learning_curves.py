@@ -1,7 +1,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from keras_noisy.plots.theme import get_theme
+from keras_noisy.plots.curve_panels import curve_panels
 
 
 def learning_curves(
@@ -32,20 +32,9 @@ def learning_curves(
     >>> figure.axes[0].get_ylabel()
     'test accuracy [%]'
     """
-    look = get_theme(theme)
     if not curves:
         raise ValueError(f"`curves` must have at least one entry. Received: curves={curves!r}")
-    figure = look.figure(height=4.5)
-    axes = figure.add_subplot()
-    for index, (name, shares) in enumerate(curves.items()):
-        epochs = range(1, len(shares) + 1)
-        marker = "o" if len(shares) < 40 else ""
-        (line,) = axes.plot(
-            epochs, [100 * share for share in shares], marker=marker, ms=3, **look.line(index)
-        )
-        line.set_label(name)
-    axes.set(xlabel="epoch", ylabel=f"{ylabel} [%]", title=title)
-    axes.set_ylim(0, 100)
-    axes.xaxis.get_major_locator().set_params(integer=True, min_n_ticks=1)
-    look.legend(figure, axes)
-    return look.finish(figure)
+    per_cent = {name: [100 * share for share in shares] for name, shares in curves.items()}
+    figure = curve_panels({f"{ylabel} [%]": per_cent}, title, theme)
+    figure.axes[0].set_ylim(0, 100)
+    return figure

@@ -50,9 +50,13 @@ class Theme:
         """Keywords of `Axes.plot` and `Axes.axhline` for reference lines."""
         return {"color": self.text, "linestyle": "-", "linewidth": 0.8, "alpha": 0.7}
 
-    def legend(self, figure: Any, axes: Any) -> None:
+    def legend(self, figure: Any, *axes: Any) -> None:
         """A legend of what is drawn in `axes`, above all axes, where it can't cover a curve."""
-        handles, labels = axes.get_legend_handles_labels()
+        drawn: dict[str, Any] = {}
+        for each in axes:
+            for handle, label in zip(*each.get_legend_handles_labels(), strict=True):
+                drawn.setdefault(label, handle)
+        labels, handles = list(drawn), list(drawn.values())
         # In letters: the figure is 88 wide, a line with its gaps 9.
         lengths = sorted(map(len, labels), reverse=True)
         fits = [n for n in range(2, len(labels) + 1) if 9 * n + sum(lengths[:n]) <= 88]

@@ -5,7 +5,7 @@ import pytest
 
 pytest.importorskip("matplotlib")
 
-from keras_noisy.plots import learning_curves
+from keras_noisy.plots import curve_panels, learning_curves
 
 pytestmark = pytest.mark.backend_free
 
@@ -21,7 +21,22 @@ def test_draws_each_curve_in_per_cent(tmp_path):
     figure.savefig(tmp_path / "curves.png")
 
 
+def test_a_name_has_the_same_line_in_each_panel(tmp_path):
+    panels = {"accuracy [%]": {"CE": [10.0, 50.0], "MAE": [1.0, 2.0]}, "bias": {"MAE": [2.5, 0.0]}}
+    figure = curve_panels(panels, theme="dark")
+    upper, lower = figure.axes
+    assert [line.get_color() for line in lower.lines] == [upper.lines[1].get_color()]
+    np.testing.assert_allclose(lower.lines[0].get_ydata(), [2.5, 0.0])
+    assert [axes.get_ylabel() for axes in figure.axes] == list(panels)
+    (legend,) = figure.legends
+    assert [text.get_text() for text in legend.get_texts()] == ["CE", "MAE"]
+    figure.savefig(tmp_path / "panels.png")
+
+
 def test_no_curve():
+    for panels in ({}, {"bias": {}}):
+        with pytest.raises(ValueError, match="`panels` must have at least one entry"):
+            curve_panels(panels)
     with pytest.raises(ValueError, match="`curves` must have at least one entry"):
         learning_curves({})
 
