@@ -30,6 +30,7 @@ import keras
 import numpy as np
 from glyph_runs import Setting, spread
 from keras import ops
+from keras.optimizers.schedules import PolynomialDecay
 
 import keras_noisy
 from keras_noisy.calibration import logit_bias
@@ -126,7 +127,7 @@ ADAPTIVE: dict[str, Rule] = {
     "own entropy, 4th root": fraction(certainty, 0.25),
 }
 
-# --- losses and models
+# --- losses
 
 
 class AdaptiveMAE(keras_noisy.MAE):
@@ -149,29 +150,6 @@ class AdaptiveMAE(keras_noisy.MAE):
         return ops.stop_gradient(self.bias(margins, log_probs))
 
 
-class AnnealedModel(keras.Model):
-    """Trains by MAE with a logit bias that falls from eps_auto to 0 within a number of steps."""
-
-    def compile(self, *args: Any, full: float, steps: float, **options: Any) -> None:
-        super().compile(*args, **options)
-        self.full, self.steps = full, steps
-        # The model's own: what a loss holds is frozen in compiled steps on JAX.
-        self.step = self.add_weight(shape=(), initializer="zeros", trainable=False, name="step")
-
-    def compute_loss(
-        self,
-        x: Any = None,
-        y: Tensor = None,
-        y_pred: Tensor = None,
-        sample_weight: Tensor = None,
-        training: bool = True,
-    ) -> Tensor:
-        bias = self.full * ops.maximum(1.0 - self.step / self.steps, 0.0)
-        if training:
-            self.step.assign(self.step + 1.0)
-        return AdaptiveMAE(lambda margins, log_probs: bias)(y, y_pred)
-
-
 REFERENCES: dict[str, keras_noisy.losses.RobustLoss] = {
     "CE": keras_noisy.CE(from_logits=True),
     "MAE": keras_noisy.MAE(from_logits=True),
@@ -188,35 +166,25 @@ def run(variant: str, setting: Setting) -> dict[str, Any]:
     def prepare(
         model: keras.Model, optimizer: keras.optimizers.Optimizer, steps: int
     ) -> keras.Model:
-        metrics: list[Any] = ["accuracy"]
         if variant in ADAPTIVE:
-            loss = AdaptiveMAE(ADAPTIVE[variant](setting.classes))
-            model.compile(optimizer, loss=loss, metrics=[*metrics, loss.bias_of])
-        elif variant in ANNEALED:
-            model = AnnealedModel(model.inputs, model.outputs)
-            full = logit_bias(setting.classes)
-            model.compile(optimizer, metrics=metrics, full=full, steps=ANNEALED[variant] * steps)
+            loss: Any = AdaptiveMAE(ADAPTIVE[variant](setting.classes))
+            bias_of = loss.bias_of
         else:
-            reference = REFERENCES[variant]
+            loss = REFERENCES["MAE" if variant in ANNEALED else variant]
+            if variant in ANNEALED:
+                full, length = logit_bias(setting.classes), ANNEALED[variant] * steps
+                bias = keras_noisy.LogitBias(PolynomialDecay(full, length, 0.0))
+                model = keras.Model(model.inputs, bias(model.outputs[0]))
+                loss = loss.with_options(logit_bias=bias)
 
             def bias_of(y_true: Tensor, y_pred: Tensor) -> Tensor:
-                return reference.epsilon_of(y_pred) + ops.zeros_like(y_pred[:, :1])
+                return loss.epsilon_of(y_pred) + ops.zeros_like(y_pred[:, :1])
 
-            model.compile(optimizer, loss=reference, metrics=[*metrics, bias_of])
+        model.compile(optimizer, loss=loss, metrics=["accuracy", bias_of])
         return model
 
     outcome = glyph_runs.train(setting, prepare)
-    return {**outcome, "bias": bias_of_epochs(variant, setting, outcome["history"])}
-
-
-def bias_of_epochs(variant: str, setting: Setting, history: dict[str, list[float]]) -> list[float]:
-    """Mean bias in each epoch."""
-    if variant not in ANNEALED:
-        return history["bias_of"]
-    steps = -(-setting.classes * setting.images // glyph_runs.BATCH_SIZE)
-    past = np.arange(setting.epochs * steps) / (ANNEALED[variant] * setting.epochs * steps)
-    falling = np.maximum(logit_bias(setting.classes) * (1 - past), 0.0)
-    return list(falling.reshape(setting.epochs, steps).mean(axis=1))
+    return {**outcome, "bias": outcome["history"]["bias_of"]}
 
 
 def main() -> None:
