@@ -44,7 +44,7 @@ ROWS = [
             "tests/test_quickstart.py",
             "tests/losses/test_training.py",
             "tests/calibration/test_initial_logits.py",
-            "tests/layers",
+            "tests/layers/test_logit_bias_layer.py",
             *ONCE,
         ],
         ".venv-no-tensorflow",

@@ -55,7 +55,10 @@ class RobustLoss(keras.losses.Loss, abc.ABC):
             `keras_noisy.calibration.logit_bias(K)`, found from the number of classes K alone;
             `"adaptive"` starts with that and gives each sample less, the surer the network is of it
             (`eps sqrt(min(1, H / H_0))`, with the prediction's entropy H and a fresh network's H_0),
-            so that fewer wrong labels are memorised. docs/adaptive_bias.md has the measurements.
+            so that fewer wrong labels are memorised (docs/adaptive_bias.md). A `keras_noisy.LogitBias`
+            layer of the model adds what it has for the step: nothing in validation, and in training
+            a constant, or less and less of one (docs/annealed_bias.md). In the configuration it stands
+            as `"layer:"` and its name.
         from_logits: Whether `y_pred` holds logits. Defaults to `False`: probabilities, as in Keras.
             Prefer logits where you can: a softmax in half precision rounds hard samples to 0.
         ignore_class: Integer, a label that does not count: its samples have loss 0 and are left out

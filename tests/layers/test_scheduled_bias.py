@@ -118,8 +118,8 @@ SCHEDULES = {
 @with_and_without_jit
 @pytest.mark.parametrize("name", SCHEDULES)
 def test_losses_follow_the_schedule_and_val_loss_is_unbiased(name, jit):
-    if jit and name in ("number", "linear"):
-        pytest.skip("compiled once for each kind of schedule is enough")
+    if jit and name != "cosine":
+        pytest.skip("compiling takes long, and any schedule does")
     epsilon, training_steps, schedule = SCHEDULES[name]
     model = trainable(epsilon, training_steps, jit_compile=jit)
     x, y = data()
