@@ -174,7 +174,7 @@ def run(variant: str, setting: Setting) -> dict[str, Any]:
             if variant in ANNEALED:
                 full, length = logit_bias(setting.classes), ANNEALED[variant] * steps
                 bias = keras_noisy.LogitBias(PolynomialDecay(full, length, 0.0))
-                model = keras.Model(model.inputs, bias(model.outputs[0]))
+                model = keras.Model(model.input, bias(model.output))
                 loss = loss.with_options(logit_bias=bias)
 
             def bias_of(y_true: Tensor, y_pred: Tensor) -> Tensor:

@@ -97,7 +97,7 @@ def run(variant: str, setting: Setting) -> dict[str, Any]:
         if variant in ANNEALED:
             loss_for, anneal = ANNEALED[variant]
             bias = anneal(logit_bias(setting.classes), steps)
-            model = keras.Model(model.inputs, bias(model.outputs[0]))
+            model = keras.Model(model.input, bias(model.output))
             loss = loss_for(setting.classes).with_options(logit_bias=bias, from_logits=True)
         else:
             loss = LOSSES[variant](setting.classes).with_options(from_logits=True)

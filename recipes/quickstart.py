@@ -89,7 +89,7 @@ def train_one(
     )
     if is_annealed:
         bias = keras_noisy.LogitBias("adaptive", training_steps=steps)
-        model = keras.Model(model.inputs, bias(model.outputs[0]))
+        model = keras.Model(model.input, bias(model.output))
         loss = loss.with_options(logit_bias=bias)
     model.compile(optimizer, loss=loss, metrics=["accuracy"])
     start = time.perf_counter()

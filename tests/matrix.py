@@ -67,7 +67,13 @@ def run(row: Row) -> Result:
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder) / "report.xml"
         command = [ROOT / row.environment / "bin" / "python", "-m", "pytest", "-q", "-n", "2"]
-        command += [f"--junit-xml={report}", "-p", "no:cacheprovider", *row.arguments]
+        command += [
+            f"--junit-xml={report}",
+            "--durations=12",
+            "-p",
+            "no:cacheprovider",
+            *row.arguments,
+        ]
         status = subprocess.run(
             command,
             cwd=ROOT,

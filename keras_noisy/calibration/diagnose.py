@@ -14,7 +14,6 @@ from keras_noisy.calibration.settings import rounded, settings_of
 from keras_noisy.calibration.verdict import REFERENCE_CLASSES, verdict_of
 from keras_noisy.layers import LogitBias
 from keras_noisy.losses import RobustLoss
-from keras_noisy.losses.bias_source import is_reference
 from keras_noisy.theory import logit_bias
 
 # A logit counts as pulled at, if that is by this share of the largest pull there is with 10 classes.
@@ -187,18 +186,16 @@ def diagnose(
 
 
 def _at_the_first_step(loss: Any, model: keras.Model, num_classes: int) -> Any:
-    """The loss with a number for a bias that a layer of the model decides."""
-    reference = getattr(loss, "logit_bias", None)
-    if not is_reference(reference):
+    """The loss with its own logit bias instead of that of a layer of the model."""
+    if getattr(loss, "logit_bias", None) != "layer":
         return loss
-    for layer in model._flatten_layers(include_self=False):
-        if isinstance(layer, LogitBias) and layer.reference == reference:
-            epsilon = float(layer.epsilon_at(0, num_classes))
-            return loss.with_options(logit_bias=epsilon)
-    raise ValueError(
-        "`loss` must take its logit bias from a layer of the model. "
-        f"Received: logit_bias={reference!r}, which is none of them"
-    )
+    layers = [layer for layer in model.layers if isinstance(layer, LogitBias)]
+    if len(layers) != 1:
+        raise ValueError(
+            "`model` must have one LogitBias layer for a loss that takes its logit bias from it. "
+            f"Received: {model.name!r} with {len(layers)} of them"
+        )
+    return loss.with_options(logit_bias=layers[0].at_the_first_step(num_classes))
 
 
 def _ratio(error: float, reference_error: float) -> float:

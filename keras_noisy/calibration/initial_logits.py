@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from keras_noisy.calibration.gradient import without_traces
 from keras_noisy.losses.labels import is_no_distribution
+from keras_noisy.losses.prediction_bias import forget_biases
 
 
 @dataclasses.dataclass(frozen=True)
@@ -120,6 +121,7 @@ def initial_logits(model: keras.Model, x: Any, batch_size: int = 128) -> Initial
                 **options,
             )
         outputs.append(_one_array(output))
+    forget_biases()  # of a LogitBias layer: no loss follows
     values = np.concatenate(outputs)
     if not np.all(np.isfinite(values)):
         raise ValueError(

@@ -5,9 +5,8 @@ from typing import Any, Self
 
 import keras
 from keras import ops
-from keras.optimizers.schedules import CosineDecay, LearningRateSchedule
+from keras.optimizers.schedules import LearningRateSchedule
 
-from keras_noisy.losses.bias_source import BiasSource
 from keras_noisy.losses.labels import class_count, holds_targets, read_labels
 from keras_noisy.losses.log_prob import class_log_probs
 from keras_noisy.losses.logit_bias import (
@@ -16,8 +15,11 @@ from keras_noisy.losses.logit_bias import (
     check_logit_bias,
     resolve_logit_bias,
 )
+from keras_noisy.losses.prediction_bias import BiasSource
 
 Tensor = Any
+
+_ROUNDING = 1e-3
 
 
 @keras.saving.register_keras_serializable(package="keras_noisy")
@@ -35,9 +37,14 @@ class LogitBias(BiasSource, keras.layers.Layer):
 
     In each step of training the loss then adds the bias of that step to the label's logit; in
     validation it adds none, so that `val_loss` is the loss without bias. The layer counts its calls in
-    training, one for each batch in `fit`, in a weight that is saved with the model: training that
-    goes on after loading goes on where the schedule was. At inference it does nothing; to
-    deploy a model without it, take `keras.Model(model.inputs, bias.input)`.
+    training, which is one for each batch in `fit` if the model calls it once, in a weight that is saved with the model: training that
+    goes on after loading goes on where the schedule was. At inference it does nothing. To
+    deploy a model without it, take `keras.Model(model.input, bias.input)`, or `model.pop()` of a
+    `Sequential` model.
+
+    The loss finds the bias by the predictions: they must be what the layer returns, no other layer or
+    cast may stand between. So it does not matter what else is called, or how the model was
+    loaded or copied.
 
     Formula, for the step t, counted from 0, and T training steps:
 
@@ -61,8 +68,7 @@ class LogitBias(BiasSource, keras.layers.Layer):
         training_steps: Integer, the number of batches of the whole training, in which the bias falls
             to 0. As for Keras's own schedules, batches count, also where the gradients of several
             are accumulated. Defaults to `None`: it does not fall.
-        **kwargs: Arguments of `keras.layers.Layer`. The loss finds the layer by its `name`: each in a
-            model needs its own.
+        **kwargs: Arguments of `keras.layers.Layer`.
 
     Call arguments:
         logits: Float tensor (…, K): logits or, if the loss adds the bias, probabilities. Their type is
@@ -71,7 +77,8 @@ class LogitBias(BiasSource, keras.layers.Layer):
             the bias itself, so that any loss that follows, also one of Keras's own, becomes a biased
             loss; the metrics of that output then see the labels, too. A soft target gets its share of
             the bias in each class. Labels are not read at inference.
-        training: Whether there is a bias. Keras sets it in `fit`.
+        training: Whether there is a bias. Keras sets it in `fit`; a subclassed model's `call` must take
+            `training`, as it must for dropout.
 
     Raises:
         ValueError: If an argument is none of the above, if K < 2, if the shapes do not fit, and, in an
@@ -117,6 +124,7 @@ class LogitBias(BiasSource, keras.layers.Layer):
         return self.training_steps is not None or isinstance(self.epsilon, LearningRateSchedule)
 
     def build(self, logits_shape: Any) -> None:
+        self.expect_calls()
         if self.is_scheduled:
             # An integer is exact. All replicas count the same: any one's count will do.
             self.step = self.add_weight(
@@ -129,25 +137,29 @@ class LogitBias(BiasSource, keras.layers.Layer):
             )
 
     def epsilon_at(self, step: Any, num_classes: int) -> Any:
-        """The bias at a step of training, counted from 0: a float, or what the schedule returns."""
+        """The bias at a step of training, counted from 0: a float, or a scalar tensor."""
         if isinstance(self.epsilon, LearningRateSchedule):
-            return self.epsilon(step)
+            return ops.cast(self.epsilon(step), "float32")
         epsilon = resolve_logit_bias(self.epsilon, num_classes)
         if self.training_steps is None:
             return epsilon
-        return CosineDecay(epsilon, self.training_steps)(step)
+        share = ops.minimum(ops.cast(step, "float32") / self.training_steps, 1.0)
+        return 0.5 * epsilon * (1.0 + ops.cos(math.pi * share))
+
+    def at_the_first_step(self, num_classes: int) -> float | str:
+        """The `logit_bias` of a loss that has the bias with which training begins."""
+        return "adaptive" if self.epsilon == "adaptive" else float(self.epsilon_at(0, num_classes))
 
     def call(self, logits: Tensor, labels: Tensor = None, training: bool | None = None) -> Tensor:
         num_classes = class_count(logits)
         if not training:
-            self.announce(None)
+            self.give_none(logits)
             return logits
         epsilon = self._next_epsilon(num_classes)
         is_adaptive = self.epsilon == "adaptive"
         if labels is None:
-            self.announce(epsilon, is_adaptive)
+            self.give_bias(logits, epsilon, is_adaptive)
             return logits
-        self.announce(None)
         if is_adaptive:
             epsilon = adapt_logit_bias(epsilon, class_log_probs(ops.cast(logits, "float32"), True))
         return _add_to_labels(logits, labels, ops.cast(epsilon, logits.dtype))
@@ -156,9 +168,11 @@ class LogitBias(BiasSource, keras.layers.Layer):
         """The bias of a step of training, which it counts."""
         if not self.is_scheduled:
             return self.epsilon_at(0, num_classes)
-        epsilon = ops.cast(self.epsilon_at(self.step, num_classes), "float32")
+        epsilon = self.epsilon_at(self.step, num_classes)
         self.step.assign_add(1)  # only now: on PyTorch, what was read would change with it
-        return ops.where((epsilon >= 0.0) & (epsilon <= LARGEST), epsilon, math.nan)
+        # Schedules that end at 0 may miss it by their rounding.
+        is_allowed = (epsilon >= -_ROUNDING) & (epsilon <= LARGEST)
+        return ops.where(is_allowed, ops.maximum(epsilon, 0.0), math.nan)
 
     def compute_output_spec(
         self, logits: Tensor, labels: Tensor = None, training: bool | None = None
@@ -179,10 +193,10 @@ class LogitBias(BiasSource, keras.layers.Layer):
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> Self:
-        epsilon = config["epsilon"]
-        if isinstance(epsilon, Mapping):
-            epsilon = keras.optimizers.schedules.deserialize(epsilon)
-        return cls(**{**config, "epsilon": epsilon})
+        if isinstance(config.get("epsilon"), Mapping):
+            schedule = keras.optimizers.schedules.deserialize(config["epsilon"])
+            config = {**config, "epsilon": schedule}
+        return cls(**config)
 
 
 def _add_to_labels(logits: Tensor, labels: Tensor, epsilon: Tensor) -> Tensor:

@@ -5,7 +5,7 @@ from typing import Any
 
 from keras import ops
 
-from keras_noisy.losses.bias_source import BiasSource, is_reference
+from keras_noisy.losses.prediction_bias import BiasSource
 from keras_noisy.losses.tracing import constant_in_graphs
 from keras_noisy.theory import initial_entropy, logit_bias
 
@@ -21,12 +21,11 @@ _LIKELY = -1.0
 
 
 def read_logit_bias(value: Any) -> float | str | None:
-    """The argument `logit_bias` of a loss, as plain Python; of a layer, the reference to it."""
+    """The argument `logit_bias` of a loss, as plain Python: a layer is found by its predictions."""
     if isinstance(value, BiasSource):
-        return value.reference
-    if is_reference(value):
-        return value
-    return check_logit_bias(value, "logit_bias", (None, "auto", "adaptive"), "a LogitBias layer")
+        return "layer"
+    words = (None, "auto", "adaptive", "layer")
+    return check_logit_bias(value, "logit_bias", words, "a LogitBias layer")
 
 
 def check_logit_bias(value: Any, argument: str, words: tuple[Any, ...], *others: str) -> Any:
@@ -49,7 +48,7 @@ def check_logit_bias(value: Any, argument: str, words: tuple[Any, ...], *others:
 
 def resolve_logit_bias(value: float | str | None, num_classes: int) -> float:
     """The bias for a number of classes: the calibrated one for `"auto"` and `"adaptive"`."""
-    if is_reference(value):
+    if value == "layer":
         raise ValueError(
             "`logit_bias` must not be that of a layer, which changes in training, where one number is "
             f"needed. Received: logit_bias={value!r}"

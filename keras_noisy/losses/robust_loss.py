@@ -11,7 +11,6 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_noisy.losses.bias_source import announced_bias, is_reference
 from keras_noisy.losses.labels import (
     class_count,
     describe,
@@ -24,6 +23,7 @@ from keras_noisy.losses.logit_bias import (
     read_logit_bias,
     resolve_logit_bias,
 )
+from keras_noisy.losses.prediction_bias import BiasSource, keep_bias, take_bias
 from keras_noisy.losses.tracing import is_known_and_any
 
 Tensor = Any
@@ -32,7 +32,7 @@ Tensor = Any
 class LossOptions(TypedDict, total=False):
     """The arguments that every loss takes beside its own; see `RobustLoss`."""
 
-    logit_bias: float | str | None
+    logit_bias: float | str | BiasSource | None
     from_logits: bool
     ignore_class: int | None
     reduction: str | None
@@ -57,8 +57,7 @@ class RobustLoss(keras.losses.Loss, abc.ABC):
             (`eps sqrt(min(1, H / H_0))`, with the prediction's entropy H and a fresh network's H_0),
             so that fewer wrong labels are memorised (docs/adaptive_bias.md). A `keras_noisy.LogitBias`
             layer of the model adds what it has for the step: nothing in validation, and in training
-            a constant, or less and less of one (docs/annealed_bias.md). In the configuration it stands
-            as `"layer:"` and its name.
+            a constant, or less and less of one (docs/annealed_bias.md); `"layer"` says the same.
         from_logits: Whether `y_pred` holds logits. Defaults to `False`: probabilities, as in Keras.
             Prefer logits where you can: a softmax in half precision rounds hard samples to 0.
         ignore_class: Integer, a label that does not count: its samples have loss 0 and are left out
@@ -86,7 +85,7 @@ class RobustLoss(keras.losses.Loss, abc.ABC):
     def __init__(
         self,
         *,
-        logit_bias: float | str | None = None,
+        logit_bias: float | str | BiasSource | None = None,
         from_logits: bool = False,
         ignore_class: int | None = None,
         reduction: str | None = "sum_over_batch_size",
@@ -129,11 +128,10 @@ class RobustLoss(keras.losses.Loss, abc.ABC):
     def epsilon_of(self, y_pred: Tensor) -> Any:
         """The logit bias in force: a float; on the schedule of a layer, a scalar tensor in training;
         if it is adaptive, one for each sample, (…, 1)."""
-        if is_reference(self.logit_bias):
-            epsilon, is_adaptive = announced_bias(str(self.logit_bias), y_pred)
+        if self.logit_bias == "layer":
+            epsilon, is_adaptive = take_bias(y_pred)
         else:
-            epsilon = self.epsilon(class_count(y_pred))
-            is_adaptive = self.logit_bias == "adaptive"
+            epsilon, is_adaptive = self.epsilon(class_count(y_pred)), self.logit_bias == "adaptive"
         if isinstance(epsilon, float):
             is_adaptive = is_adaptive and epsilon != 0.0
         else:
@@ -145,11 +143,11 @@ class RobustLoss(keras.losses.Loss, abc.ABC):
     def __call__(self, y_true: Tensor, y_pred: Tensor, sample_weight: Tensor = None) -> Tensor:
         self._refuse_softmax(y_pred)  # the base class's cast would wipe its mark
         # The base class casts y_true to a float type. Labels must stay integers: they go around it.
-        return _BoundLoss(self, y_true)((), y_pred, sample_weight)
+        return _BoundLoss(self, y_true, y_pred)((), y_pred, sample_weight)
 
     def call(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
         self._refuse_softmax(y_pred)
-        y_pred = ops.convert_to_tensor(y_pred, dtype=self.dtype)
+        y_pred = self._with_bias_of(y_pred, ops.convert_to_tensor(y_pred, dtype=self.dtype))
         labels = read_labels(y_true, y_pred, self.ignore_class)
         loss = self.for_classes(class_count(y_pred))
         if labels.targets is None:
@@ -163,6 +161,9 @@ class RobustLoss(keras.losses.Loss, abc.ABC):
             return losses
         losses = ops.where(labels.ignored, 0.0, losses)
         return self._valid_mask([losses, ops.logical_not(labels.ignored)])
+
+    def _with_bias_of(self, y_pred: Tensor, converted: Tensor) -> Tensor:
+        return keep_bias(y_pred, converted) if self.logit_bias == "layer" else converted
 
     def _refuse_softmax(self, y_pred: Tensor) -> None:
         if self.from_logits and hasattr(y_pred, "_keras_logits"):  # left there by Keras's softmax
@@ -232,15 +233,17 @@ def _sum(losses: list[RobustLoss], weights: list[Any] | None = None) -> RobustLo
 
 
 class _BoundLoss(keras.losses.Loss):
-    """A loss for one batch of labels, so that Keras's cast to float does not reach them."""
+    """A loss for one batch, so that Keras's cast to float does not reach the labels, nor part the
+    predictions from their bias."""
 
-    def __init__(self, loss: RobustLoss, y_true: Tensor) -> None:
+    def __init__(self, loss: RobustLoss, y_true: Tensor, y_pred: Tensor) -> None:
         super().__init__(name=loss.name, reduction=loss.reduction, dtype=loss.dtype)
         self._loss = loss
         self._labels = y_true
+        self._predictions = y_pred
 
     def call(self, _: tuple, y_pred: Tensor) -> Tensor:
-        return self._loss.call(self._labels, y_pred)
+        return self._loss.call(self._labels, self._loss._with_bias_of(self._predictions, y_pred))
 
 
 class _ValidMask(keras.layers.Layer):

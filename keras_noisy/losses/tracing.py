@@ -1,10 +1,11 @@
-"""What differs between an eager call and a graph that is being traced.
+"""What differs between backends: eager calls and graphs that are being traced, attributes of tensors.
 
 `keras.ops` has nothing to say about it. TensorFlow and JAX answer by an exception. PyTorch's compiler
 would rather trace the question itself, so it has to be asked. Beside the choice of a kernel in
 log_prob.py this is the only place that names a backend.
 """
 
+import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -16,31 +17,51 @@ _IS_TORCH = keras.backend.backend() == "torch"
 
 def is_known_and_any(condition: Any) -> bool:
     """Whether `condition` holds anywhere; False in a graph, where its values are not known yet."""
-    return _is_any(condition) is True
-
-
-def is_known(tensor: Any) -> bool:
-    """Whether the values of a tensor are known, in an eager call, and not only in a graph."""
-    if _IS_TORCH:
-        import torch
-
-        return not torch.compiler.is_compiling()  # without asking for the values
-    return _is_any(tensor) is not None
-
-
-def _is_any(condition: Any) -> bool | None:
-    """None if it is not known."""
     if _IS_TORCH:
         import torch
 
         if torch.compiler.is_compiling():
-            return None
+            return False
     try:
         return bool(ops.any(condition))
     except (TypeError, RuntimeError):
         # "This is being traced", in the words of TensorFlow and JAX (TypeError) and of PyTorch's
         # tensors without values (RuntimeError). What else is wrong will show when they are used.
-        return None
+        return False
+
+
+def outside_graphs(function: Callable) -> Callable:
+    """Decorates a function that attaches something or looks for it: PyTorch's compiler forgets it."""
+    if not _IS_TORCH:
+        return function
+    import torch
+
+    return torch.compiler.disable(function)  # type: ignore[no-untyped-call]
+
+
+def attach(tensor: Any, name: str, value: Any) -> None:
+    """Attaches a value to a tensor, for as long as it lives; None takes it away."""
+    try:
+        setattr(tensor, name, value)
+    except AttributeError:  # JAX and NumPy
+        key = (name, id(tensor))
+        if value is None:
+            _attached.pop(key, None)
+            return
+        if key not in _attached:
+            weakref.finalize(tensor, _attached.pop, key, None).atexit = False
+        _attached[key] = value
+    if (primal := getattr(tensor, "primal", None)) is not None:
+        # What JAX differentiates is known by another name outside.
+        attach(primal, name, value)
+
+
+def attached(tensor: Any, name: str) -> Any:
+    """What is attached to a tensor, or None."""
+    return getattr(tensor, name, None) or _attached.get((name, id(tensor)))
+
+
+_attached: dict[tuple[str, int], Any] = {}
 
 
 def constant_in_graphs(function: Callable[[int], float]) -> Callable[[int], float]:

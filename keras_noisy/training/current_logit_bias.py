@@ -5,6 +5,7 @@ import keras
 from keras import ops
 
 from keras_noisy.losses import RobustLoss
+from keras_noisy.losses.prediction_bias import keep_bias
 
 Tensor = Any
 
@@ -48,7 +49,7 @@ class CurrentLogitBias(keras.metrics.Mean):
         self.loss = loss
 
     def update_state(self, y_true: Tensor, y_pred: Tensor, sample_weight: Tensor = None) -> None:
-        y_pred = ops.cast(y_pred, self.loss.dtype)
+        y_pred = keep_bias(y_pred, ops.cast(y_pred, self.loss.dtype))
         # As a mean over one batch, it is right over several replicas as well.
         self.reset_state()
         super().update_state(ops.mean(self.loss.epsilon_of(y_pred)))
