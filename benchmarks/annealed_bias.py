@@ -65,12 +65,19 @@ def follow(schedule: Callable[..., Any], length: float, **options: Any) -> Annea
 
 
 def the_default(bias: float, steps: int) -> keras_noisy.LogitBias:
-    return keras_noisy.LogitBias("adaptive", training_steps=steps)
+    return keras_noisy.LogitBias(training_steps=steps)
+
+
+def start_at(share: float) -> Anneal:
+    """As the default, but from a share of its bias."""
+    return lambda bias, steps: keras_noisy.LogitBias(share * bias, training_steps=steps)
 
 
 MAE: Loss = LOSSES["MAE"]
 ANNEALED: dict[str, tuple[Loss, Anneal]] = {
     "MAE, annealed bias": (MAE, the_default),
+    **{f"MAE, annealed from {start:.0%}": (MAE, start_at(start)) for start in (0.85, 1.15, 1.3)},
+    "GCE(auto), annealed bias": (LOSSES["GCE(auto)"], the_default),
     "GCE(0.7), annealed bias": (LOSSES["GCE(0.7)"], the_default),
     "AGCE, annealed bias": (lambda _: keras_noisy.AGCE(), the_default),
     "NCE+AGCE, annealed bias": (LOSSES["NCE+AGCE"], the_default),

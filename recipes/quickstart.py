@@ -88,7 +88,7 @@ def train_one(
         clipnorm=5.0,
     )
     if is_annealed:
-        bias = keras_noisy.LogitBias("adaptive", training_steps=steps)
+        bias = keras_noisy.LogitBias(training_steps=steps)
         model = keras.Model(model.input, bias(model.output))
         loss = loss.with_options(logit_bias=bias)
     model.compile(optimizer, loss=loss, metrics=["accuracy"])

@@ -30,44 +30,44 @@ class LogitBias(BiasSource, keras.layers.Layer):
     to the loss:
 
     ```python
-    bias = keras_noisy.LogitBias("adaptive", training_steps=epochs * steps_per_epoch)
+    bias = keras_noisy.LogitBias(training_steps=epochs * steps_per_epoch)
     model = keras.Sequential([..., keras.layers.Dense(num_classes), bias])
     model.compile(optimizer, loss=keras_noisy.MAE(logit_bias=bias, from_logits=True))
     ```
 
     In each step of training the loss then adds the bias of that step to the label's logit; in
     validation it adds none, so that `val_loss` is the loss without bias. The layer counts its calls in
-    training, which is one for each batch in `fit` if the model calls it once, in a weight that is saved with the model: training that
-    goes on after loading goes on where the schedule was. At inference it does nothing. To
-    deploy a model without it, take `keras.Model(model.input, bias.input)`, or `model.pop()` of a
-    `Sequential` model.
+    training, which is one for each batch in `fit` if the model calls it once, in a weight that is saved
+    with the model: training that goes on after loading goes on where the schedule was. At inference it
+    does nothing. To deploy a model without it, take `keras.Model(model.input, bias.input)`, or
+    `model.pop()` of a `Sequential` model.
 
     The loss finds the bias by the predictions: they must be what the layer returns, no other layer or
-    cast may stand between. So it does not matter what else is called, or how the model was
-    loaded or copied.
+    cast may stand between. So it does not matter what else is called, or how the model was loaded or
+    copied.
 
-    Formula, for the step t, counted from 0, and T training steps:
+    Formula, for the step t, counted from 0, T training steps and K classes:
 
     ```
-    eps_t = (1 + cos(pi min(1, t / T))) / 2 eps_0    with training_steps
-    eps_t = epsilon(t)                               of a schedule
-    eps_t = eps_0                                    otherwise
-
-    eps_0 = keras_noisy.calibration.logit_bias(K)    for "auto" and "adaptive", with K classes
-    eps_i = eps_t sqrt(min(1, H_i / H_0))            what sample i gets of it, for "adaptive"
+    eps_t = (1 + cos(pi min(1, t / T))) / 2 epsilon    with training_steps
+    eps_t = epsilon(t)                                 of a schedule
+    eps_t = epsilon                                    otherwise
+    eps_i = eps_t sqrt(min(1, H_i / H_0))              what sample i gets of it, if adaptive
     ```
 
     with the entropy H_i of its prediction, and its average H_0 in a fresh network. With many classes and
-    noisy labels, `"adaptive"` with `training_steps` is what measured best (docs/annealed_bias.md): a
-    bias that stays lets the loss memorise wrong labels late in training.
+    noisy labels, `LogitBias(training_steps=T)` is what measured best (docs/annealed_bias.md): a bias
+    that stays lets the loss memorise wrong labels late in training.
 
     Args:
-        epsilon: The bias in units of the logits: a number from -60 to 60, from 0 with
-            `training_steps`; `"auto"` (default) or `"adaptive"`, as above; or a
+        epsilon: The bias in units of the logits: a number from -60 to 60, from 0 on with
+            `training_steps` or `adaptive`; `"auto"` (default), `keras_noisy.calibration.logit_bias(K)`; or a
             `keras.optimizers.schedules.LearningRateSchedule` with values from 0 to 60.
         training_steps: Integer, the number of batches of the whole training, in which the bias falls
             to 0. As for Keras's own schedules, batches count, also where the gradients of several
             are accumulated. Defaults to `None`: it does not fall.
+        adaptive: Whether a sample gets the less of the bias, the surer the network is of it, as with
+            `logit_bias="adaptive"` of a loss. Defaults to `None`: with `training_steps` it does.
         **kwargs: Arguments of `keras.layers.Layer`.
 
     Call arguments:
@@ -90,7 +90,7 @@ class LogitBias(BiasSource, keras.layers.Layer):
     >>> import keras
     >>> import numpy as np
     >>> import keras_noisy
-    >>> bias = keras_noisy.LogitBias(epsilon=2.0, training_steps=4)
+    >>> bias = keras_noisy.LogitBias(epsilon=2.0, training_steps=4, adaptive=False)
     >>> model = keras.Sequential([keras.Input((3,)), bias])
     >>> loss = keras_noisy.MAE(logit_bias=bias, from_logits=True)
     >>> logits, labels = np.zeros((1, 3), "float32"), np.array([1])
@@ -110,13 +110,20 @@ class LogitBias(BiasSource, keras.layers.Layer):
         self,
         epsilon: float | str | LearningRateSchedule = "auto",
         training_steps: int | None = None,
+        adaptive: bool | None = None,
         **kwargs: Any,
     ) -> None:
         # A layer that passes logits through must not lower their precision.
         super().__init__(autocast=False, **kwargs)
         self.epsilon = _read_epsilon(epsilon)
-        _check_training_steps(training_steps, self.epsilon)
-        self.training_steps = None if training_steps is None else int(training_steps)
+        self.training_steps = _read_training_steps(training_steps, self.epsilon)
+        self.adaptive = _read_adaptive(adaptive, default=training_steps is not None)
+        is_negative = isinstance(self.epsilon, float) and self.epsilon < 0.0
+        if is_negative and (self.adaptive or self.is_scheduled):
+            raise ValueError(
+                "`epsilon` must not be negative with `training_steps` or `adaptive`. "
+                f"Received: epsilon={epsilon!r}"
+            )
         self.supports_masking = True
 
     @property
@@ -148,7 +155,9 @@ class LogitBias(BiasSource, keras.layers.Layer):
 
     def at_the_first_step(self, num_classes: int) -> float | str:
         """The `logit_bias` of a loss that has the bias with which training begins."""
-        return "adaptive" if self.epsilon == "adaptive" else float(self.epsilon_at(0, num_classes))
+        if self.adaptive and self.epsilon == "auto":
+            return "adaptive"
+        return float(self.epsilon_at(0, num_classes))
 
     def call(self, logits: Tensor, labels: Tensor = None, training: bool | None = None) -> Tensor:
         num_classes = class_count(logits)
@@ -156,11 +165,10 @@ class LogitBias(BiasSource, keras.layers.Layer):
             self.give_none(logits)
             return logits
         epsilon = self._next_epsilon(num_classes)
-        is_adaptive = self.epsilon == "adaptive"
         if labels is None:
-            self.give_bias(logits, epsilon, is_adaptive)
+            self.give_bias(logits, epsilon, self.adaptive)
             return logits
-        if is_adaptive:
+        if self.adaptive:
             epsilon = adapt_logit_bias(epsilon, class_log_probs(ops.cast(logits, "float32"), True))
         return _add_to_labels(logits, labels, ops.cast(epsilon, logits.dtype))
 
@@ -189,7 +197,12 @@ class LogitBias(BiasSource, keras.layers.Layer):
         epsilon = self.epsilon
         if isinstance(epsilon, LearningRateSchedule):
             epsilon = keras.optimizers.schedules.serialize(epsilon)
-        return {**super().get_config(), "epsilon": epsilon, "training_steps": self.training_steps}
+        return {
+            **super().get_config(),
+            "epsilon": epsilon,
+            "training_steps": self.training_steps,
+            "adaptive": self.adaptive,
+        }
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> Self:
@@ -213,24 +226,27 @@ def _add_to_labels(logits: Tensor, labels: Tensor, epsilon: Tensor) -> Tensor:
 def _read_epsilon(epsilon: Any) -> Any:
     if isinstance(epsilon, LearningRateSchedule):
         return epsilon
-    return check_logit_bias(
-        epsilon, "epsilon", ("auto", "adaptive"), "a LearningRateSchedule of Keras"
-    )
+    return check_logit_bias(epsilon, "epsilon", ("auto",), "a LearningRateSchedule of Keras")
 
 
-def _check_training_steps(training_steps: Any, epsilon: Any) -> None:
+def _read_training_steps(training_steps: Any, epsilon: Any) -> int | None:
     if training_steps is None:
-        return
-    is_integer = isinstance(training_steps, numbers.Integral) and not isinstance(
-        training_steps, bool
-    )
-    if not is_integer or training_steps < 1:
+        return None
+    if isinstance(epsilon, LearningRateSchedule):
+        raise ValueError(
+            "`training_steps` must be None for an `epsilon` that is a schedule. "
+            f"Received: training_steps={training_steps!r}, epsilon={epsilon!r}"
+        )
+    is_number = isinstance(training_steps, numbers.Integral) and training_steps is not True
+    if not is_number or training_steps < 1:
         raise ValueError(
             "`training_steps` must be None or a positive integer. "
             f"Received: training_steps={training_steps!r}"
         )
-    if isinstance(epsilon, LearningRateSchedule) or (isinstance(epsilon, float) and epsilon < 0.0):
-        raise ValueError(
-            "`training_steps` must be None for an `epsilon` that has a schedule of its own or is "
-            f"negative. Received: training_steps={training_steps!r}, epsilon={epsilon!r}"
-        )
+    return int(training_steps)
+
+
+def _read_adaptive(adaptive: Any, default: bool) -> bool:
+    if adaptive is not None and not isinstance(adaptive, bool):
+        raise ValueError(f"`adaptive` must be None, True or False. Received: adaptive={adaptive!r}")
+    return default if adaptive is None else adaptive

@@ -32,7 +32,7 @@ class CurrentLogitBias(keras.metrics.Mean):
     >>> import keras
     >>> import numpy as np
     >>> import keras_noisy
-    >>> bias = keras_noisy.LogitBias(epsilon=2.0, training_steps=4)
+    >>> bias = keras_noisy.LogitBias(2.0, training_steps=4, adaptive=False)
     >>> model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(3), bias])
     >>> loss = keras_noisy.MAE(logit_bias=bias, from_logits=True)
     >>> metrics = [keras_noisy.training.CurrentLogitBias(loss)]

@@ -49,10 +49,12 @@ def data():
     return x, rng.integers(0, CLASSES, len(x))
 
 
-def trainable(epsilon="auto", training_steps=STEPS, loss=keras_noisy.MAE, rate=0.0, **options):
+def trainable(
+    epsilon="auto", training_steps=STEPS, adaptive=False, loss=keras_noisy.MAE, rate=0.0, **options
+):
     """A small classifier with a bias, which does not move unless it is given a learning rate."""
     keras.utils.set_random_seed(1)
-    bias = keras_noisy.LogitBias(epsilon, training_steps, name="bias")
+    bias = keras_noisy.LogitBias(epsilon, training_steps, adaptive, name="bias")
     model = keras.Sequential([keras.Input((6,)), keras.layers.Dense(CLASSES, name="head"), bias])
     loss = loss(logit_bias=bias, from_logits=True)
     optimizer = keras.optimizers.SGD(rate, momentum=0.9)
@@ -145,11 +147,11 @@ def test_each_sample_gets_a_share_of_an_adaptive_bias():
     logits = logits * np.linspace(0.0, 8.0, 8, dtype="float32")[:, np.newaxis]
     p = softmax(logits)
     share = np.sqrt(np.minimum(1.0, -np.sum(p * np.log(p), axis=-1) / (np.log(CLASSES) - 0.5)))
-    bias = keras_noisy.LogitBias("adaptive", training_steps=4)
-    behind = keras_noisy.LogitBias("adaptive", training_steps=4)
+    bias = keras_noisy.LogitBias(training_steps=4)
+    behind = keras_noisy.LogitBias(training_steps=4)
     loss = keras_noisy.MAE(logit_bias=bias, from_logits=True, reduction=None)
     probabilities = keras_noisy.MAE(logit_bias=behind, reduction=None)
-    with_labels = keras_noisy.LogitBias("adaptive", training_steps=4)
+    with_labels = keras_noisy.LogitBias(training_steps=4)
     plain = keras_noisy.MAE(from_logits=True, reduction=None)
     for step in range(5):
         full = logit_bias(CLASSES) * (1 + np.cos(np.pi * step / 4)) / 2
@@ -204,7 +206,7 @@ def test_float64():
 @pytest.mark.parametrize("label_format", ["integers", "one-hot"])
 def test_probabilities_and_label_formats(label_format):
     x, y = data()
-    bias = keras_noisy.LogitBias(3.0, training_steps=4)
+    bias = keras_noisy.LogitBias(3.0, training_steps=4, adaptive=False)
     model = keras.Sequential([keras.Input((6,)), keras.layers.Dense(CLASSES, "softmax"), bias])
     loss = keras_noisy.GCE(logit_bias=bias)
     model.compile("sgd", loss=loss)
@@ -311,12 +313,14 @@ def test_save_and_load_keeps_the_tie_of_every_part(tmp_path):
 
 
 def test_a_schedule_is_saved_with_the_layer():
-    for epsilon in (PolynomialDecay(2.0, 5, 0.5), 2.5, "auto", "adaptive"):
-        layer = keras_noisy.LogitBias(epsilon, name="bias")
+    for epsilon in (PolynomialDecay(2.0, 5, 0.5), 2.5, "auto"):
+        layer = keras_noisy.LogitBias(epsilon, adaptive=epsilon == 2.5, name="bias")
         again = keras.layers.deserialize(keras.layers.serialize(layer))
         assert again.get_config() == layer.get_config()
     scheduled = keras_noisy.LogitBias(training_steps=np.int64(7))
-    assert keras.layers.deserialize(keras.layers.serialize(scheduled)).training_steps == 7
+    again = keras.layers.deserialize(keras.layers.serialize(scheduled))
+    assert (again.training_steps, again.adaptive) == (7, True)
+    assert not keras_noisy.LogitBias().adaptive
 
 
 def test_a_copy_of_the_model_has_a_bias_of_its_own():
@@ -436,7 +440,7 @@ def test_nothing_outlives_a_step():
 def test_two_outputs_with_a_schedule_each():
     x, y = data()
     inputs = keras.Input((6,))
-    first = keras_noisy.LogitBias(1.0, training_steps=4)
+    first = keras_noisy.LogitBias(1.0, training_steps=4, adaptive=False)
     second = keras_noisy.LogitBias(3.0)
     heads = [bias(keras.layers.Dense(CLASSES)(inputs)) for bias in (first, second)]
     model = keras.Model(inputs, heads)
@@ -620,7 +624,7 @@ def test_diagnose_takes_the_bias_of_the_first_step():
     expected = keras_noisy.diagnose(model, x, model.loss.with_options(logit_bias=3.0))
     assert found == expected
     assert steps_taken(model) == before
-    adaptive = trainable("adaptive")
+    adaptive = trainable(adaptive=True)
     assert "logit_bias='adaptive'" in str(keras_noisy.diagnose(adaptive, x, adaptive.loss))
     without = keras.Model(model.inputs[0], model.get_layer("bias").input)
     with pytest.raises(ValueError, match=r"`model` must have one LogitBias layer.*with 0 of them"):
@@ -632,10 +636,15 @@ def test_bad_input():
     for bad in (0, -3, 2.5, True, "10"):
         with pytest.raises(ValueError, match=steps):
             keras_noisy.LogitBias(training_steps=bad)
-    with pytest.raises(
-        ValueError, match=r"`training_steps` must be None for an `epsilon` that has"
-    ):
+    with pytest.raises(ValueError, match=r"`training_steps` must be None for an `epsilon` that is"):
         keras_noisy.LogitBias(CosineDecay(1.0, 5), training_steps=5)
+    for options in ({"training_steps": 5}, {"adaptive": True}):
+        with pytest.raises(
+            ValueError, match=r"`epsilon` must not be negative.*Received: epsilon=-1"
+        ):
+            keras_noisy.LogitBias(-1.0, **options)
+    with pytest.raises(ValueError, match=r"`adaptive` must be None, True or False.*Received"):
+        keras_noisy.LogitBias(adaptive="auto")
     with pytest.raises(ValueError, match=r"`logit_bias` must be .*a LogitBias layer.*Received"):
         keras_noisy.MAE(logit_bias=keras.layers.Dense(3))
     loss = keras_noisy.MAE(logit_bias="layer")
