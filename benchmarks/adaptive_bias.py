@@ -218,11 +218,7 @@ def main() -> None:
 
 
 def parse() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=(__doc__ or "").split("\n\n")[0],
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
-        allow_abbrev=False,
-    )
+    parser = glyph_runs.parser_of(__doc__)
     add = parser.add_argument
     add("--classes", type=int, nargs="+", default=[100, 1000], help="numbers of classes")
     add("--images", type=int, nargs="+", default=[96, 20], help="training images a class, for each")

@@ -186,11 +186,7 @@ def order_of(row: tuple[tuple, Any]) -> tuple:
 
 
 def parse() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=(__doc__ or "").split("\n\n")[0],
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
-        allow_abbrev=False,
-    )
+    parser = glyph_runs.parser_of(__doc__)
     add = parser.add_argument
     add(
         "--classes",

@@ -159,11 +159,7 @@ def print_table(rows: list[tuple[str, str, dict[str, Any]]]) -> None:
 
 
 def parse() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=(__doc__ or "").split("\n\n")[0],
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
-        allow_abbrev=False,
-    )
+    parser = glyph_runs.parser_of(__doc__)
     add = parser.add_argument
     add("--networks", nargs="+", default=list(NETWORKS), choices=NETWORKS, help="networks")
     add("--losses", nargs="+", choices=LOSSES, help="losses, if not those of the network")

@@ -65,11 +65,7 @@ def main() -> None:
 
 
 def parse() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=(__doc__ or "").split("\n\n")[0],
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
-        allow_abbrev=False,
-    )
+    parser = glyph_runs.parser_of(__doc__)
     add = parser.add_argument
     add("--classes", type=int, nargs="+", default=list(SIZES), help="numbers of classes")
     add("--references", type=int, nargs="+", default=[10, 30, 100], help="where q = 0.7 is right")

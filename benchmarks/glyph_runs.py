@@ -1,5 +1,6 @@
 """Trainings on glyphs with wrong labels: one protocol, one record a run, for benchmarks to share."""
 
+import argparse
 import json
 import re
 import statistics
@@ -177,6 +178,15 @@ def record_path(folder: Path, setting: Setting, variant: str) -> Path:
     what = {**setting._asdict(), "variant": variant}
     words = "-".join(f"{key}={value}" for key, value in what.items())
     return folder / (re.sub(r"[^\w.=+()-]", "_", words.replace("%", "percent")) + ".json")
+
+
+def parser_of(documentation: str | None) -> argparse.ArgumentParser:
+    """The command line of a benchmark, with the first paragraph of its documentation."""
+    return argparse.ArgumentParser(
+        description=(documentation or "").split("\n\n")[0],
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+        allow_abbrev=False,
+    )
 
 
 def spread(values: list[float]) -> str:

@@ -40,14 +40,11 @@ def outside_graphs(function: Callable) -> Callable:
 
 
 def attach(tensor: Any, name: str, value: Any) -> None:
-    """Attaches a value to a tensor, for as long as it lives; None takes it away."""
+    """Attaches a value to a tensor, for as long as that lives."""
     try:
         setattr(tensor, name, value)
     except AttributeError:  # JAX and NumPy
         key = (name, id(tensor))
-        if value is None:
-            _attached.pop(key, None)
-            return
         if key not in _attached:
             weakref.finalize(tensor, _attached.pop, key, None).atexit = False
         _attached[key] = value
