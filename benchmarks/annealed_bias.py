@@ -49,50 +49,61 @@ LOSSES: dict[str, Loss] = {
     "MAE, adaptive bias": lambda _: keras_noisy.MAE(logit_bias="adaptive"),
     "GCE(0.7)": lambda _: keras_noisy.GCE(q=0.7),
     "GCE(auto)": lambda _: keras_noisy.GCE(q="auto"),
-    "GCE(0.26)": lambda _: keras_noisy.GCE(q=0.26),
     "SCE": lambda _: keras_noisy.SCE(),
     "NCE+RCE": lambda k: keras_noisy.losses.get("nce+rce", dataset=PROTOCOLS[k][2]),
     "NCE+AGCE": lambda k: keras_noisy.losses.get("nce+agce", dataset=PROTOCOLS[k][2]),
 }
 
-# From a bias and a number of steps to the layer that changes the one within the other.
-Anneal = Callable[[float, int], keras_noisy.LogitBias]
+# From numbers of classes and of steps to the layer whose bias changes within them.
+Anneal = Callable[[int, int], keras_noisy.LogitBias]
 
 
-def follow(schedule: Callable[..., Any], length: float, **options: Any) -> Anneal:
-    """A bias on a schedule of Keras, which takes a share of the training."""
-    return lambda bias, steps: keras_noisy.LogitBias(schedule(bias, length * steps, **options))
-
-
-def the_default(bias: float, steps: int) -> keras_noisy.LogitBias:
+def the_default(num_classes: int, steps: int) -> keras_noisy.LogitBias:
     return keras_noisy.LogitBias(training_steps=steps)
 
 
-def start_at(share: float) -> Anneal:
-    """As the default, but from a share of its bias."""
-    return lambda bias, steps: keras_noisy.LogitBias(share * bias, training_steps=steps)
+def start_at(factor: float) -> Anneal:
+    """As the default, but from so many times eps(K)."""
+    return lambda k, steps: keras_noisy.LogitBias(factor * logit_bias(k), training_steps=steps)
+
+
+def follow(schedule: Callable[..., Any], length: float, shares: bool, **options: Any) -> Anneal:
+    """A bias on a schedule of Keras, which takes so much of the training.
+
+    Each sample gets a share of it, from 1.2 eps(K) as the default; or all get the whole, from eps(K).
+    """
+    factor = 1.2 if shares else 1.0
+    return lambda k, steps: keras_noisy.LogitBias(
+        schedule(factor * logit_bias(k), length * steps, **options), adaptive=shares
+    )
 
 
 MAE: Loss = LOSSES["MAE"]
+SHAPES: dict[str, tuple[Callable[..., Any], dict[str, float], tuple[float, ...]]] = {
+    "linear": (PolynomialDecay, {"end_learning_rate": 0.0}, (0.5, 0.8, 1.0)),
+    "cosine": (CosineDecay, {}, (0.5, 0.8, 1.0)),
+    "exponential": (ExponentialDecay, {"decay_rate": 0.01}, (1.0,)),
+    "cosine to a quarter": (CosineDecay, {"alpha": 0.25}, (1.0,)),
+}
 ANNEALED: dict[str, tuple[Loss, Anneal]] = {
     "MAE, annealed bias": (MAE, the_default),
-    **{f"MAE, annealed from {start:.0%}": (MAE, start_at(start)) for start in (0.85, 1.15, 1.3)},
+    **{f"MAE, annealed from {c:g} eps": (MAE, start_at(c)) for c in (0.8, 1.0, 1.4, 1.6)},
+    **{
+        f"MAE, {name} over {length:.0%}{', shares' * shares}": (
+            MAE,
+            follow(schedule, length, shares, **options),
+        )
+        for shares in (True, False)
+        for name, (schedule, options, lengths) in SHAPES.items()
+        for length in lengths
+        if not (shares and (name, length) == ("cosine", 1.0))  # which is the default
+    },
     "GCE(auto), annealed bias": (LOSSES["GCE(auto)"], the_default),
     "GCE(0.7), annealed bias": (LOSSES["GCE(0.7)"], the_default),
     "AGCE, annealed bias": (lambda _: keras_noisy.AGCE(), the_default),
     "NCE+AGCE, annealed bias": (LOSSES["NCE+AGCE"], the_default),
-    **{
-        f"MAE, {name} over {length:.0%}": (MAE, follow(schedule, length, **options))
-        for name, schedule, options, lengths in (
-            ("linear", PolynomialDecay, {"end_learning_rate": 0.0}, (0.5, 0.8, 1.0)),
-            ("cosine", CosineDecay, {}, (0.35, 0.5, 0.85, 1.0)),
-            ("exponential", ExponentialDecay, {"decay_rate": 0.01}, (1.0,)),
-        )
-        for length in lengths
-    },
-    "MAE, cosine to a quarter": (MAE, follow(CosineDecay, 1.0, alpha=0.25)),
 }
-COMPARED = [*(name for name in LOSSES if name != "GCE(0.26)"), "MAE, annealed bias"]
+COMPARED = [*LOSSES, "MAE, annealed bias"]
 # What a figure can hold.
 DRAWN = ["CE", "GCE(auto)", "MAE, constant bias", "MAE, adaptive bias", "MAE, annealed bias"]
 
@@ -103,7 +114,7 @@ def run(variant: str, setting: Setting) -> dict[str, Any]:
     ) -> keras.Model:
         if variant in ANNEALED:
             loss_for, anneal = ANNEALED[variant]
-            bias = anneal(logit_bias(setting.classes), steps)
+            bias = anneal(setting.classes, steps)
             model = keras.Model(model.input, bias(model.output))
             loss = loss_for(setting.classes).with_options(logit_bias=bias, from_logits=True)
         else:

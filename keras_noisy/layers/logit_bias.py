@@ -52,7 +52,7 @@ class LogitBias(BiasSource, keras.layers.Layer):
     eps_t = (1 + cos(pi min(1, t / T))) / 2 epsilon    with training_steps
     eps_t = epsilon(t)                                 of a schedule
     eps_t = epsilon                                    otherwise
-    eps_i = eps_t sqrt(min(1, H_i / H_0))              what sample i gets of it, if adaptive
+    eps_i = eps_t min(1, H_i / H_0)                    what sample i gets of it, if adaptive
     ```
 
     with the entropy H_i of its prediction, and its average H_0 in a fresh network. With many classes and
@@ -61,8 +61,9 @@ class LogitBias(BiasSource, keras.layers.Layer):
 
     Args:
         epsilon: The bias in units of the logits: a number from -60 to 60, from 0 on with
-            `training_steps` or `adaptive`; `"auto"` (default), `keras_noisy.calibration.logit_bias(K)`; or a
-            `keras.optimizers.schedules.LearningRateSchedule` with values from 0 to 60.
+            `training_steps` or `adaptive`; `"auto"` (default), `keras_noisy.calibration.logit_bias(K)`, and
+            1.2 times that if adaptive; or a `keras.optimizers.schedules.LearningRateSchedule` with values
+            from 0 to 60.
         training_steps: Integer, the number of batches of the whole training, in which the bias falls
             to 0. As for Keras's own schedules, batches count, also where the gradients of several
             are accumulated. Defaults to `None`: it does not fall.
@@ -147,7 +148,10 @@ class LogitBias(BiasSource, keras.layers.Layer):
         """The bias at a step of training, counted from 0: a float, or a scalar tensor."""
         if isinstance(self.epsilon, LearningRateSchedule):
             return ops.cast(self.epsilon(step), "float32")
-        epsilon = resolve_logit_bias(self.epsilon, num_classes)
+        is_auto = isinstance(self.epsilon, str)
+        epsilon = resolve_logit_bias(
+            "adaptive" if is_auto and self.adaptive else self.epsilon, num_classes
+        )
         if self.training_steps is None:
             return epsilon
         share = ops.minimum(ops.cast(step, "float32") / self.training_steps, 1.0)

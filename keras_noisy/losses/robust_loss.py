@@ -53,9 +53,9 @@ class RobustLoss(keras.losses.Loss, abc.ABC):
         logit_bias: What is added to the label's logit inside the loss. `None` (default) adds
             nothing; a float adds that much, in units of the logits, from -60 to 60; `"auto"` adds
             `keras_noisy.calibration.logit_bias(K)`, found from the number of classes K alone;
-            `"adaptive"` starts with that and gives each sample less, the surer the network is of it
-            (`eps sqrt(min(1, H / H_0))`, with the prediction's entropy H and a fresh network's H_0),
-            so that fewer wrong labels are memorised (docs/adaptive_bias.md). A `keras_noisy.LogitBias`
+            `"adaptive"` starts with 1.2 times that and gives each sample less, the surer the network is of
+            it (`1.2 eps min(1, H / H_0)`, with the prediction's entropy H and a fresh network's H_0), so
+            that fewer wrong labels are memorised (docs/adaptive_bias.md). A `keras_noisy.LogitBias`
             layer of the model adds what it has for the step: nothing in validation, and in training
             a constant, or less and less of one (docs/annealed_bias.md); `"layer"` says the same.
         from_logits: Whether `y_pred` holds logits. Defaults to `False`: probabilities, as in Keras.
