@@ -1,6 +1,26 @@
 """Label noise: how labels go wrong, and code that makes them go wrong reproducibly."""
 
+from keras_noisy.noise.add_index import add_index
+from keras_noisy.noise.cifar100 import index_block, superclass
 from keras_noisy.noise.corrupt import corrupt
-from keras_noisy.noise.transition_matrices import symmetric
+from keras_noisy.noise.corrupt_dataset import corrupt_dataset
+from keras_noisy.noise.describe import NoiseReport, describe
+from keras_noisy.noise.human import from_human
+from keras_noisy.noise.instance_dependent import instance_dependent
+from keras_noisy.noise.transition_matrices import asymmetric, from_matrix, pair_flip, symmetric
 
-__all__ = ["corrupt", "symmetric"]
+__all__ = [
+    "NoiseReport",
+    "add_index",
+    "asymmetric",
+    "corrupt",
+    "corrupt_dataset",
+    "describe",
+    "from_human",
+    "from_matrix",
+    "index_block",
+    "instance_dependent",
+    "pair_flip",
+    "superclass",
+    "symmetric",
+]

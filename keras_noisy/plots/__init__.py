@@ -8,6 +8,7 @@ from keras_noisy.plots.gce_exponent import gce_exponent
 from keras_noisy.plots.learning_curves import learning_curves
 from keras_noisy.plots.logit_distributions import logit_distributions
 from keras_noisy.plots.measured_logits import measured_logits
+from keras_noisy.plots.noise_matrix import noise_matrix
 from keras_noisy.plots.theory_figures import theory_figures
 
 __all__ = [
@@ -19,5 +20,6 @@ __all__ = [
     "learning_curves",
     "logit_distributions",
     "measured_logits",
+    "noise_matrix",
     "theory_figures",
 ]

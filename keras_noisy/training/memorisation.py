@@ -2,6 +2,7 @@ from typing import Any
 
 import keras
 import numpy as np
+from numpy.typing import NDArray
 
 
 def memorised(
@@ -50,7 +51,18 @@ def memorised(
     wrong = noisy_labels != true_labels
     if not wrong.any():
         return float("nan")
-    outputs = model.predict(np.asarray(x)[wrong], batch_size=batch_size, verbose=0)
-    if np.isnan(outputs).any():
+    predicted = predicted_classes(model, np.asarray(x)[wrong], batch_size)
+    return share_of(predicted, noisy_labels[wrong])
+
+
+def predicted_classes(model: keras.Model, x: Any, batch_size: int) -> NDArray[np.int64]:
+    """The most likely class of each sample; -1 where an output is NaN."""
+    outputs = model.predict(x, batch_size=batch_size, verbose=0)
+    return np.where(np.isnan(outputs).any(axis=-1), -1, np.argmax(outputs, axis=-1))
+
+
+def share_of(predicted: NDArray, labels: NDArray) -> float:
+    """Share of the samples that are predicted to have these labels; NaN if there are none, or for NaN."""
+    if len(predicted) == 0 or (predicted < 0).any():
         return float("nan")
-    return float(np.mean(np.argmax(outputs, axis=-1) == noisy_labels[wrong]))
+    return float(np.mean(predicted == labels))

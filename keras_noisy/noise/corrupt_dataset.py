@@ -1,0 +1,187 @@
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from keras_noisy.extras import require
+from keras_noisy.noise.add_index import add_index
+from keras_noisy.noise.arguments import check_flag, noisy_type, read_integers, read_matrix
+from keras_noisy.noise.elements import check_dataset, get_label, is_integer, is_numbered, with_label
+from keras_noisy.noise.inverse_cdf import cumulative
+from keras_noisy.noise.uniform import FACTORS, STEP, stream
+
+# From labels and indices, both int64 of shape (n,), to noisy labels.
+_Draw = Callable[[Any, Any], Any]
+
+
+def corrupt_dataset(
+    dataset: Any, noise: ArrayLike, seed: int | None = None, keep_clean: bool = False
+) -> Any:
+    """Makes the labels of a `tf.data.Dataset` noisy.
+
+    A sample gets the label that `keras_noisy.noise.corrupt` gives it, for the same seed and index, in
+    every epoch. A sample's index is its place in the data set. It is counted here if the labels are
+    scalars and the data set has not been shuffled; to shuffle, shard or batch first, call
+    `keras_noisy.noise.add_index` before that.
+
+    Args:
+        dataset: A `tf.data.Dataset` with elements `(x, label)`, `(x, label, …)` or dicts with a key
+            `"label"`, as TensorFlow Datasets has them; labels are integers. Or what `add_index` made
+            of one, and anything after it: then elements may be batches.
+        noise: Array (K, K), `T[true, noisy]`, a transition matrix, as `keras_noisy.noise.symmetric`
+            gives it. Or an integer array (samples,) or (samples, 1), the noisy label of each sample by
+            its index, as `instance_dependent` and `from_human` give it.
+        seed: Non-negative integer below 2^63; for a transition matrix only, which needs it.
+        keep_clean: Whether labels become `{"noisy": …, "clean": …}`. Defaults to `False`: they become
+            the noisy ones.
+
+    Returns:
+        A `tf.data.Dataset` with the same elements, but for their labels. These have the shape of the
+        true ones, and their type or, if the classes need it, a larger integer type.
+
+    Raises:
+        ValueError: If an argument is none of the above, or `dataset` has batches that are not
+            numbered.
+        ImportError: If TensorFlow is not installed.
+        tensorflow.errors.InvalidArgumentError: While the data set is read, at a label outside of
+            [0, K), or an index that `noise` does not reach.
+
+    Example:
+
+    >>> import numpy as np
+    >>> import tensorflow as tf
+    >>> import keras_noisy
+    >>> labels, matrix = np.arange(1000) % 10, keras_noisy.noise.symmetric(10, rate=0.4)
+    >>> dataset = tf.data.Dataset.from_tensor_slices((labels, labels))
+    >>> noisy = keras_noisy.noise.corrupt_dataset(dataset, matrix, seed=0)
+    >>> [int(y) for _, y in noisy] == keras_noisy.noise.corrupt(labels, matrix, seed=0).tolist()
+    True
+
+    Batches of a shuffled data set, with the same noise in each epoch:
+
+    >>> train = keras_noisy.noise.add_index(dataset).shuffle(1000).batch(100)
+    >>> train = keras_noisy.noise.corrupt_dataset(train, matrix, seed=0)
+    """
+    check_flag("keep_clean", keep_clean)
+    check_dataset(dataset)
+    draw, largest = _read_noise(noise, seed)
+    if not is_numbered(get_label(dataset.element_spec)):
+        dataset = add_index(dataset)
+    _check_numbered(get_label(dataset.element_spec))
+    tf = require("tensorflow", extra="datasets")
+
+    @tf.autograph.experimental.do_not_convert
+    def corrupt(*parts: Any) -> Any:
+        element = parts[0] if len(parts) == 1 else parts  # `map` takes tuples apart
+        numbered = get_label(element)
+        clean, index = numbered["label"], numbered["index"]
+        dtype = tf.as_dtype(noisy_type(np.dtype(clean.dtype.as_numpy_dtype), largest))
+        flat = [tf.cast(tf.reshape(values, [-1]), tf.int64) for values in (clean, index)]
+        noisy = tf.reshape(tf.cast(draw(*flat), dtype), tf.shape(clean))
+        noisy.set_shape(clean.shape)
+        return with_label(element, {"noisy": noisy, "clean": clean} if keep_clean else noisy)
+
+    return dataset.map(corrupt, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+
+
+def _check_numbered(numbered: Any) -> None:
+    label, index = numbered["label"], numbered["index"]
+    if not (is_integer(label) and is_integer(index)):
+        raise ValueError(
+            f"`dataset` must have integer labels and indices. Received: {label} and {index}"
+        )
+    # Batches of labels (1,) have shape (n, 1).
+    possible = (index.shape, index.shape.concatenate([1]))
+    if not any(label.shape.is_compatible_with(shape) for shape in possible):
+        raise ValueError(
+            "`dataset` must have one index for each label. "
+            f"Received: labels of shape {label.shape} and indices of shape {index.shape}"
+        )
+
+
+def _read_noise(noise: ArrayLike, seed: int | None) -> tuple[_Draw, int]:
+    """How to draw, and the largest label that may be drawn."""
+    array = np.asarray(noise)
+    if array.ndim == 1 or array.shape[1:] == (1,):
+        labels = read_integers("noise", array).reshape(-1)
+        if labels.size == 0 or labels.min() < 0:
+            raise ValueError(
+                "`noise` must hold at least one label, and none below 0. "
+                f"Received: noise={labels!r}"
+            )
+        if seed is not None:
+            raise ValueError(
+                "`seed` must be None with an array of labels: there is nothing to draw. "
+                f"Received: seed={seed!r}"
+            )
+        return _by_index(labels), int(labels.max())
+    if array.ndim != 2:
+        raise ValueError(
+            "`noise` must be a transition matrix (K, K) or labels (samples,). "
+            f"Received: noise of shape {array.shape}"
+        )
+    matrix = read_matrix("noise", array)
+    if seed is None:
+        raise ValueError("`seed` must be an integer with a transition matrix. Received: seed=None")
+    return _by_matrix(matrix, seed), len(matrix) - 1
+
+
+def _by_index(labels: NDArray[Any]) -> _Draw:
+    tf = require("tensorflow", extra="datasets")
+    with tf.device("CPU:0"):  # where tf.data works
+        table = tf.constant(labels)
+
+    def draw(label: Any, index: Any) -> Any:
+        message = (
+            f"`noise` must have a label for each index, but has {len(labels)}. Received: index"
+        )
+        with tf.control_dependencies([_assert_inside(index, len(labels), message)]):
+            return tf.gather(table, index)
+
+    return draw
+
+
+def _by_matrix(matrix: NDArray[np.float64], seed: int) -> _Draw:
+    """The steps of `corrupt`, from its own tables: the labels are the same, bit for bit."""
+    tf = require("tensorflow", extra="datasets")
+    start = stream(seed)
+    tables = np.stack([cumulative(row, true) for true, row in enumerate(matrix)])
+    with tf.device("CPU:0"):  # where tf.data works
+        tables = tf.constant(tables)
+
+    def draw(label: Any, index: Any) -> Any:
+        message = (
+            f"`labels` must lie in [0, {len(matrix)}), by the shape of `noise`. Received: label"
+        )
+        with tf.control_dependencies([_assert_inside(label, len(matrix), message)]):
+            table = tf.gather(tables, label)
+        draws = _uniform(start, index)[:, tf.newaxis]
+        place = tf.searchsorted(table, draws, side="right", out_type=tf.int64)[:, 0]
+        return tf.where(place == 0, label, place - tf.cast(place <= label, tf.int64))
+
+    return draw
+
+
+def _assert_inside(values: Any, size: int, message: str) -> Any:
+    tf = require("tensorflow", extra="datasets")
+    inside = (values >= 0) & (values < size)
+    outside = tf.boolean_mask(values, tf.logical_not(inside))
+    return tf.debugging.Assert(tf.reduce_all(inside), [message, outside], summarize=5)
+
+
+def _uniform(start: NDArray[np.uint64], counters: Any) -> Any:
+    """`keras_noisy.noise.uniform.uniform` as TensorFlow computes it."""
+    tf = require("tensorflow", extra="datasets")
+
+    def constant(number: int) -> Any:
+        return tf.constant(number, tf.uint64)
+
+    def shift(x: Any, by: int) -> Any:
+        return tf.bitwise.right_shift(x, constant(by))
+
+    x = constant(int(start[0])) + tf.cast(counters, tf.uint64) * constant(STEP) + constant(STEP)
+    for by, factor in zip((30, 27), FACTORS, strict=True):
+        x = tf.bitwise.bitwise_xor(x, shift(x, by)) * constant(factor)
+    x = tf.bitwise.bitwise_xor(x, shift(x, 31))
+    return tf.cast(shift(x, 11), tf.float64) * 2.0**-53

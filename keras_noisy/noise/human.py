@@ -1,0 +1,170 @@
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from keras_noisy.noise.arguments import check_choice, read_integers, read_labels
+from keras_noisy.noise.label_files import read_label_file
+
+# The kinds of noisy labels, the usual one first, and each kind's correct labels and classes.
+_KINDS = {
+    "cifar10_n": {
+        "worse_label": ("clean_label", 10),
+        "aggre_label": ("clean_label", 10),
+        "random_label1": ("clean_label", 10),
+        "random_label2": ("clean_label", 10),
+        "random_label3": ("clean_label", 10),
+    },
+    "cifar100_n": {
+        "noisy_label": ("clean_label", 100),
+        "noisy_coarse_label": ("clean_coarse_label", 20),
+    },
+}
+_FILES = {
+    "cifar10_n": ("CIFAR-10_human.pt", "image_order_c10.npy"),
+    "cifar100_n": ("CIFAR-100_human.pt", "image_order_c100.npy"),
+}
+_SOURCE = "https://github.com/UCSC-REAL/cifar-10-100n"
+
+
+def from_human(
+    name: str,
+    path: str | PathLike[str],
+    kind: str | None = None,
+    true_labels: ArrayLike | None = None,
+    order: str = "keras",
+) -> NDArray[np.int64]:
+    """Reads the labels that people gave to the training images: CIFAR-10N and CIFAR-100N.
+
+    They are not part of this package. Download `CIFAR-10_human.pt` or `CIFAR-100_human.pt` (a few
+    megabytes) from the folder `data` of https://github.com/UCSC-REAL/cifar-10-100n, or with all the
+    rest from http://noisylabels.com, and say where it is. Neither file is run as a program, as
+    `torch.load` and `np.load` would do with a pickle; PyTorch is not needed.
+
+    The `.pt` files are in the order of `keras.datasets` and torchvision. The `.npy` files named
+    `…_ordered.npy` are in that of `tfds.load`, which is another; to change from one to the other, put
+    `image_order_c10.npy` or `image_order_c100.npy`, from the same source, beside them. Labels in the
+    wrong order look like 90 % noise: give `true_labels`, and a mistake is found.
+
+    Args:
+        name: `"cifar10_n"` or `"cifar100_n"`, as TensorFlow Datasets calls them.
+        path: The file, or the folder that it is in.
+        kind: For CIFAR-10N `"worse_label"` (40 % wrong), `"aggre_label"` (9 %) or `"random_label1"`,
+            `"random_label2"`, `"random_label3"` (17 to 18 %); for CIFAR-100N `"noisy_label"` (40 %) or
+            `"noisy_coarse_label"`, of the 20 superclasses. Defaults to `"worse_label"` and
+            `"noisy_label"`.
+        true_labels: Integer array (samples,) or (samples, 1), the correct labels as you have loaded
+            them, to be compared with those of the file. Defaults to no comparison.
+        order: `"keras"`, the order of `keras.datasets`, or `"tfds"`, that of `tfds.load` without
+            shuffling. Defaults to `"keras"`.
+
+    Returns:
+        Int64 array (samples,): a label for each of the 50,000 training images.
+
+    Raises:
+        FileNotFoundError: If there is no such file; it says how to get it.
+        ValueError: If an argument is none of the above, if the file has other content, or if
+            `true_labels` are not those of the file.
+
+    Example:
+
+    >>> import pathlib, tempfile
+    >>> import numpy as np
+    >>> import keras_noisy
+    >>> with tempfile.TemporaryDirectory() as folder:  # a file of three images, not of 50,000
+    ...     path = pathlib.Path(folder) / "CIFAR-10_human.npy"
+    ...     np.save(path, {"clean_label": [6, 9, 9], "worse_label": [6, 9, 1]})
+    ...     keras_noisy.noise.from_human("cifar10_n", path, true_labels=[6, 9, 9])
+    array([6, 9, 1])
+
+    References:
+
+    - Wei, Zhu, Cheng, Liu, Niu, Liu, 2022, "Learning with Noisy Labels Revisited: A Study Using
+      Real-World Human Annotations", [ICLR 2022](https://openreview.net/forum?id=TBWA6PLJZQm).
+    """
+    check_choice("name", name, tuple(_KINDS))
+    kinds = _KINDS[name]
+    kind = next(iter(kinds)) if kind is None else kind
+    check_choice("kind", kind, tuple(kinds))
+    check_choice("order", order, ("keras", "tfds"))
+    file = _find(name, path)
+    content = read_label_file(file)
+    if "noise_label" in content:  # what the .npy file of CIFAR-100N calls it
+        content.setdefault("noisy_label", content["noise_label"])
+    clean_kind, num_classes = kinds[kind]
+    noisy = _select(content, kind, num_classes, file)
+    clean = _select(content, clean_kind, num_classes, file)
+    if len(noisy) != len(clean):
+        raise ValueError(
+            f"`path` must lead to a file with as many {kind!r} as {clean_kind!r}. "
+            f"Received: {len(noisy)} and {len(clean)} in {str(file)!r}"
+        )
+    file_order = "tfds" if file.stem.endswith("_ordered") else "keras"
+    if order != file_order:
+        places = _places(file, name, len(clean), to=order)
+        noisy, clean = noisy[places], clean[places]
+    if true_labels is not None:
+        _compare(read_integers("true_labels", true_labels).reshape(-1), clean, file)
+    return noisy
+
+
+def _find(name: str, path: str | PathLike[str]) -> Path:
+    try:
+        given = Path(path).expanduser()
+    except TypeError:
+        raise ValueError(f"`path` must be a path. Received: path={path!r}") from None
+    file_name = _FILES[name][0]
+    file = given / file_name if given.is_dir() else given
+    if not file.is_file():
+        raise FileNotFoundError(
+            f"There is no file {str(file)!r}. Download {file_name} (a few megabytes) from "
+            f"{_SOURCE}/raw/main/data/{file_name}, or with all the rest from http://noisylabels.com, "
+            "put it in a folder of your choice, and give the path of the file or of the folder: "
+            f"from_human({name!r}, path)"
+        )
+    return file
+
+
+def _select(content: dict[str, Any], kind: str, num_classes: int, file: Path) -> NDArray[np.int64]:
+    if kind not in content:
+        raise ValueError(
+            f"`path` must lead to a file with {kind!r}. "
+            f"Received: {str(file)!r}, which has {', '.join(map(repr, content)) or 'nothing'}"
+        )
+    source = f"their kind, {kind!r}"
+    return read_labels(f"path: {kind}", content[kind], num_classes, source).astype(np.int64)
+
+
+def _places(file: Path, name: str, size: int, to: str) -> NDArray[np.int64]:
+    """Where the labels of the other order stand in the file."""
+    order_name = _FILES[name][1]
+    order_file = file.with_name(order_name)
+    if not order_file.is_file():
+        raise FileNotFoundError(
+            f"There is no file {str(order_file)!r}, and {file.name} is not in the order "
+            f"{to!r}. Download {order_name} (less than a megabyte) from "
+            f"{_SOURCE}/raw/main/{order_name}, and put it beside {file.name}"
+        )
+    # The place in keras.datasets of each image of TFDS.
+    places = np.load(order_file, allow_pickle=False).reshape(-1)
+    if not np.array_equal(np.sort(places), np.arange(size)):
+        raise ValueError(
+            f"`path` must have beside it a file {order_name} with each of the numbers from 0 to "
+            f"{size - 1} once. Received: {len(places)} others in {str(order_file)!r}"
+        )
+    return places if to == "tfds" else np.argsort(places)
+
+
+def _compare(true_labels: NDArray[Any], clean: NDArray[np.int64], file: Path) -> None:
+    if len(true_labels) != len(clean):
+        raise ValueError(
+            f"`true_labels` must be as many as the labels in {str(file)!r}, {len(clean)}. "
+            f"Received: {len(true_labels)}"
+        )
+    if different := np.count_nonzero(true_labels != clean):
+        raise ValueError(
+            f"`true_labels` must be those of {str(file)!r}, in the same order. "
+            f"Received: {different} of {len(clean)} that differ"
+        )

@@ -1,0 +1,45 @@
+"""Uniform random numbers with random access: a function of a seed and a counter.
+
+No sample's draw waits for another's, so that noise is the same in every order, batch and subset. The
+numbers may never change: published experiments rest on them.
+"""
+
+import numbers
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+# Of SplitMix64 (Steele, Lea, Flood, 2014): the step of its counter, and two of its mixing function.
+STEP = 0x9E3779B97F4A7C15
+FACTORS = (0xBF58476D1CE4E5B9, 0x94D049BB133111EB)
+
+
+def stream(seed: int, *path: int) -> NDArray[np.uint64]:
+    """An array (1,), the start of a stream; other numbers in `path` give independent streams."""
+    is_integer = isinstance(seed, numbers.Integral) and not isinstance(seed, bool)
+    if not is_integer or not 0 <= seed < 2**63:
+        raise ValueError(f"`seed` must be an integer in [0, 2^63). Received: seed={seed!r}")
+    start = _mix(np.array([seed], dtype=np.uint64))
+    for number in path:
+        # Another step than that of `bits`, or the start would be a number of the stream before.
+        start = _mix(start + np.array([number + 1], dtype=np.uint64) * np.uint64(FACTORS[0]))
+    return start
+
+
+def bits(start: NDArray[np.uint64], counters: NDArray[Any]) -> NDArray[np.uint64]:
+    """64 random bits for each counter."""
+    return _mix(start + counters.astype(np.uint64) * np.uint64(STEP))
+
+
+def uniform(start: NDArray[np.uint64], counters: NDArray[Any]) -> NDArray[np.float64]:
+    """A number in [0, 1) for each counter, a multiple of 2^-53."""
+    return (bits(start, counters) >> np.uint64(11)).astype(np.float64) * 2.0**-53
+
+
+def _mix(x: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    """The output function of SplitMix64; wraps modulo 2^64."""
+    x = x + np.uint64(STEP)
+    x = (x ^ (x >> np.uint64(30))) * np.uint64(FACTORS[0])
+    x = (x ^ (x >> np.uint64(27))) * np.uint64(FACTORS[1])
+    return x ^ (x >> np.uint64(31))

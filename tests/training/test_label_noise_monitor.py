@@ -1,0 +1,142 @@
+"""What the monitor writes to the logs, from arrays and from data sets, against counting by hand."""
+
+import csv
+
+import keras
+import numpy as np
+import pytest
+
+from keras_noisy.training import LabelNoiseMonitor
+
+CLASSES, SAMPLES = 4, 40
+
+
+def data():
+    """Inputs that a model with the identity for weights sorts by their largest number."""
+    rng = np.random.default_rng(0)
+    predicted = rng.integers(0, CLASSES, SAMPLES)
+    x = np.eye(CLASSES, dtype="float32")[predicted] + 0.1
+    true = np.where(rng.random(SAMPLES) < 0.5, predicted, rng.integers(0, CLASSES, SAMPLES))
+    noisy = np.where(rng.random(SAMPLES) < 0.5, true, rng.integers(0, CLASSES, SAMPLES))
+    return x, noisy, true, predicted
+
+
+def still_model():
+    """One that training does not change."""
+    layer = keras.layers.Dense(CLASSES, kernel_initializer="identity")
+    model = keras.Sequential([keras.Input((CLASSES,)), layer])
+    model.compile(keras.optimizers.SGD(0.0), keras.losses.SparseCategoricalCrossentropy(True))
+    return model
+
+
+def expected(samples=slice(None)):
+    _, noisy, true, predicted = data()
+    wrong = np.flatnonzero(noisy != true)[samples]
+    return {
+        "test_accuracy": np.mean(predicted[samples] == true[samples]),
+        "memorised": np.mean(predicted[wrong] == noisy[wrong]),
+        "recognised": np.mean(predicted[wrong] == true[wrong]),
+    }
+
+
+def logs_of(monitor, epochs=1, callbacks=()):
+    x, noisy, _, _ = data()
+    model = still_model()
+    return model.fit(x, noisy, epochs=epochs, callbacks=[monitor, *callbacks], verbose=0).history
+
+
+def check(logs, wanted):
+    for name, value in wanted.items():
+        np.testing.assert_allclose(logs[name], value, rtol=1e-6, err_msg=name)
+
+
+def test_arrays():
+    x, noisy, true, _ = data()
+    logs = logs_of(LabelNoiseMonitor((x, noisy, true), test=(x, true)), epochs=2)
+    check(logs, expected())
+    assert len(logs["memorised"]) == 2
+    column = LabelNoiseMonitor((x, noisy[:, None], true[:, None]), test=(x, true[:, None]))
+    check(logs_of(column), expected())  # labels as keras.datasets has them
+
+
+def test_only_what_is_given_is_shown():
+    x, noisy, true, _ = data()
+    assert "memorised" not in logs_of(LabelNoiseMonitor(test=(x, true)))
+    assert "test_accuracy" not in logs_of(LabelNoiseMonitor((x, noisy, true)))
+
+
+def test_the_first_samples_alone():
+    x, noisy, true, _ = data()
+    monitor = LabelNoiseMonitor((x, noisy, true), test=(x, true), max_samples=7)
+    check(logs_of(monitor), expected(slice(7)))
+
+
+def test_data_sets():
+    tf = pytest.importorskip("tensorflow")
+    x, noisy, true, _ = data()
+    labels = {"noisy": noisy, "clean": true}
+    train = tf.data.Dataset.from_tensor_slices((x, labels)).batch(9)
+    test = tf.data.Dataset.from_tensor_slices((x, true)).batch(9)
+    check(logs_of(LabelNoiseMonitor(train, test)), expected())
+    check(logs_of(LabelNoiseMonitor(train, test, max_samples=11)), expected(slice(11)))
+
+
+def test_nothing_wrong_is_nan_not_a_share():
+    x, _, true, _ = data()
+    logs = logs_of(LabelNoiseMonitor((x, true, true)))
+    assert np.isnan(logs["memorised"]).all()
+    assert np.isnan(logs["recognised"]).all()
+
+
+def test_a_model_that_has_become_nan():
+    x, noisy, true, _ = data()
+    logs = logs_of(LabelNoiseMonitor((x * np.nan, noisy, true), test=(x * np.nan, true)))
+    for name in ("test_accuracy", "memorised", "recognised"):
+        assert np.isnan(logs[name]).all()
+
+
+def test_logs_reach_files(tmp_path):
+    x, noisy, true, _ = data()
+    monitor = LabelNoiseMonitor((x, noisy, true), test=(x, true))
+    logs_of(monitor, callbacks=[keras.callbacks.CSVLogger(tmp_path / "log.csv")])
+    with open(tmp_path / "log.csv") as file:
+        (row,) = csv.DictReader(file)
+    for name, value in expected().items():
+        assert float(row[name]) == pytest.approx(value, rel=1e-6)
+
+
+@pytest.mark.tensorflow
+def test_tensorboard_shows_it(tmp_path):
+    from tensorflow.python.summary.summary_iterator import summary_iterator
+
+    x, noisy, true, _ = data()
+    monitor = LabelNoiseMonitor((x, noisy, true), test=(x, true))
+    logs_of(monitor, callbacks=[keras.callbacks.TensorBoard(tmp_path)])
+    tags = {
+        value.tag
+        for path in tmp_path.glob("train/*")
+        for event in summary_iterator(str(path))
+        for value in event.summary.value
+    }
+    assert tags >= {"epoch_test_accuracy", "epoch_memorised", "epoch_recognised"}
+
+
+def test_it_watches_while_training_changes_the_model():
+    x, noisy, true, _ = data()
+    model = still_model()
+    model.optimizer.learning_rate = 5.0
+    monitor = LabelNoiseMonitor((x, noisy, true), test=(x, true))
+    logs = model.fit(x, true, epochs=3, callbacks=[monitor], verbose=0).history
+    after = np.argmax(model.predict(x, verbose=0), axis=-1)
+    assert logs["test_accuracy"][-1] == pytest.approx(np.mean(after == true), rel=1e-6)
+    assert logs["test_accuracy"][-1] != expected()["test_accuracy"]  # of the model as it was
+
+
+def test_bad_input():
+    x, noisy, true, _ = data()
+    with pytest.raises(ValueError, match="`train` or `test` must be given"):
+        LabelNoiseMonitor()
+    with pytest.raises(ValueError, match=r"`train` must be a data set or 3 arrays.*2 arrays"):
+        LabelNoiseMonitor((x, noisy))
+    with pytest.raises(ValueError, match=r"`test` must be .*lengths \[40, 39\]"):
+        LabelNoiseMonitor(test=(x, true[:-1]))
