@@ -19,7 +19,6 @@ import argparse
 import os
 import statistics
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -189,26 +188,18 @@ def run(variant: str, setting: Setting) -> dict[str, Any]:
 
 def main() -> None:
     options = parse()
-    options.results.mkdir(parents=True, exist_ok=True)
-    rows: dict[tuple[int, str], list[dict[str, Any]]] = {}
     sizes = list(zip(options.classes, options.images, options.epochs, strict=True))
-    for num_classes, images, epochs in sizes:
-        for seed in options.seeds:
-            setting = Setting(num_classes, images, epochs, options.noise, seed)
-            for variant in options.variants:
-                record = glyph_runs.record(
-                    options.results, setting, variant, partial(run, variant, setting)
-                )
-                rows.setdefault((num_classes, variant), []).append(record)
+    settings = [Setting(*size, options.noise, seed) for size in sizes for seed in options.seeds]
+    rows = glyph_runs.records(options.results, settings, options.variants, run)
     columns = ("classes", "variant", "seeds", "test", "memorised")
     print("\n" + COLUMNS.format(*columns, "eps 1st", "middle", "last", "mean"))
-    for (num_classes, variant), records in rows.items():
+    for (setting, variant), records in rows.items():
         bias = np.mean([record["bias"] for record in records], axis=0)
         test, memorised = (
             spread([record[key] for record in records]) for key in ("test_accuracy", "memorised")
         )
         biases = (f"{b:.2f}" for b in (bias[0], bias[len(bias) // 2], bias[-1], bias.mean()))
-        print(COLUMNS.format(num_classes, variant, len(records), test, memorised, *biases))
+        print(COLUMNS.format(setting.classes, variant, len(records), test, memorised, *biases))
     print(
         "\ntest: accuracy on new images with correct labels, after the last epoch\n"
         "memorised: share of the wrong training labels that the network reproduces\n"

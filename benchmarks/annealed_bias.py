@@ -129,29 +129,20 @@ def run(variant: str, setting: Setting) -> dict[str, Any]:
 
 def main() -> None:
     options = parse()
-    options.results.mkdir(parents=True, exist_ok=True)
-    rows: dict[tuple, list[dict[str, Any]]] = {}
-    for seed in options.seeds:
-        for num_classes in options.classes:
-            images, epochs, _ = PROTOCOLS[num_classes]
-            for noise in options.noise:
-                setting = Setting(
-                    num_classes, images, options.epochs or epochs, noise, seed, options.noise_model
-                )
-                for variant in options.variants:
-                    record = glyph_runs.record(
-                        options.results, setting, variant, partial(run, variant, setting)
-                    )
-                    rows.setdefault((num_classes, noise, setting.epochs, variant), []).append(
-                        record
-                    )
+    settings = [
+        Setting(k, images, options.epochs or epochs, noise, seed, options.noise_model)
+        for seed in options.seeds
+        for k, (images, epochs, _) in PROTOCOLS.items()
+        if k in options.classes
+        for noise in options.noise
+    ]
+    rows = glyph_runs.records(options.results, settings, options.variants, run)
     print("\n" + COLUMNS.format("classes", "noise", "epochs", "loss", "seeds", "test", "memorised"))
-    for (num_classes, noise, epochs, variant), records in sorted(rows.items(), key=order_of):
+    for (setting, variant), records in sorted(rows.items(), key=order_of):
         test = spread([record["test_accuracy"] for record in records])
         share = spread([r["memorised"] for r in records]) if "memorised" in records[0] else "–"
-        print(
-            COLUMNS.format(num_classes, f"{noise:.0%}", epochs, variant, len(records), test, share)
-        )
+        row = (setting.classes, f"{setting.noise:.0%}", setting.epochs, variant, len(records))
+        print(COLUMNS.format(*row, test, share))
     print(
         "\ntest: accuracy on new images with correct labels, after the last epoch\n"
         "memorised: share of the wrong training labels that the network reproduces\n"
@@ -162,16 +153,16 @@ def main() -> None:
         draw(options.figures, rows)
 
 
-def draw(folder: Path, rows: dict[tuple, list[dict[str, Any]]]) -> None:
+def draw(folder: Path, rows: dict[tuple[Setting, str], list[dict[str, Any]]]) -> None:
     """Writes a figure for each number of classes, noise and length: means over the seeds."""
     panels = {
-        "test accuracy [%]": ("curve_test", 100.0),
-        "wrong labels memorised [%]": ("curve_memorised", 100.0),
+        "test accuracy [%]": ("test_accuracy", 100.0),
+        "wrong labels memorised [%]": ("memorised", 100.0),
         "logit bias": ("logit_bias", 1.0),
     }
-    for block in sorted({key[:3] for key in rows}):
+    for setting in sorted({setting for setting, _ in rows}):
         histories = {
-            v: [r["history"] for r in rows[*block, v]] for v in DRAWN if (*block, v) in rows
+            v: [r["history"] for r in rows[setting, v]] for v in DRAWN if (setting, v) in rows
         }
         curves = {
             label: {
@@ -181,19 +172,17 @@ def draw(folder: Path, rows: dict[tuple, list[dict[str, Any]]]) -> None:
             }
             for label, (key, scale) in panels.items()
         }
-        num_classes, noise, epochs = block
         figure = curve_panels(
             {label: each for label, each in curves.items() if each},
-            title=f"{num_classes} classes, {noise:.0%} of the training labels wrong",
+            title=f"{setting.classes} classes, {setting.noise:.0%} of the training labels wrong",
         )
-        figure.savefig(
-            folder / f"annealed_bias_{num_classes}_{noise:.0%}_{epochs}.png".replace("%", "")
-        )
+        name = f"annealed_bias_{setting.classes}_{100 * setting.noise:.0f}_{setting.epochs}.png"
+        figure.savefig(folder / name)
 
 
-def order_of(row: tuple[tuple, Any]) -> tuple:
-    (num_classes, noise, epochs, variant), _ = row
-    return num_classes, noise, epochs, [*LOSSES, *ANNEALED].index(variant)
+def order_of(row: tuple[tuple[Setting, str], Any]) -> tuple:
+    (setting, variant), _ = row
+    return *setting, [*LOSSES, *ANNEALED].index(variant)
 
 
 def parse() -> argparse.Namespace:

@@ -14,7 +14,6 @@ record is there is not repeated: what was interrupted goes on. Nothing is downlo
 
 import argparse
 import os
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -31,32 +30,34 @@ SIZES = {50: (96, 25), 200: (48, 25), 1000: (20, 18), 2000: (16, 16)}
 COLUMNS = "{:>7} {:>9} {:>6} {:>5} {:>14} {:>14}"
 
 
-def run(q: float, setting: Setting) -> dict[str, Any]:
+def run(variant: str, setting: Setting) -> dict[str, Any]:
+    q = gce_q(setting.classes, 0.7, int(variant.split()[-1]))
     loss = keras_noisy.GCE(q=q, from_logits=True)
     return {"q": q, **glyph_runs.train(setting, glyph_runs.by_loss(loss))}
 
 
 def main() -> None:
     options = parse()
-    options.results.mkdir(parents=True, exist_ok=True)
-    rows: dict[tuple[int, int], list[dict[str, Any]]] = {}
-    for seed in options.seeds:
-        for num_classes in options.classes:
-            sizes = (options.images, options.epochs) if options.images else SIZES[num_classes]
-            setting = Setting(num_classes, *sizes, options.noise, seed)
-            for reference in options.references:
-                q = gce_q(num_classes, 0.7, reference)
-                record = glyph_runs.record(
-                    options.results, setting, f"reference {reference}", partial(run, q, setting)
-                )
-                rows.setdefault((num_classes, reference), []).append(record)
+    settings = [
+        Setting(
+            k,
+            *((options.images, options.epochs) if options.images else SIZES[k]),
+            options.noise,
+            seed,
+        )
+        for seed in options.seeds
+        for k in options.classes
+    ]
+    variants = [f"reference {reference}" for reference in options.references]
+    rows = glyph_runs.records(options.results, settings, variants, run)
     print("\n" + COLUMNS.format("classes", "reference", "q", "seeds", "test", "memorised"))
-    for (num_classes, reference), records in sorted(rows.items()):
+    for (setting, variant), records in rows.items():
         test, memorised = (
             spread([r[key] for r in records]) for key in ("test_accuracy", "memorised")
         )
         q = f"{records[0]['q']:.3f}"
-        print(COLUMNS.format(num_classes, reference, q, len(records), test, memorised))
+        reference = variant.split()[-1]
+        print(COLUMNS.format(setting.classes, reference, q, len(records), test, memorised))
     print(
         "\ntest: accuracy on new images with correct labels, after the last epoch\n"
         "memorised: share of the wrong training labels that the network reproduces\n"

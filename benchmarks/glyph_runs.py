@@ -6,7 +6,8 @@ import re
 import statistics
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -17,7 +18,7 @@ import keras_noisy
 from keras_noisy.calibration import initial_logits
 from keras_noisy.datasets import ShuffledBatches, glyphs
 from keras_noisy.models import small_cnn
-from keras_noisy.training import memorised
+from keras_noisy.training import LabelNoiseMonitor, memorised
 
 BATCH_SIZE = 128
 
@@ -47,28 +48,7 @@ class Setting(NamedTuple):
     def transition_matrix(self) -> np.ndarray:
         if self.noise_model == "symmetric":
             return keras_noisy.noise.symmetric(self.classes, self.noise)
-        right = np.eye(self.classes)
-        return (1.0 - self.noise) * right + self.noise * np.roll(right, 1, axis=1)
-
-
-class Curves(keras.callbacks.Callback):
-    """Adds to the logs of each epoch what some images say: enough for a curve, and quickly done."""
-
-    def __init__(self, test: Any, wrong: Any, images: int = 2000) -> None:
-        super().__init__()
-        self.test = [part[:images] for part in test]
-        self.wrong = [part[:images] for part in wrong]
-
-    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
-        logs = {} if logs is None else logs
-        logs["curve_test"] = self._share(*self.test)
-        if len(self.wrong[0]):
-            logs["curve_memorised"] = self._share(*self.wrong)
-
-    def _share(self, x: np.ndarray, labels: np.ndarray) -> float:
-        """Of the images, the share that is predicted to be of these classes."""
-        predicted = np.argmax(self.model.predict(x, batch_size=1000, verbose=0), axis=-1)
-        return float(np.mean(predicted == labels))
+        return keras_noisy.noise.pair_flip(self.classes, self.noise)
 
 
 def train(
@@ -90,7 +70,7 @@ def train(
         test_images: Test images of each class.
         batch_statistics: Whether batch normalisation takes those of the test batch: after an epoch or
             so its moving averages still hold much of what they began with.
-        curves: Whether the history has `curve_test` and `curve_memorised`, of 2,000 images each.
+        curves: Whether the history has what `LabelNoiseMonitor` shows, of 2,000 images each.
 
     Returns:
         A record: `test_accuracy` on images with correct labels; `ranking`, the share of wrong classes
@@ -105,7 +85,6 @@ def train(
     noisy_labels = keras_noisy.noise.corrupt(
         true_labels, setting.transition_matrix(), seed=setting.seed
     )
-    wrong = np.random.default_rng(0).permutation(np.flatnonzero(noisy_labels != true_labels))
     keras.utils.set_random_seed(setting.seed)
     batches = ShuffledBatches(x, noisy_labels, batch_size, seed=setting.seed)
     steps = setting.epochs * len(batches)
@@ -117,12 +96,18 @@ def train(
         clipnorm=5.0,
     )
     model = prepare(network(setting.classes, input_shape=x.shape[1:]), optimizer, steps)
+    monitor = LabelNoiseMonitor(
+        (x, noisy_labels, true_labels) if setting.noise else None,
+        (x_test, y_test),
+        max_samples=2000,
+        batch_size=1000,
+    )
     start = time.perf_counter()
     history = model.fit(
         batches,
         shuffle=False,  # done already
         epochs=setting.epochs,
-        callbacks=[Curves((x_test, y_test), (x[wrong], noisy_labels[wrong]))] if curves else [],
+        callbacks=[monitor] if curves else [],
         verbose=1 if sys.stdout.isatty() else 0,
     ).history
     seconds = time.perf_counter() - start
@@ -135,7 +120,7 @@ def train(
         "test_accuracy": float(np.mean(np.argmax(logits, axis=-1) == y_test)),
         "ranking": float(np.sum(logits < of_truth) / (len(logits) * (setting.classes - 1))),
     }
-    if len(wrong):
+    if setting.noise:
         outcome["memorised"] = memorised(model, x, noisy_labels, true_labels, batch_size=1000)
     return {
         **outcome,
@@ -172,6 +157,25 @@ def record(folder: Path, setting: Setting, variant: str, run: Callable[[], dict]
             flush=True,
         )
     return json.loads(path.read_text())
+
+
+def records(
+    folder: Path,
+    settings: Iterable[Setting],
+    variants: Sequence[str],
+    run: Callable[[str, Setting], dict[str, Any]],
+) -> dict[tuple[Setting, str], list[dict[str, Any]]]:
+    """The records of all variants in all settings: made or read; those that differ by seed together.
+
+    A setting in a key has the seed 0.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    found: dict[tuple[Setting, str], list[dict[str, Any]]] = {}
+    for setting in settings:
+        for variant in variants:
+            one = record(folder, setting, variant, partial(run, variant, setting))
+            found.setdefault((setting._replace(seed=0), variant), []).append(one)
+    return found
 
 
 def record_path(folder: Path, setting: Setting, variant: str) -> Path:
