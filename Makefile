@@ -11,7 +11,7 @@ INSTALL = $(@D)/bin/python -m pip install --quiet --disable-pip-version-check -c
 
 .PHONY: help quickstart test docs lint format clean
 help:
-	@echo "make quickstart   train with noisy labels on 400 classes, in about 3 minutes"
+	@echo "make quickstart   train with noisy labels on 400 classes, in about 4 minutes"
 	@echo "                  (ARGS=\"--classes 100 --losses ce mae+bias\"; KERAS_BACKEND is followed)"
 	@echo "make test         run the tests on TensorFlow, JAX and PyTorch, and without TensorFlow"
 	@echo "make docs         write the pages that are made from the code"
