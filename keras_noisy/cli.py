@@ -2,12 +2,14 @@
 
 import argparse
 import json
+import sys
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import keras_noisy
-from keras_noisy import calibration, plots
+from keras_noisy import calibration, datasets, plots
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -75,10 +77,37 @@ def _figures(options: argparse.Namespace) -> None:
         print(json.dumps([str(path) for path in paths], indent=1))
 
 
+def _check_images(options: argparse.Namespace) -> None:
+    bad = datasets.check_images(
+        options.root,
+        _listed_images(options),
+        options.bad_images,
+        options.workers,
+        verbose=0 if options.json else 1,
+    )
+    if options.json:
+        print(json.dumps([image._asdict() for image in bad], indent=1))
+        return
+    reasons = Counter(image.reason for image in bad)
+    print(f"{len(bad)} bad images" + (f" in {options.bad_images}" if bad else ""))
+    for reason, count in reasons.most_common():
+        print(f"  {count:>8}  {reason}")
+
+
+def _listed_images(options: argparse.Namespace) -> list[bytes] | None:
+    """The images to check, or None for all that are there."""
+    if options.file_list is not None:
+        return datasets.read_file_list(options.file_list, num_classes=sys.maxsize).paths
+    if options.subset is not None:
+        training = datasets.webvision.training_files(options.root, options.subset)
+        return training.paths + datasets.webvision.validation_files(options.root).paths
+    return None
+
+
 def _parser() -> tuple[argparse.ArgumentParser, dict[str, argparse.ArgumentParser]]:
     parser = argparse.ArgumentParser(
         prog="keras-noisy",
-        description="Noise-robust losses for Keras 3: what to set, before any training.",
+        description="Noise-robust losses for Keras 3: what to set and to check, before any training.",
         allow_abbrev=False,
     )
     parser.add_argument("--version", action="version", version=keras_noisy.__version__)
@@ -111,6 +140,21 @@ def _parser() -> tuple[argparse.ArgumentParser, dict[str, argparse.ArgumentParse
         "--figures", nargs="+", type=int, default=[1, 2, 3, 4, 5], help="their numbers"
     )
     figures.set_defaults(run=_figures)
-    for each in (calibrate, figures):
+    check_images = command("check-images", "find image files that can't be trained on")
+    check_images.add_argument("root", type=Path, help="folder of the images")
+    check_images.add_argument(
+        "--subset", choices=datasets.webvision.SUBSETS, help="check what WebVision's lists name"
+    )
+    check_images.add_argument(
+        "--file-list", type=Path, help="check what a list with lines `path label` names"
+    )
+    check_images.add_argument(
+        "--bad-images", type=Path, default=Path("bad_images.csv"), help="list to write"
+    )
+    check_images.add_argument(
+        "--workers", type=int, help="images at a time, if not as many as processors"
+    )
+    check_images.set_defaults(run=_check_images)
+    for each in (calibrate, figures, check_images):
         each.add_argument("--json", action="store_true", help="print JSON")
-    return parser, {"calibrate": calibrate, "figures": figures}
+    return parser, {"calibrate": calibrate, "figures": figures, "check-images": check_images}

@@ -4,6 +4,8 @@ import json
 import subprocess
 import sys
 
+import keras
+import numpy as np
 import pytest
 
 import keras_noisy
@@ -46,10 +48,50 @@ def test_figures(tmp_path, capsys):
     assert (tmp_path / "figure4-dark.png").stat().st_size > 10_000
 
 
+@pytest.fixture
+def dirty(tmp_path):
+    """A folder with an image, an error page, and lists of them."""
+    pytest.importorskip("tensorflow")
+    keras.utils.save_img(tmp_path / "good.png", np.zeros((4, 4, 3)))
+    (tmp_path / "page.jpg").write_text("<html>Not found</html>")
+    (tmp_path / "mine.txt").write_text("good.png 0\nlost.jpg 1\npage.jpg 2000\n")
+    return tmp_path
+
+
+@pytest.mark.backend_free
+def test_check_images_finds_what_is_there(dirty, capsys):
+    main(["check-images", str(dirty), "--bad-images", str(dirty / "bad.csv")])
+    output = capsys.readouterr().out
+    assert "2/2" in output  # the progress bar
+    assert f"1 bad images in {dirty / 'bad.csv'}\n         1  an HTML page\n" in output
+    assert (dirty / "bad.csv").read_text().splitlines() == ["path,reason", "page.jpg,an HTML page"]
+
+
+@pytest.mark.backend_free
+def test_check_images_of_a_list_as_json(dirty, capsys):
+    options = ["--file-list", str(dirty / "mine.txt"), "--bad-images", str(dirty / "bad.csv")]
+    main(["check-images", str(dirty), *options, "--json"])
+    assert json.loads(capsys.readouterr().out) == [
+        {"path": "lost.jpg", "reason": "missing"},
+        {"path": "page.jpg", "reason": "an HTML page"},
+    ]
+
+
+@pytest.mark.backend_free
+def test_check_images_of_webvision_says_what_is_missing(dirty, capsys):
+    with pytest.raises(SystemExit):
+        main(["check-images", str(dirty), "--subset", "mini"])
+    error = capsys.readouterr().err
+    assert "info/train_filelist_google.txt is not there" in error
+    assert "google_resized_256.tar    17 GB" in error
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
         ([], "command"),
+        (["check-images", "no_such_folder"], "`root` must be a folder"),
+        (["check-images", ".", "--workers", "0"], "`workers` must be a positive integer"),
         (["calibrate"], "--classes"),
         (["calibrate", "--classes", "1"], "`num_classes` must be an integer of at least 2"),
         (["calibrate", "--classes", "ten"], "invalid int value"),
@@ -77,3 +119,4 @@ def test_runs_as_a_module():
     )
     assert "calibrate" in result.stdout
     assert "figures" in result.stdout
+    assert "check-images" in result.stdout

@@ -21,11 +21,12 @@ def quickstart():
 
 def test_runs(quickstart, tmp_path, capsys):
     results = tmp_path / "new" / "folder"
-    losses = ["ce", "mae", "gce", "mae+bias"]
+    losses = ["ce", "mae", "gce", "mae+bias", "mae+annealed"]
     options = f"--classes 20 --images 20 --epochs 2 --noise 0.5 --results {results} --losses"
     quickstart.main([*options.split(), *losses])
     records = json.loads((results / "results.json").read_text())
-    assert [r["loss"] for r in records] == ["CE", "MAE", "GCE(0.7)", "MAE + logit bias"]
+    labels = ["CE", "MAE", "GCE(0.7)", "MAE + logit bias", "MAE + annealed bias"]
+    assert [r["loss"] for r in records] == labels
     for record in records:
         assert 0 <= record["test_accuracy"] <= 1
         assert 0 <= record["memorised"] <= 1

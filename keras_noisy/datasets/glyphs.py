@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from keras_noisy.datasets._characters import CHARACTERS
 from keras_noisy.datasets._drawing import SIDE, load_fonts, random_parameters, render, warp
+from keras_noisy.datasets.pipeline import Options, Pipeline, check_split, from_arrays
 
 Split = tuple[NDArray[np.uint8], NDArray[np.int32]]
 
@@ -88,6 +89,47 @@ def load_data(
         data = _generate(num_classes, counts, seed, verbose)
         _write(path, data)
     return data
+
+
+def pipeline(
+    split: str = "train",
+    num_classes: int = 1000,
+    train_per_class: int = 60,
+    test_per_class: int = 10,
+    **options: Any,
+) -> Pipeline:
+    """The glyphs as a tf.data pipeline of raw pixels, one channel.
+
+    Args:
+        split: `"train"` or `"test"`.
+        num_classes: Number of classes, from 2 to 2,000.
+        train_per_class: Number of training images of each class.
+        test_per_class: Number of test images of each class.
+        **options: `batch_size`, `noise`, `seed` and so on; see `keras_noisy.datasets.Options`. The images
+            are those of `load_data`, whatever the seed.
+
+    Returns:
+        A `keras_noisy.datasets.Pipeline`.
+
+    Raises:
+        ValueError: If an argument is out of its range.
+        ImportError: If TensorFlow, or matplotlib for images that must be drawn, is not installed.
+
+    Example:
+
+    >>> import keras_noisy
+    >>> noise = keras_noisy.noise.symmetric(num_classes=10, rate=0.4)
+    >>> train = keras_noisy.datasets.glyphs.pipeline("train", num_classes=10, noise=noise)
+    >>> train.steps
+    5
+    >>> train.element_spec[0].shape.as_list()
+    [None, 28, 28, 1]
+    """
+    is_training = check_split(split, ("train", "test")) == "train"
+    read = Options.of(options, is_training=is_training)
+    splits = load_data(num_classes, train_per_class, test_per_class, verbose=0)
+    x, y = splits[0 if is_training else 1]
+    return from_arrays(x, y, num_classes, read, None, tuple(class_names(num_classes)))
 
 
 def class_names(num_classes: int = 1000) -> list[str]:

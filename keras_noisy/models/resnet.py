@@ -12,7 +12,10 @@ _BLOCKS = {18: [2, 2, 2, 2], 34: [3, 4, 6, 3], 50: [3, 4, 6, 3]}
 
 
 def resnet(
-    num_classes: int, depth: int = 18, input_shape: Sequence[int | None] = (224, 224, 3)
+    num_classes: int,
+    depth: int = 18,
+    input_shape: Sequence[int | None] = (224, 224, 3),
+    normalisation: keras.layers.Layer | None = None,
 ) -> keras.Model:
     """Builds a ResNet classifier with random weights, on keras-cv's `ResNetV2Backbone`.
 
@@ -24,11 +27,13 @@ def resnet(
         num_classes: Number of classes, at least 2.
         depth: 18 or 34 (two convolutions a block), or 50 (three).
         input_shape: Shape of an image, `(height, width, channels)`; height and width may be `None`.
+        normalisation: What raw images go through first, such as
+            `keras_noisy.datasets.normalisation("imagenet")`. Defaults to `None`: pixels are divided by 255.
 
     Returns:
         A `keras.Model` from raw images, with pixels from 0 to 255, to logits of shape
-        `(batch, num_classes)`: compile it with a loss that has `from_logits=True`. The model
-        divides the pixels by 255 itself. The logits are float32 under mixed precision, too.
+        `(batch, num_classes)`: compile it with a loss that has `from_logits=True`. The logits are
+        float32 under mixed precision, too.
 
     Raises:
         ValueError: If an argument is out of its range.
@@ -61,13 +66,17 @@ def resnet(
         stackwise_filters=[64, 128, 256, 512],
         stackwise_blocks=_BLOCKS[depth],
         stackwise_strides=[1, 2, 2, 2],
-        include_rescaling=True,
+        include_rescaling=normalisation is None,
         block_type="block" if depth == 50 else "basic_block",
         input_shape=shape,
     )
-    x = keras.layers.GlobalAveragePooling2D(data_format="channels_last")(backbone.output)
+    inputs, x = backbone.input, backbone.output
+    if normalisation is not None:
+        inputs = keras.Input(shape)
+        x = backbone(normalisation(inputs))
+    x = keras.layers.GlobalAveragePooling2D(data_format="channels_last")(x)
     outputs = keras.layers.Dense(num_classes, dtype="float32", name="logits")(x)
-    return keras.Model(backbone.input, outputs, name=f"resnet{depth}")
+    return keras.Model(inputs, outputs, name=f"resnet{depth}")
 
 
 def _is_dimension(n: Any) -> bool:

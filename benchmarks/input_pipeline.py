@@ -1,0 +1,212 @@
+"""How fast do images of WebVision arrive, and what do noisy labels cost?
+
+Writes photographs-like JPEGs in WebVision's layout and measures, in one run and in turns, images per
+second of
+
+- Keras: `image_dataset_from_directory`, which decodes and resizes whole images, and then RandomCrop and
+  RandomFlip;
+- ours: `webvision.pipeline`, which decodes the part that a random crop keeps; without colour jitter, as Keras;
+- ours with noisy labels, by `noise=` and by `corrupt_dataset`.
+
+    python benchmarks/input_pipeline.py
+
+Ratios are medians over the turns. At the end it reads a list of 2.4 million files in a process of its
+own. Nothing is downloaded.
+"""
+
+import argparse
+import os
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow greets at length
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+import keras_noisy
+from keras_noisy.datasets import webvision
+
+CLASSES = 50
+SIZE = 224
+READ_LIST = """
+import resource, sys, time
+from keras_noisy.datasets import read_file_list
+start = time.perf_counter()
+files = read_file_list(sys.argv[1], num_classes=1000)
+seconds = time.perf_counter() - start
+print(len(files.paths), seconds, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20)
+"""
+
+
+def main() -> None:
+    options = parse()
+    with tempfile.TemporaryDirectory() as folder:
+        root = Path(folder)
+        write_images(root, options.images)
+        measure(root, options)
+        read_long_list(root, options.lines)
+
+
+def write_images(root: Path, count: int) -> None:
+    """Images of 1/f noise, as photographs are, with a shorter side of 256 pixels; 500 different ones."""
+    random = np.random.default_rng(0)
+    files = []
+    for number in range(min(count, 500)):
+        shape = (256, 341) if number % 3 else (384, 256)
+        frequency = np.hypot(*np.meshgrid(*map(np.fft.fftfreq, shape), indexing="ij"))
+        spectrum = np.fft.fft2(random.normal(size=(3, *shape))) / np.maximum(frequency, 1e-3)
+        pixels = np.fft.ifft2(spectrum).real.transpose(1, 2, 0)
+        pixels = 127 + 50 * pixels / pixels.std()
+        image = tf.io.encode_jpeg(np.clip(pixels, 0, 255).astype("uint8"), quality=90)
+        files.append(image.numpy())
+    lines = []
+    for number in range(count):
+        label = number % CLASSES
+        path = Path(f"google/q{label + 1:04d}/{number}.jpg")
+        (root / path).parent.mkdir(parents=True, exist_ok=True)
+        (root / path).write_bytes(files[number % len(files)])
+        lines.append(f"{path} {label}")
+    (root / "info").mkdir()
+    (root / "info" / "train_filelist_google.txt").write_text("\n".join(lines))
+    size = sum(path.stat().st_size for path in root.glob("google/*/*")) / count
+    print(f"{count} images of 256 pixels and more, {size / 1024:.0f} KiB on average\n")
+
+
+def measure(root: Path, options: argparse.Namespace) -> None:
+    matrix = keras_noisy.noise.symmetric(CLASSES, 0.4)
+    sides: dict[str, Any] = {
+        "Keras": by_keras(root, options.batch_size),
+        "ours": ours(root, options.batch_size),
+        "ours, noise=": ours(root, options.batch_size, noise=matrix),
+        "ours, corrupt_dataset": with_corrupt_dataset(root, options.batch_size, matrix),
+        "ours, colour jitter": ours(root, options.batch_size, colour_jitter=True),
+    }
+    for dataset in sides.values():
+        rate(dataset, options.images)  # the first epoch sets up and fills the cache of the disk
+    rates: dict[str, list[float]] = {name: [] for name in sides}
+    for _ in range(options.turns):
+        for name, dataset in sides.items():
+            rates[name].append(rate(dataset, options.images))
+    print(f"{'':<24}{'images/s':>10}{'to Keras':>10}{'to ours':>10}")
+    for name, values in rates.items():
+        to_keras, to_ours = (
+            statistics.median(a / b for a, b in zip(values, rates[other], strict=True))
+            for other in ("Keras", "ours")
+        )
+        print(f"{name:<24}{statistics.median(values):>10.0f}{to_keras:>10.2f}{to_ours:>10.3f}")
+    labels = tf.data.Dataset.from_tensor_slices((tf.zeros(10**6), tf.zeros(10**6, tf.int64)))
+    numbered = keras_noisy.noise.add_index(labels).batch(options.batch_size).cache()
+    noisy = keras_noisy.noise.corrupt_dataset(numbered, matrix, seed=0)
+    for dataset in (numbered, noisy):
+        rate(dataset, 10**6)
+    costs = [1e9 / rate(noisy, 10**6) - 1e9 / rate(numbered, 10**6) for _ in range(options.turns)]
+    cost = statistics.median(costs)
+    image = 1e9 / statistics.median(rates["ours"])
+    print(f"\na noisy label takes {cost:.0f} ns, {cost / image:.3%} of an image")
+
+
+def by_keras(root: Path, batch_size: int) -> Any:
+    images = keras.utils.image_dataset_from_directory(
+        root / "google", image_size=(256, 256), batch_size=batch_size, verbose=False
+    )
+    layers = keras.layers.Pipeline(
+        [keras.layers.RandomCrop(SIZE, SIZE), keras.layers.RandomFlip("horizontal")]
+    )
+    augmented = images.map(lambda x, y: (layers(x), y), num_parallel_calls=tf.data.AUTOTUNE)
+    return augmented.prefetch(tf.data.AUTOTUNE)
+
+
+def ours(root: Path, batch_size: int, colour_jitter: bool = False, noise: Any = None) -> Any:
+    return webvision.pipeline(
+        root,
+        "train",
+        "mini",
+        image_size=SIZE,
+        colour_jitter=colour_jitter,
+        noise=noise,
+        batch_size=batch_size,
+        bad_images=root / "bad_images.csv",
+    ).dataset
+
+
+def with_corrupt_dataset(root: Path, batch_size: int, matrix: Any) -> Any:
+    """The same images, with labels made noisy batch by batch, in the graph."""
+    clean = ours(root, batch_size)
+    first = tf.data.Dataset.counter(0, batch_size)  # numbers of samples, whichever
+    numbered = tf.data.Dataset.zip(clean, first).map(
+        lambda batch, start: (
+            batch[0],
+            {"label": batch[1], "index": start + tf.range(tf.size(batch[1], tf.int64))},
+        )
+    )
+    return keras_noisy.noise.corrupt_dataset(numbered, matrix, seed=0)
+
+
+def rate(dataset: Iterable[Any], count: int) -> float:
+    """Samples per second, over an epoch."""
+    start = time.perf_counter()
+    for _ in dataset:
+        pass
+    return count / (time.perf_counter() - start)
+
+
+def read_long_list(root: Path, lines: int) -> None:
+    path = root / "long.txt"
+    with open(path, "w") as file:
+        for number in range(lines):
+            file.write(
+                f"google/q{number % 1631:04d}/{number:09d}AbCdEfGhIjKl.jpg {number % 1000}\n"
+            )
+    result = subprocess.run(
+        [sys.executable, "-c", READ_LIST, str(path)], capture_output=True, text=True, check=True
+    )
+    count, seconds, memory = result.stdout.split()
+    print(
+        f"\na list of {int(count):,} files: {float(seconds):.1f} s, {float(memory):.2f} GiB in all"
+    )
+    command = [sys.executable, __file__, "--open", str(path)]
+    print(subprocess.run(command, capture_output=True, text=True, check=True).stdout, end="")
+
+
+def open_list(path: Path) -> None:
+    """The first batch of a pipeline of a long list, whose images are all missing but its first ones."""
+    start = time.perf_counter()
+    files = keras_noisy.datasets.read_file_list(path, num_classes=1000)
+    names = tf.constant(files.paths)
+    order = np.random.default_rng(0).permutation(len(files.paths))
+    tf.gather(names, order[:256])
+    seconds = time.perf_counter() - start
+    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+    print(f"and as a tensor, with a first order: {seconds:.1f} s, {memory:.2f} GiB in all")
+
+
+def parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=(__doc__ or "").split("\n\n")[0],
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+        allow_abbrev=False,
+    )
+    add = parser.add_argument
+    add("--images", type=int, default=4000, help="images to write")
+    add("--batch-size", type=int, default=64, help="images in a batch")
+    add("--turns", type=int, default=7, help="epochs of each side")
+    add("--lines", type=int, default=2_400_000, help="lines of the long list")
+    add("--open", type=Path, help=argparse.SUPPRESS)
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    if (given := parse()).open:
+        open_list(given.open)
+    else:
+        main()

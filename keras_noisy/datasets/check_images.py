@@ -1,0 +1,132 @@
+"""Finds bad images before a training does."""
+
+import hashlib
+import json
+import os
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import keras
+
+from keras_noisy.datasets.bad_images import append_bad_images, inspect_image, read_bad_images
+from keras_noisy.datasets.file_list import BadImage
+
+_CHUNK = 512
+_SUFFIXES = (".jpg", ".jpeg", ".png", ".gif", ".bmp", ".webp")
+
+
+def check_images(
+    root: str | os.PathLike,
+    paths: Sequence[str | bytes] | None = None,
+    bad_images: str | os.PathLike = "bad_images.csv",
+    workers: int | None = None,
+    verbose: int = 1,
+) -> list[BadImage]:
+    """Decodes every image, in parallel, and lists those that can't be.
+
+    What it finds is written as it goes on; interrupted at any moment, also killed, the same call goes on
+    where it was. A call after a finished one begins anew.
+
+    Args:
+        root: Folder of the images.
+        paths: Their paths, relative to it. Defaults to all files in it, at any depth, with the name of a
+            JPEG, PNG, GIF, BMP or WebP.
+        bad_images: CSV file to write the bad ones to, which the pipelines then leave out. Defaults to
+            `"bad_images.csv"`.
+        workers: Positive integer, images that are decoded at the same time. Defaults to the number of
+            processors.
+        verbose: 1 shows a progress bar, 0 does not.
+
+    Returns:
+        List of the bad ones of `paths`.
+
+    Raises:
+        FileNotFoundError: If `root` is no folder.
+        ValueError: If an argument is out of its range, or `bad_images` a file of another kind.
+        ImportError: If TensorFlow is not installed.
+
+    Example:
+
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> from keras_noisy.datasets import check_images
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     _ = (Path(folder) / "a.jpg").write_text("<html>Not found</html>")
+    ...     check_images(folder, bad_images=Path(folder) / "bad.csv", verbose=0)
+    [BadImage(path='a.jpg', reason='an HTML page')]
+    """
+    root, output = Path(root), Path(bad_images)
+    if not root.is_dir():
+        raise FileNotFoundError(f"`root` must be a folder. Received: root={os.fspath(root)!r}")
+    if workers is not None and (not isinstance(workers, int) or workers < 1):
+        raise ValueError(f"`workers` must be a positive integer. Received: workers={workers!r}")
+    names = _images_in(root) if paths is None else [os.fsdecode(path) for path in paths]
+    progress = _Progress(output, root, names)
+    if progress.checked == 0:
+        _forget(output, set(names))
+    bar = keras.utils.Progbar(len(names), verbose=verbose, unit_name="image")
+    if progress.checked:
+        bar.update(progress.checked)
+    with ThreadPoolExecutor(workers or os.cpu_count()) as pool:
+        for start in range(progress.checked, len(names), _CHUNK):
+            chunk = names[start : start + _CHUNK]
+            reasons = pool.map(lambda name: inspect_image(root / name), chunk)
+            found = zip(chunk, reasons, strict=True)
+            append_bad_images(output, [BadImage(name, why) for name, why in found if why])
+            progress.write(start + len(chunk))
+            bar.update(start + len(chunk))
+    progress.path.unlink(missing_ok=True)
+    checked = set(names)
+    return [image for image in read_bad_images(output) if image.path in checked]
+
+
+class _Progress:
+    """How many of these images are checked, kept in a file beside the list."""
+
+    def __init__(self, output: Path, root: Path, names: list[str]) -> None:
+        self.path = output.with_name(output.name + ".progress")
+        digest = hashlib.blake2b(digest_size=16)
+        for name in [os.path.realpath(root), *names]:
+            digest.update(os.fsencode(name) + b"\0")
+        self._names = digest.hexdigest()
+        self.checked = self._read()
+
+    def _read(self) -> int:
+        try:
+            content: dict[str, Any] = json.loads(self.path.read_text())
+        except (FileNotFoundError, ValueError):
+            return 0
+        return int(content["checked"]) if content.get("names") == self._names else 0
+
+    def write(self, checked: int) -> None:
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        draft = self.path.with_name(self.path.name + ".tmp")
+        draft.write_text(json.dumps({"names": self._names, "checked": checked}))
+        draft.replace(self.path)
+
+
+def _images_in(root: Path) -> list[str]:
+    found = (
+        os.path.relpath(os.path.join(folder, name), root)
+        for folder, _, names in os.walk(root)
+        for name in names
+        if name.lower().endswith(_SUFFIXES)
+    )
+    return sorted(found)
+
+
+def _forget(output: Path, names: set[str]) -> None:
+    """Takes images that are about to be checked from a list of an earlier time."""
+    listed = read_bad_images(output)
+    kept = [image for image in listed if image.path not in names]
+    if len(kept) == len(listed):
+        return
+    draft = output.with_name(output.name + ".tmp")
+    draft.unlink(missing_ok=True)
+    append_bad_images(draft, kept)
+    if kept:
+        draft.replace(output)
+    else:
+        output.unlink()

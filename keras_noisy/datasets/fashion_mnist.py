@@ -1,0 +1,60 @@
+"""Fashion-MNIST: 60,000 training and 10,000 test images of 10 kinds of clothes, 28 x 28 pixels."""
+
+from typing import Any
+
+import keras
+
+from keras_noisy.datasets.downloads import Download, load_or_explain
+from keras_noisy.datasets.pipeline import Options, Pipeline, check_split, from_arrays
+
+CLASS_NAMES = (
+    *("T-shirt/top", "Trouser", "Pullover", "Dress", "Coat"),
+    *("Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot"),
+)
+_ORIGIN = "https://storage.googleapis.com/tensorflow/tf-keras-datasets/"
+_DOWNLOAD = Download(
+    "Fashion-MNIST",
+    {
+        f"{_ORIGIN}{file}.gz": f"fashion-mnist/{file}.gz"
+        for file in (
+            "train-labels-idx1-ubyte",
+            "train-images-idx3-ubyte",
+            "t10k-labels-idx1-ubyte",
+            "t10k-images-idx3-ubyte",
+        )
+    },
+    "31 MB",
+)
+
+
+def load_data() -> Any:
+    """Loads Fashion-MNIST as `keras.datasets.fashion_mnist.load_data` does, or says how to get it.
+
+    Returns:
+        Tuple of NumPy arrays `(x_train, y_train), (x_test, y_test)`: `x` is `uint8` of shape
+        `(num_samples, 28, 28)`, `y` is `uint8` of shape `(num_samples,)`.
+
+    Raises:
+        FileNotFoundError: If the data is not there and can't be downloaded.
+    """
+    return load_or_explain(keras.datasets.fashion_mnist.load_data, _DOWNLOAD)
+
+
+def pipeline(split: str = "train", **options: Any) -> Pipeline:
+    """Fashion-MNIST as a tf.data pipeline of raw pixels, one channel.
+
+    Args:
+        split: `"train"` or `"test"`.
+        **options: `batch_size`, `noise`, `seed` and so on; see `keras_noisy.datasets.Options`.
+
+    Returns:
+        A `keras_noisy.datasets.Pipeline`.
+
+    Raises:
+        ValueError: If an argument is out of its range.
+        FileNotFoundError: If the data is not there and can't be downloaded; it says what to do.
+    """
+    is_training = check_split(split, ("train", "test")) == "train"
+    read = Options.of(options, is_training=is_training)
+    x, y = load_data()[0 if is_training else 1]
+    return from_arrays(x, y, 10, read, None, CLASS_NAMES)

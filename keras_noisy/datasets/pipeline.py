@@ -1,0 +1,272 @@
+"""What every data set gives to `fit`: a tf.data pipeline, and what is known of it."""
+
+import dataclasses
+import itertools
+import numbers
+import os
+from collections.abc import Callable
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from keras_noisy.extras import require
+from keras_noisy.noise import corrupt
+
+Indices = NDArray[np.int64]
+
+
+@dataclasses.dataclass(frozen=True)
+class Pipeline:
+    """A data set on its way to `fit`, on any backend.
+
+    Attributes:
+        dataset: `tf.data.Dataset` of batches `(images, labels)`: images `uint8` (batch, height, width,
+            channels), labels `int32` (batch,), or `{"noisy": labels, "clean": labels}` with
+            `keep_clean=True`. Each iteration is one epoch.
+        num_classes: Number of classes.
+        num_samples: Number of images in an epoch, of this worker; where files turn out to be bad,
+            there are fewer.
+        batch_size: Images in a batch; the last one of an epoch may have fewer.
+        class_names: Names in the order of the labels, where the data set has some.
+    """
+
+    dataset: Any
+    num_classes: int
+    num_samples: int
+    batch_size: int
+    class_names: tuple[str, ...] | None = None
+
+    @property
+    def element_spec(self) -> Any:
+        """Shapes and types of a batch, as `tf.TensorSpec`."""
+        return self.dataset.element_spec
+
+    @property
+    def steps(self) -> int:
+        """Batches in an epoch, what `LogitBias(training_steps=epochs * steps)` asks for."""
+        return -(-self.num_samples // self.batch_size)
+
+
+@dataclasses.dataclass(frozen=True)
+class Options:
+    """What can be asked of every pipeline.
+
+    Args:
+        batch_size: Positive integer, the images in a batch. Defaults to `128`.
+        shuffle: Whether each epoch has an order of its own, a function of seed and epoch alone.
+            Defaults to `None`: the training split has.
+        augment: Whether images are changed at random, as the literature does for this data set.
+            Defaults to `None`: those of the training split are.
+        noise: Label noise: a transition matrix (K, K), or an integer array with the noisy label of
+            each sample of the split. Defaults to `None`: the labels of the data set.
+        seed: Non-negative integer below 2^63, of the noise, the order and the augmentation. Defaults to
+            `0`.
+        keep_clean: Whether labels are dictionaries with the `"noisy"` and the `"clean"` one, for
+            `keras_noisy.training.LabelNoiseMonitor`; `fit` itself wants plain ones. Defaults to `False`.
+        worker: Which of the workers this is, counted from 0. Defaults to `0`.
+        num_workers: Number of workers that share each epoch. Defaults to `1`.
+        first_epoch: The epoch that the first iteration is, to go on with an interrupted training.
+            Defaults to `0`.
+
+    Raises:
+        ValueError: If an argument is none of the above.
+    """
+
+    batch_size: int = 128
+    shuffle: bool | None = None
+    augment: bool | None = None
+    noise: Any = None
+    seed: int = 0
+    keep_clean: bool = False
+    worker: int = 0
+    num_workers: int = 1
+    first_epoch: int = 0
+
+    def __post_init__(self) -> None:
+        for name, least in (
+            ("batch_size", 1),
+            ("seed", 0),
+            ("worker", 0),
+            ("num_workers", 1),
+            ("first_epoch", 0),
+        ):
+            value = getattr(self, name)
+            is_integer = isinstance(value, numbers.Integral) and not isinstance(value, bool)
+            if not is_integer or value < least:
+                raise ValueError(
+                    f"`{name}` must be an integer of at least {least}. Received: {name}={value!r}"
+                )
+        if self.seed >= 2**63:
+            raise ValueError(f"`seed` must be less than 2^63. Received: seed={self.seed!r}")
+        if self.worker >= self.num_workers:
+            raise ValueError(
+                "`worker` must be less than `num_workers`. "
+                f"Received: worker={self.worker}, num_workers={self.num_workers}"
+            )
+        for name in ("shuffle", "augment", "keep_clean"):
+            value = getattr(self, name)
+            if not isinstance(value, bool) and (value is not None or name == "keep_clean"):
+                raise ValueError(f"`{name}` must be True or False. Received: {name}={value!r}")
+
+    @classmethod
+    def of(cls, options: dict[str, Any], *, is_training: bool) -> Self:
+        """The options of a call: those that are not given depend on the split."""
+        known = {field.name for field in dataclasses.fields(cls)}
+        if unknown := sorted(set(options) - known):
+            raise TypeError(f"Unknown arguments: {unknown}. There are {sorted(known)}.")
+        read = cls(**options)
+        return dataclasses.replace(
+            read,
+            shuffle=is_training if read.shuffle is None else read.shuffle,
+            augment=is_training if read.augment is None else read.augment,
+        )
+
+    def order(self, num_samples: int, epoch: int) -> Indices:
+        """The samples of an epoch, those of this worker."""
+        if not self.shuffle:
+            return np.arange(self.worker, num_samples, self.num_workers, dtype="int64")
+        order = np.random.default_rng([self.seed, epoch]).permutation(num_samples)
+        # As many for each: workers that train together take the same number of steps.
+        shared = num_samples - num_samples % self.num_workers
+        return order[: shared or num_samples][self.worker :: self.num_workers].astype("int64")
+
+
+def require_tf() -> Any:
+    return require("tensorflow", extra="datasets")
+
+
+def as_it_is(function: Callable[..., Any]) -> Callable[..., Any]:
+    """A function for tf.data whose source TensorFlow does not rewrite: there is no need."""
+    return require_tf().autograph.experimental.do_not_convert(function)
+
+
+def check_split(split: Any, allowed: tuple[str, ...]) -> str:
+    if not isinstance(split, str) or split not in allowed:
+        words = ", ".join(f'"{word}"' for word in allowed)
+        raise ValueError(f"`split` must be one of {words}. Received: split={split!r}")
+    return split
+
+
+def epochs(dataset_of: Callable[[Any], Any], first_epoch: int) -> Any:
+    """A `tf.data.Dataset`: each iteration over it is `dataset_of(epoch)` of the next epoch.
+
+    What belongs to an epoch is made in there: iterations may go on at the same time, or be given up.
+    """
+    tf = require_tf()
+    counter = itertools.count(first_epoch)
+
+    def of_next_epoch(_: Any) -> Any:
+        epoch = tf.numpy_function(lambda: np.int64(next(counter)), [], tf.int64)
+        epoch.set_shape(())
+        return dataset_of(epoch)
+
+    return tf.data.Dataset.from_tensors(0).flat_map(as_it_is(of_next_epoch))
+
+
+def in_order(order_of: Callable[[int], Indices], epoch: Any) -> Any:
+    """A `tf.data.Dataset` of `(position, index)`: the samples of an epoch."""
+    tf = require_tf()
+    order = tf.numpy_function(lambda epoch: order_of(int(epoch)), [epoch], tf.int64)
+    order.set_shape((None,))
+    return tf.data.Dataset.from_tensor_slices(order).enumerate()
+
+
+def decoded(samples: Any, load: Callable[..., Any]) -> Any:
+    """A `tf.data.Dataset` of what `load` makes of samples, on all processors, in their order."""
+    tf = require_tf()
+    options = tf.data.Options()
+    # Whoever decodes images needs all processors; finding that out would take 5 % of their time.
+    options.autotune.enabled = False
+    # Some more than there are processors: they go on while a batch is put together.
+    calls = 4 * (os.cpu_count() or 1)
+    images = samples.map(as_it_is(load), num_parallel_calls=calls, deterministic=True)
+    return images.with_options(options)
+
+
+def sample_seed(seed: int, epoch: Any, index: Any) -> Any:
+    """What is drawn for a sample in an epoch follows from this, and from nothing else."""
+    return require_tf().stack([seed + epoch * 2**32, index])
+
+
+def read_noise(noise: Any, num_samples: int, num_classes: int) -> NDArray | None:
+    """A transition matrix (K, K), or the noisy label of each sample (samples,)."""
+    if noise is None:
+        return None
+    noise = np.asarray(noise)
+    if noise.shape == (num_classes, num_classes):
+        return noise
+    if noise.shape == (num_samples, 1):  # as `keras.datasets` has labels
+        noise = noise.ravel()
+    is_valid = np.issubdtype(noise.dtype, np.integer) and noise.shape == (num_samples,)
+    if not is_valid or (noise.size and not (noise.min() >= 0 and noise.max() < num_classes)):
+        raise ValueError(
+            f"`noise` must be a transition matrix of {num_classes} x {num_classes}, or {num_samples} "
+            f"integers in [0, {num_classes}), one for each sample. "
+            f"Received: {noise.dtype} of shape {noise.shape}"
+        )
+    return noise
+
+
+def noisy_labels(labels: NDArray, noise: Any, seed: int, num_classes: int) -> NDArray[np.int32]:
+    """The labels that training sees, of all samples of a split."""
+    noise = read_noise(noise, len(labels), num_classes)
+    if noise is None:
+        return np.asarray(labels, "int32")
+    return (corrupt(labels, noise, seed) if noise.ndim == 2 else noise).astype("int32")
+
+
+def from_arrays(
+    images: NDArray[np.uint8],
+    labels: NDArray,
+    num_classes: int,
+    options: Options,
+    augmentation: Callable[[Any, Any], Any] | None,
+    class_names: tuple[str, ...] | None = None,
+    clean_labels: NDArray | None = None,
+) -> Pipeline:
+    """A pipeline of images that fit into memory; the clean labels are the labels, if not given.
+
+    `augmentation` makes images from images and a seed.
+    """
+    tf = require_tf()
+    labels = np.asarray(labels).ravel()
+    noisy = noisy_labels(labels, options.noise, options.seed, num_classes)
+    clean = labels if clean_labels is None else clean_labels
+    if images.ndim == 3:
+        images = images[..., np.newaxis]
+    # As tensors, which the graph refers to; as arrays it would hold copies.
+    image_of, noisy_of, clean_of = (
+        tf.constant(each) for each in (images, noisy, np.asarray(clean, "int32"))
+    )
+
+    def batches_of(epoch: Any) -> Any:
+        def batch_of(position: Any, index: Any) -> tuple[Any, Any]:
+            x, y = tf.gather(image_of, index), tf.gather(noisy_of, index)
+            if options.augment and augmentation is not None:
+                x = to_pixels(augmentation(x, sample_seed(options.seed, epoch, position[0])))
+            if options.keep_clean:
+                y = {"noisy": y, "clean": tf.gather(clean_of, index)}
+            return x, y
+
+        order = in_order(lambda epoch: options.order(len(labels), epoch), epoch)
+        return order.batch(options.batch_size).map(
+            as_it_is(batch_of), num_parallel_calls=tf.data.AUTOTUNE, deterministic=True
+        )
+
+    pipeline = Pipeline(
+        epochs(batches_of, options.first_epoch).prefetch(tf.data.AUTOTUNE),
+        num_classes,
+        len(options.order(len(labels), 0)),
+        options.batch_size,
+        class_names,
+    )
+    known = tf.data.experimental.assert_cardinality(pipeline.steps)
+    return dataclasses.replace(pipeline, dataset=pipeline.dataset.apply(known))
+
+
+def to_pixels(images: Any) -> Any:
+    """Images as `uint8` again, rounded."""
+    import tensorflow as tf
+
+    return tf.saturate_cast(tf.round(images), tf.uint8)
