@@ -83,8 +83,9 @@ def read_bad_images(path: str | os.PathLike) -> list[BadImage]:
             f"`path` must be a CSV file with the columns {', '.join(_COLUMNS)}. Received: "
             f"{os.fspath(path)}, which begins with {rows[0]}"
         )
-    # A process that was killed may have left half a line, at the end.
-    return list(dict.fromkeys(BadImage(*row) for row in rows[1:] if len(row) == len(_COLUMNS)))
+    # A process that was killed may have left half a line; two that began the list, two headers.
+    images = (row for row in rows if len(row) == len(_COLUMNS) and tuple(row) != _COLUMNS)
+    return list(dict.fromkeys(BadImage(*row) for row in images))
 
 
 def append_bad_images(path: str | os.PathLike, images: Iterable[BadImage]) -> None:
@@ -100,7 +101,7 @@ def append_bad_images(path: str | os.PathLike, images: Iterable[BadImage]) -> No
             writer.writerow(_COLUMNS)
         else:
             file.seek(-1, os.SEEK_END)
-            if file.read() != b"\n":  # a line that somebody wrote, or half a line
+            if file.read(1) != b"\n":  # a line that somebody wrote, or half a line
                 text.write("\r\n")
         writer.writerows(images)
         # All at once: a process that is killed leaves no half of it, others may write to the same list.

@@ -3,6 +3,7 @@
 import functools
 import logging
 import os
+import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -53,6 +54,7 @@ class ImageWatch:
         self.bad: dict[int, BadImage] = {}
         self._next: dict[int, int] = {}  # by epoch
         self._told = 0
+        self._lock = threading.Lock()
 
     def arrived(self, epoch: int, positions: NDArray[np.int64]) -> np.bool_:
         """To be told of each batch, in order; returns True, so that a filter may ask it.
@@ -89,12 +91,13 @@ class ImageWatch:
         if not len(positions):
             return
         indices = self.order_of(epoch)[positions].tolist()
-        new = [index for index in indices if index not in self.bad]
-        for index in new:
-            path = os.fsdecode(self.paths[index])
-            reason = inspect_image(self.root / path) or "a part of it can't be decoded"
-            self.bad[index] = BadImage(path, reason)
-        append_bad_images(self.list_path, [self.bad[index] for index in new])
+        with self._lock:  # another epoch may meet the same images
+            new = [index for index in indices if index not in self.bad]
+            for index in new:
+                path = os.fsdecode(self.paths[index])
+                reason = inspect_image(self.root / path) or "a part of it can't be decoded"
+                self.bad[index] = BadImage(path, reason)
+            append_bad_images(self.list_path, [self.bad[index] for index in new])
         refuse_too_many(
             list(self.bad.values()),
             self.already_bad,

@@ -9,6 +9,8 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -292,6 +294,19 @@ def test_what_a_killed_process_or_an_editor_left(tmp_path, left):
         BadImage("c.jpg", "missing"),
         BadImage("d.jpg", "missing"),
     ]
+
+
+def test_workers_may_write_to_the_same_list(tmp_path):
+    """At the same time: a list that each of them has begun is a list."""
+    path = tmp_path / "bad.csv"
+    path.write_bytes(b"path,reason\r\na.jpg,empty\r\npath,reason\r\nb.jpg,empty\r\na.jpg,empty\r\n")
+    assert read_bad_images(path) == [BadImage("a.jpg", "empty"), BadImage("b.jpg", "empty")]
+    with ThreadPoolExecutor(8) as pool:
+        written = [[BadImage(f"{i} {j}.jpg", "missing") for j in range(3)] for i in range(200)]
+        list(pool.map(lambda images: append_bad_images(tmp_path / "new.csv", images), written))
+    rows = (tmp_path / "new.csv").read_text().splitlines()
+    assert "" not in rows
+    assert sorted(read_bad_images(tmp_path / "new.csv")) == sorted(chain(*written))
 
 
 SLOW = """
