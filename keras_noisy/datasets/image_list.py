@@ -21,6 +21,7 @@ from keras_noisy.datasets.pipeline import (
     as_it_is,
     decoded,
     epochs,
+    expecting,
     in_order,
     noisy_labels,
     require_tf,
@@ -166,13 +167,12 @@ def from_files(
         batches = batches.map(as_it_is(lambda position, x, y: (x, y)))
         return batches.concatenate(_nothing_but_calls(watch.end, epoch, batches.element_spec))
 
-    return Pipeline(
+    size = len(order_of(0))
+    dataset = expecting(
         epochs(batches_of, options.first_epoch).prefetch(tf.data.AUTOTUNE),
-        num_classes,
-        len(order_of(0)),
-        options.batch_size,
-        class_names,
+        lambda: -(-(size - len(watch.bad)) // options.batch_size),
     )
+    return Pipeline(dataset, num_classes, size, options.batch_size, class_names)
 
 
 def _nothing_but_calls(function: Any, argument: Any, element_spec: Any) -> Any:

@@ -184,6 +184,16 @@ def decoded(samples: Any, load: Callable[..., Any]) -> Any:
     return images.with_options(options)
 
 
+def expecting(dataset: Any, steps: Callable[[], int]) -> Any:
+    """Says how many batches an epoch has; unlike `assert_cardinality`, it may turn out to have fewer.
+
+    Without a number, `fit` shows no share of the first epoch, and ends it with a warning.
+    """
+    tf = require_tf()
+    dataset.cardinality = lambda: tf.constant(steps(), tf.int64)
+    return dataset
+
+
 def sample_seed(seed: int, epoch: Any, index: Any) -> Any:
     """What is drawn for a sample in an epoch follows from this, and from nothing else."""
     return require_tf().stack([seed + epoch * 2**32, index])

@@ -4,7 +4,9 @@ import csv
 import itertools
 import logging
 import re
+import runpy
 from collections import Counter
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -597,7 +599,7 @@ def test_names_are_not_needed(tree, tmp_path):
 # Training, on whichever backend
 
 
-# What Keras says after the first epoch of every data set whose length it can't know beforehand.
+# What Keras says where bad files make an epoch shorter by a batch.
 @pytest.mark.filterwarnings("ignore:Your input ran out of data:UserWarning")
 def test_fit(tree, tmp_path):
     pipelines = {
@@ -642,3 +644,21 @@ def test_fit(tree, tmp_path):
     assert listed == {path for path in bad if path in mini or ".txt:" in path}
     predictions = model.predict(pipelines["val"].dataset, verbose=0)
     assert predictions.shape == (len(tree.mini("val")), 50)
+
+
+def test_the_recipe_trains(tree, tmp_path):
+    """As a person runs it; and the model that it saves takes images."""
+    recipe = runpy.run_path(str(Path(__file__).parents[2] / "recipes" / "webvision.py"))
+    options = "--model small_cnn --image-size 16 --batch-size 256 --epochs 2 --max-bad-share 0.2"
+    recipe["main"]([str(tree.root), *options.split(), "--quiet", "--results", str(tmp_path)])
+    with open(tmp_path / "log.csv") as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == 2
+    assert all(np.isfinite(float(value)) for row in rows for value in row.values())
+    assert float(rows[1]["loss"]) != float(rows[0]["loss"])
+    listed = {path for path, _ in read_csv(tmp_path / "bad_images.csv")}
+    of_mini = {path for path in tree.bad["google"] if re.match(r"google/q00([0-4]\d|50)", path)}
+    assert of_mini
+    assert listed > of_mini
+    model = keras.saving.load_model(tmp_path / "model.keras")
+    assert model.predict(np.zeros((1, 16, 16, 3)), verbose=0).shape == (1, 50)
