@@ -134,7 +134,16 @@ def from_files(
         order = options.order(len(files.paths), epoch)
         return order[~is_bad[order]]
 
-    watch = ImageWatch(root, files.paths, order_of, bad_images, max_bad_share, already_bad, total)
+    watch = ImageWatch(
+        root,
+        files.paths,
+        order_of,
+        bad_images,
+        max_bad_share,
+        already_bad,
+        total,
+        options.batch_size,
+    )
     path_of = tf.constant(files.paths)
     noisy_of, clean_of = tf.constant(noisy), tf.constant(files.labels)
     folder = os.fsencode(root) + b"/"

@@ -31,6 +31,7 @@ class ImageWatch:
         max_bad_share: The share of the images that may be bad.
         already_bad: Number of those that the lists have.
         total: Number of all images and unusable lines.
+        batch_size: Images in a batch; only the last one of an epoch has fewer.
     """
 
     def __init__(
@@ -42,6 +43,7 @@ class ImageWatch:
         max_bad_share: float,
         already_bad: int,
         total: int,
+        batch_size: int,
     ) -> None:
         self.root = root
         self.paths = paths
@@ -51,6 +53,7 @@ class ImageWatch:
         self.max_bad_share = max_bad_share
         self.already_bad = already_bad
         self.total = total
+        self.batch_size = batch_size
         self.bad: dict[int, BadImage] = {}
         self._next: dict[int, int] = {}  # by epoch
         self._told = 0
@@ -66,6 +69,8 @@ class ImageWatch:
         # At once: what reads ahead goes on after an error.
         self._next[int(epoch)] = following
         self._missed(int(epoch), np.setdiff1d(np.arange(first, following), positions))
+        if len(positions) < self.batch_size:
+            self.end(epoch)  # nobody may ask for more
         return np.True_
 
     def end(self, epoch: int) -> np.bool_:
@@ -74,8 +79,9 @@ class ImageWatch:
         Raises:
             ValueError: If too many are bad.
         """
-        first = self._next.pop(int(epoch), 0)
-        self._missed(int(epoch), np.arange(first, len(self.order_of(int(epoch)))))
+        first, following = self._next.get(int(epoch), 0), len(self.order_of(int(epoch)))
+        self._next[int(epoch)] = following
+        self._missed(int(epoch), np.arange(first, following))
         if len(self.bad) > self._told:
             self._told = len(self.bad)
             _LOG.warning(

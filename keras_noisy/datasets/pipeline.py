@@ -67,7 +67,8 @@ class Options:
         worker: Which of the workers this is, counted from 0. Defaults to `0`.
         num_workers: Number of workers that share each epoch. Defaults to `1`.
         first_epoch: The epoch that the first iteration is, to go on with an interrupted training.
-            Defaults to `0`.
+            On JAX and PyTorch, `fit` looks at a batch before it begins, which is an iteration, too: there the
+            first epoch of a training is the one after. Defaults to `0`.
 
     Raises:
         ValueError: If an argument is none of the above.
