@@ -98,12 +98,16 @@ class ImageWatch:
             return
         indices = self.order_of(epoch)[positions].tolist()
         with self._lock:  # another epoch may meet the same images
-            new = [index for index in indices if index not in self.bad]
-            for index in new:
+            found = []
+            for index in indices:
+                if index in self.bad:
+                    continue
                 path = os.fsdecode(self.paths[index])
-                reason = inspect_image(self.root / path) or "a part of it can't be decoded"
-                self.bad[index] = BadImage(path, reason)
-            append_bad_images(self.list_path, [self.bad[index] for index in new])
+                if reason := inspect_image(self.root / path):
+                    found.append(BadImage(path, reason))
+                # What is whole by now counts, but is not listed: it would be left out for ever.
+                self.bad[index] = BadImage(path, reason or "could not be read at first")
+            append_bad_images(self.list_path, found)
         refuse_too_many(
             list(self.bad.values()),
             self.already_bad,

@@ -14,7 +14,7 @@ import pytest
 from pictures import bad_files, encode, photograph
 
 import keras_noisy
-from keras_noisy.datasets import image_list, webvision
+from keras_noisy.datasets import image_list, image_watch, webvision
 from keras_noisy.datasets.image_decoding import evaluation_image
 
 tf = pytest.importorskip("tensorflow")
@@ -250,6 +250,16 @@ def one_thread(dataset):
     options.threading.private_threadpool_size = 1
     options.autotune.enabled = False
     return dataset.with_options(options)
+
+
+@pytest.mark.backend_free
+def test_what_is_whole_by_now_counts_but_is_not_listed(build, tree, tmp_path, monkeypatch):
+    """A disk that did not answer for a moment must not cost an image for ever."""
+    monkeypatch.setattr(image_watch, "inspect_image", lambda path: None)
+    assert len(epoch_of(build())[1]) == len(tree.good("google"))
+    assert not [path for path, _ in read_csv(tmp_path / "bad.csv") if path.endswith(".jpg")]
+    with pytest.raises(tf.errors.OpError, match="could not be read at first"):
+        epoch_of(build(max_bad_share=0.005))
 
 
 @pytest.mark.backend_free

@@ -6,6 +6,7 @@ import keras
 import numpy as np
 import pytest
 
+from keras_noisy.datasets import normalisation
 from keras_noisy.models import resnet, small_cnn
 
 
@@ -39,6 +40,25 @@ def test_images_are_scaled_inside(model_and_images):
         layer for layer in model._flatten_layers() if isinstance(layer, keras.layers.Rescaling)
     )
     np.testing.assert_allclose(rescaling.scale, 1 / 255)
+
+
+def test_resnet_with_the_normalisation_of_a_data_set(tmp_path):
+    """That one and no other; from raw images, also after saving."""
+    pytest.importorskip("keras_cv")
+    layer = normalisation("imagenet")
+    model = resnet(7, 18, (32, 32, 3), layer)
+    rescalings = [
+        each for each in model._flatten_layers() if isinstance(each, keras.layers.Rescaling)
+    ]
+    assert rescalings == [layer]
+    x = images(4, 32, 32, 3)
+    bare = keras.Model(model.layers[-3].input, model.layers[-3].output)  # the backbone
+    features = np.mean(bare.predict(layer(x.astype("float32")), verbose=0), axis=(1, 2))
+    expected = features @ model.layers[-1].get_weights()[0]
+    np.testing.assert_allclose(model.predict(x, verbose=0), expected, rtol=1e-3, atol=1e-4)
+    model.save(tmp_path / "model.keras")
+    loaded = keras.saving.load_model(tmp_path / "model.keras")
+    np.testing.assert_array_equal(loaded.predict(x, verbose=0), model.predict(x, verbose=0))
 
 
 @pytest.mark.parametrize("build", [small_cnn, small_resnet])
