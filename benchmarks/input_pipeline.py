@@ -16,7 +16,6 @@ own. Nothing is downloaded.
 
 import argparse
 import os
-import resource
 import statistics
 import subprocess
 import sys
@@ -29,6 +28,7 @@ from typing import Any
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow greets at length
 
+import glyph_runs
 import keras
 import numpy as np
 import tensorflow as tf
@@ -38,13 +38,19 @@ from keras_noisy.datasets import webvision
 
 CLASSES = 50
 SIZE = 224
+# What a pipeline does with a list before the first batch.
 READ_LIST = """
 import resource, sys, time
+import numpy as np
+import tensorflow as tf
 from keras_noisy.datasets import read_file_list
 start = time.perf_counter()
 files = read_file_list(sys.argv[1], num_classes=1000)
+names = tf.constant(files.paths)
+tf.gather(names, np.random.default_rng(0).permutation(len(files.paths))[:256])
 seconds = time.perf_counter() - start
-print(len(files.paths), seconds, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20)
+memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+print(f"\\na list of {len(files.paths):,} files: {seconds:.1f} s, {memory:.2f} GiB in all")
 """
 
 
@@ -167,46 +173,19 @@ def read_long_list(root: Path, lines: int) -> None:
             file.write(
                 f"google/q{number % 1631:04d}/{number:09d}AbCdEfGhIjKl.jpg {number % 1000}\n"
             )
-    result = subprocess.run(
-        [sys.executable, "-c", READ_LIST, str(path)], capture_output=True, text=True, check=True
-    )
-    count, seconds, memory = result.stdout.split()
-    print(
-        f"\na list of {int(count):,} files: {float(seconds):.1f} s, {float(memory):.2f} GiB in all"
-    )
-    command = [sys.executable, __file__, "--open", str(path)]
+    command = [sys.executable, "-c", READ_LIST, str(path)]
     print(subprocess.run(command, capture_output=True, text=True, check=True).stdout, end="")
 
 
-def open_list(path: Path) -> None:
-    """The first batch of a pipeline of a long list, whose images are all missing but its first ones."""
-    start = time.perf_counter()
-    files = keras_noisy.datasets.read_file_list(path, num_classes=1000)
-    names = tf.constant(files.paths)
-    order = np.random.default_rng(0).permutation(len(files.paths))
-    tf.gather(names, order[:256])
-    seconds = time.perf_counter() - start
-    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
-    print(f"and as a tensor, with a first order: {seconds:.1f} s, {memory:.2f} GiB in all")
-
-
 def parse() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=(__doc__ or "").split("\n\n")[0],
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
-        allow_abbrev=False,
-    )
+    parser = glyph_runs.parser_of(__doc__)
     add = parser.add_argument
     add("--images", type=int, default=4000, help="images to write")
     add("--batch-size", type=int, default=64, help="images in a batch")
     add("--turns", type=int, default=7, help="epochs of each side")
     add("--lines", type=int, default=2_400_000, help="lines of the long list")
-    add("--open", type=Path, help=argparse.SUPPRESS)
     return parser.parse_args()
 
 
 if __name__ == "__main__":
-    if (given := parse()).open:
-        open_list(given.open)
-    else:
-        main()
+    main()

@@ -12,6 +12,7 @@ import keras
 
 from keras_noisy.datasets.bad_images import append_bad_images, inspect_image, read_bad_images
 from keras_noisy.datasets.file_list import BadImage
+from keras_noisy.datasets.pipeline import check_folder
 
 _CHUNK = 512
 _SUFFIXES = (".jpg", ".jpeg", ".png", ".gif", ".bmp", ".webp")
@@ -58,8 +59,7 @@ def check_images(
     [BadImage(path='a.jpg', reason='an HTML page')]
     """
     root, output = Path(root), Path(bad_images)
-    if not root.is_dir():
-        raise FileNotFoundError(f"`root` must be a folder. Received: root={os.fspath(root)!r}")
+    check_folder("root", root)
     if workers is not None and (not isinstance(workers, int) or workers < 1):
         raise ValueError(f"`workers` must be a positive integer. Received: workers={workers!r}")
     names = _images_in(root) if paths is None else [os.fsdecode(path) for path in paths]

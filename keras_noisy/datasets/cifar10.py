@@ -6,7 +6,7 @@ import keras
 
 from keras_noisy.datasets.augmentation import seeded_augmentation
 from keras_noisy.datasets.downloads import Download, load_or_explain
-from keras_noisy.datasets.pipeline import Options, Pipeline, check_split, from_arrays
+from keras_noisy.datasets.pipeline import Pipeline, from_splits
 
 CLASS_NAMES = (
     *("airplane", "automobile", "bird", "cat", "deer"),
@@ -53,7 +53,5 @@ def pipeline(split: str = "train", **options: Any) -> Pipeline:
         ValueError: If an argument is out of its range.
         FileNotFoundError: If the data is not there and can't be downloaded; it says what to do.
     """
-    is_training = check_split(split, ("train", "test")) == "train"
-    read = Options.of(options, is_training=is_training)
-    x, y = load_data()[0 if is_training else 1]
-    return from_arrays(x, y, 10, read, seeded_augmentation("cifar10"), CLASS_NAMES)
+    augmentation = seeded_augmentation("cifar10")
+    return from_splits(load_data, split, options, 10, augmentation, CLASS_NAMES)

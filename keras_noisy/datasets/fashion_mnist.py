@@ -5,7 +5,7 @@ from typing import Any
 import keras
 
 from keras_noisy.datasets.downloads import Download, load_or_explain
-from keras_noisy.datasets.pipeline import Options, Pipeline, check_split, from_arrays
+from keras_noisy.datasets.pipeline import Pipeline, from_splits
 
 CLASS_NAMES = (
     *("T-shirt/top", "Trouser", "Pullover", "Dress", "Coat"),
@@ -54,7 +54,4 @@ def pipeline(split: str = "train", **options: Any) -> Pipeline:
         ValueError: If an argument is out of its range.
         FileNotFoundError: If the data is not there and can't be downloaded; it says what to do.
     """
-    is_training = check_split(split, ("train", "test")) == "train"
-    read = Options.of(options, is_training=is_training)
-    x, y = load_data()[0 if is_training else 1]
-    return from_arrays(x, y, 10, read, None, CLASS_NAMES)
+    return from_splits(load_data, split, options, 10, class_names=CLASS_NAMES)

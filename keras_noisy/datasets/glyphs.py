@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from keras_noisy.datasets._characters import CHARACTERS
 from keras_noisy.datasets._drawing import SIDE, load_fonts, random_parameters, render, warp
-from keras_noisy.datasets.pipeline import Options, Pipeline, check_split, from_arrays
+from keras_noisy.datasets.pipeline import Pipeline, from_splits
 
 Split = tuple[NDArray[np.uint8], NDArray[np.int32]]
 
@@ -125,11 +125,12 @@ def pipeline(
     >>> train.element_spec[0].shape.as_list()
     [None, 28, 28, 1]
     """
-    is_training = check_split(split, ("train", "test")) == "train"
-    read = Options.of(options, is_training=is_training)
-    splits = load_data(num_classes, train_per_class, test_per_class, verbose=0)
-    x, y = splits[0 if is_training else 1]
-    return from_arrays(x, y, num_classes, read, None, tuple(class_names(num_classes)))
+
+    def load() -> tuple[Split, Split]:
+        return load_data(num_classes, train_per_class, test_per_class, verbose=0)
+
+    names = tuple(class_names(num_classes))
+    return from_splits(load, split, options, num_classes, class_names=names)
 
 
 def class_names(num_classes: int = 1000) -> list[str]:

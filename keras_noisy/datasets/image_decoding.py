@@ -85,6 +85,17 @@ def training_image(contents: Tensor, size: int, draws: Tensor, colour_jitter: bo
     return _rounded(_jittered(image, colours) if colour_jitter else image)
 
 
+def sample_image(contents: Tensor, size: int, colour_jitter: bool, draws: Tensor = None) -> Tensor:
+    """A training image where something is drawn for it, else an evaluation image."""
+    import tensorflow as tf
+
+    if draws is None:
+        image = evaluation_image(contents, size)
+    else:
+        image = training_image(contents, size, draws, colour_jitter)
+    return tf.ensure_shape(image, (size, size, 3))
+
+
 def evaluation_image(contents: Tensor, size: int) -> Tensor:
     """The middle of an image, 7/8 of its shorter side in height and width: `uint8` (size, size, 3)."""
     return _rounded(_resized(_decode_window(contents, _middle_window), size))

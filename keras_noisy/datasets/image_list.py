@@ -8,17 +8,13 @@ import numpy as np
 
 from keras_noisy.datasets.bad_images import append_bad_images, read_bad_images
 from keras_noisy.datasets.file_list import FileList, read_file_list
-from keras_noisy.datasets.image_decoding import (
-    check_size,
-    evaluation_image,
-    training_image,
-    with_draws,
-)
+from keras_noisy.datasets.image_decoding import check_size, sample_image, with_draws
 from keras_noisy.datasets.image_watch import ImageWatch, refuse_too_many
 from keras_noisy.datasets.pipeline import (
     Options,
     Pipeline,
     as_it_is,
+    check_folder,
     decoded,
     epochs,
     expecting,
@@ -150,15 +146,8 @@ def from_files(
 
     def load(position: Any, index: Any, draws: Any = None) -> tuple[Any, ...]:
         contents = tf.io.read_file(folder + path_of[index])
-        if draws is None:
-            image = evaluation_image(contents, image_size)
-        else:
-            image = training_image(contents, image_size, draws, colour_jitter)
-        image = tf.ensure_shape(image, (image_size, image_size, 3))
-        y = noisy_of[index]
-        if options.keep_clean:
-            y = {"noisy": y, "clean": clean_of[index]}
-        return position, image, y
+        image = sample_image(contents, image_size, colour_jitter, draws)
+        return position, image, options.labels(noisy_of[index], clean_of[index])
 
     def batches_of(epoch: Any) -> Any:
         def arrived(position: Any, x: Any, y: Any) -> Any:
@@ -176,7 +165,7 @@ def from_files(
         batches = batches.map(as_it_is(lambda position, x, y: (x, y)))
         return batches.concatenate(_nothing_but_calls(watch.end, epoch, batches.element_spec))
 
-    size = len(order_of(0))
+    size = len(watch.order_of(0))
     dataset = expecting(
         epochs(batches_of, options.first_epoch).prefetch(tf.data.AUTOTUNE),
         lambda: -(-(size - len(watch.bad)) // options.batch_size),
@@ -195,8 +184,7 @@ def _nothing_but_calls(function: Any, argument: Any, element_spec: Any) -> Any:
 
 
 def _check(root: Path, image_size: Any, colour_jitter: Any, max_bad_share: Any) -> None:
-    if not root.is_dir():
-        raise FileNotFoundError(f"`root` must be a folder. Received: root={os.fspath(root)!r}")
+    check_folder("root", root)
     check_size(image_size)
     if not isinstance(colour_jitter, bool):
         raise ValueError(

@@ -5,6 +5,7 @@ import itertools
 import numbers
 import os
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
@@ -110,6 +111,10 @@ class Options:
             if not isinstance(value, bool) and (value is not None or name == "keep_clean"):
                 raise ValueError(f"`{name}` must be True or False. Received: {name}={value!r}")
 
+    def labels(self, noisy: Any, clean: Any) -> Any:
+        """The labels of a sample or a batch, as the pipeline gives them."""
+        return {"noisy": noisy, "clean": clean} if self.keep_clean else noisy
+
     @classmethod
     def of(cls, options: dict[str, Any], *, is_training: bool) -> Self:
         """The options of a call: those that are not given depend on the split."""
@@ -147,6 +152,13 @@ def check_split(split: Any, allowed: tuple[str, ...]) -> str:
         words = ", ".join(f'"{word}"' for word in allowed)
         raise ValueError(f"`split` must be one of {words}. Received: split={split!r}")
     return split
+
+
+def check_folder(argument: str, folder: Path) -> None:
+    if not folder.is_dir():
+        raise FileNotFoundError(
+            f"`{argument}` must be a folder. Received: {argument}={os.fspath(folder)!r}"
+        )
 
 
 def epochs(dataset_of: Callable[[Any], Any], first_epoch: int) -> Any:
@@ -253,12 +265,10 @@ def from_arrays(
 
     def batches_of(epoch: Any) -> Any:
         def batch_of(position: Any, index: Any) -> tuple[Any, Any]:
-            x, y = tf.gather(image_of, index), tf.gather(noisy_of, index)
+            x = tf.gather(image_of, index)
             if options.augment and augmentation is not None:
                 x = to_pixels(augmentation(x, sample_seed(options.seed, epoch, position[0])))
-            if options.keep_clean:
-                y = {"noisy": y, "clean": tf.gather(clean_of, index)}
-            return x, y
+            return x, options.labels(tf.gather(noisy_of, index), tf.gather(clean_of, index))
 
         order = in_order(lambda epoch: options.order(len(labels), epoch), epoch)
         return order.batch(options.batch_size).map(
@@ -274,6 +284,21 @@ def from_arrays(
     )
     known = tf.data.experimental.assert_cardinality(pipeline.steps)
     return dataclasses.replace(pipeline, dataset=pipeline.dataset.apply(known))
+
+
+def from_splits(
+    load: Callable[[], Any],
+    split: str,
+    options: dict[str, Any],
+    num_classes: int,
+    augmentation: Callable[[Any, Any], Any] | None = None,
+    class_names: tuple[str, ...] | None = None,
+) -> Pipeline:
+    """The pipeline of a split of `(train), (test)`, as `keras.datasets` load them."""
+    is_training = check_split(split, ("train", "test")) == "train"
+    read = Options.of(options, is_training=is_training)
+    x, y = load()[0 if is_training else 1]
+    return from_arrays(x, y, num_classes, read, augmentation, class_names)
 
 
 def to_pixels(images: Any) -> Any:

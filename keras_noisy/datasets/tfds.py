@@ -7,12 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from keras_noisy.datasets.augmentation import seeded_augmentation
-from keras_noisy.datasets.image_decoding import (
-    check_size,
-    evaluation_image,
-    training_image,
-    with_draws,
-)
+from keras_noisy.datasets.image_decoding import check_size, sample_image, with_draws
 from keras_noisy.datasets.pipeline import (
     Options,
     Pipeline,
@@ -164,19 +159,11 @@ def _stream(
 
     def load(x: Any, noisy: Any, draws: Any = None) -> Any:
         contents, clean, _ = x
-        if draws is None:
-            image = evaluation_image(contents, image_size)
-        else:
-            image = training_image(contents, image_size, draws, colour_jitter)
-        image = tf.ensure_shape(image, (image_size, image_size, 3))
-        noisy, clean = tf.cast(noisy, tf.int32), tf.cast(clean, tf.int32)
-        return image, {"noisy": noisy, "clean": clean} if options.keep_clean else noisy
+        image = sample_image(contents, image_size, colour_jitter, draws)
+        return image, options.labels(tf.cast(noisy, tf.int32), tf.cast(clean, tf.int32))
 
-    batches = (
-        epochs(images_of, options.first_epoch)
-        .batch(options.batch_size, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
-        .prefetch(tf.data.AUTOTUNE)
-    )
+    images = epochs(images_of, options.first_epoch)
+    batches = images.batch(options.batch_size).prefetch(tf.data.AUTOTUNE)
     return batches.apply(tf.data.experimental.assert_cardinality(-(-size // options.batch_size)))
 
 

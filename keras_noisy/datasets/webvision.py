@@ -120,7 +120,7 @@ def pipeline(
         colour_jitter=colour_jitter,
         max_bad_share=max_bad_share,
         bad_images=Path(bad_images),
-        class_names=class_names(folder if split != "ilsvrc12" else Path(root), num_classes),
+        class_names=class_names(Path(root), num_classes),
     )
 
 

@@ -148,10 +148,7 @@ class LogitBias(BiasSource, keras.layers.Layer):
         """The bias at a step of training, counted from 0: a float, or a scalar tensor."""
         if isinstance(self.epsilon, LearningRateSchedule):
             return ops.cast(self.epsilon(step), "float32")
-        is_auto = isinstance(self.epsilon, str)
-        epsilon = resolve_logit_bias(
-            "adaptive" if is_auto and self.adaptive else self.epsilon, num_classes
-        )
+        epsilon = resolve_logit_bias(self._as_in_a_loss, num_classes)
         if self.training_steps is None:
             return epsilon
         share = ops.minimum(ops.cast(step, "float32") / self.training_steps, 1.0)
@@ -159,9 +156,14 @@ class LogitBias(BiasSource, keras.layers.Layer):
 
     def at_the_first_step(self, num_classes: int) -> float | str:
         """The `logit_bias` of a loss that has the bias with which training begins."""
-        if self.adaptive and self.epsilon == "auto":
+        if self._as_in_a_loss == "adaptive":
             return "adaptive"
         return float(self.epsilon_at(0, num_classes))
+
+    @property
+    def _as_in_a_loss(self) -> Any:
+        """What a loss calls this bias, or the schedule."""
+        return "adaptive" if self.adaptive and self.epsilon == "auto" else self.epsilon
 
     def call(self, logits: Tensor, labels: Tensor = None, training: bool | None = None) -> Tensor:
         num_classes = class_count(logits)
