@@ -19,6 +19,7 @@ from keras_noisy.datasets.pipeline import (
     epochs,
     expecting,
     in_order,
+    in_whole_batches,
     noisy_labels,
     require_tf,
 )
@@ -138,7 +139,7 @@ def from_files(
         max_bad_share,
         already_bad,
         total,
-        options.batch_size,
+        options.batch_size_read,
     )
     path_of = tf.constant(files.paths)
     noisy_of, clean_of = tf.constant(noisy), tf.constant(files.labels)
@@ -159,18 +160,19 @@ def from_files(
         batches = (
             decoded(samples, load)
             .ignore_errors()
-            .batch(options.batch_size)
+            .batch(options.batch_size_read)
             .filter(as_it_is(arrived))
         )
         batches = batches.map(as_it_is(lambda position, x, y: (x, y)))
-        return batches.concatenate(_nothing_but_calls(watch.end, epoch, batches.element_spec))
+        batches = batches.concatenate(_nothing_but_calls(watch.end, epoch, batches.element_spec))
+        return in_whole_batches(batches, options)
 
     size = len(watch.order_of(0))
     dataset = expecting(
         epochs(batches_of, options.first_epoch).prefetch(tf.data.AUTOTUNE),
-        lambda: -(-(size - len(watch.bad)) // options.batch_size),
+        lambda: -(-options.samples_of(size - len(watch.bad)) // options.batch_size),
     )
-    return Pipeline(dataset, num_classes, size, options.batch_size, class_names)
+    return Pipeline(dataset, num_classes, options.samples_of(size), options.batch_size, class_names)
 
 
 def _nothing_but_calls(function: Any, argument: Any, element_spec: Any) -> Any:

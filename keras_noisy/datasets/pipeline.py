@@ -70,6 +70,11 @@ class Options:
         first_epoch: The epoch that the first iteration is, to go on with an interrupted training.
             On JAX and PyTorch, `fit` looks at a batch before it begins, which is an iteration, too: there the
             first epoch of a training is the one after. Defaults to `0`.
+        whole_batches: Whether every batch has `batch_size` images, as JAX needs it to share batches among
+            devices. What is left over at the end of a shuffled epoch is left out. Otherwise batches are
+            `(images, labels, weights)`: nothing is left out, and the last one is filled up with blank images
+            of weight 0 (give `compile` the metrics as `weighted_metrics`); every worker reads all images and
+            keeps its part, so that all have as many batches. Defaults to `False`.
 
     Raises:
         ValueError: If an argument is none of the above.
@@ -84,6 +89,7 @@ class Options:
     worker: int = 0
     num_workers: int = 1
     first_epoch: int = 0
+    whole_batches: bool = False
 
     def __post_init__(self) -> None:
         for name, least in (
@@ -106,9 +112,10 @@ class Options:
                 "`worker` must be less than `num_workers`. "
                 f"Received: worker={self.worker}, num_workers={self.num_workers}"
             )
-        for name in ("shuffle", "augment", "keep_clean"):
+        for name in ("shuffle", "augment", "keep_clean", "whole_batches"):
             value = getattr(self, name)
-            if not isinstance(value, bool) and (value is not None or name == "keep_clean"):
+            may_be_none = name in ("shuffle", "augment")
+            if not isinstance(value, bool) and (value is not None or not may_be_none):
                 raise ValueError(f"`{name}` must be True or False. Received: {name}={value!r}")
 
     def labels(self, noisy: Any, clean: Any) -> Any:
@@ -128,8 +135,31 @@ class Options:
             augment=is_training if read.augment is None else read.augment,
         )
 
+    @property
+    def fills(self) -> bool:
+        """Whether batches are filled up and then shared among the workers."""
+        return self.whole_batches and not self.shuffle
+
+    @property
+    def batch_size_read(self) -> int:
+        """Images that are read for a batch."""
+        return self.batch_size * self.num_workers if self.fills else self.batch_size
+
+    def samples_of(self, size: int) -> int:
+        """How many of an epoch's samples, as `order` has them, reach `fit`."""
+        if self.fills:
+            return -(-size // self.num_workers)
+        if self.whole_batches and size < self.batch_size:
+            raise ValueError(
+                f"`batch_size` must be at most {size}, the number of images, for whole batches. "
+                f"Received: batch_size={self.batch_size}"
+            )
+        return size - size % self.batch_size if self.whole_batches else size
+
     def order(self, num_samples: int, epoch: int) -> Indices:
         """The samples of an epoch, those of this worker."""
+        if self.fills:
+            return np.arange(num_samples, dtype="int64")
         if not self.shuffle:
             return np.arange(self.worker, num_samples, self.num_workers, dtype="int64")
         order = np.random.default_rng([self.seed, epoch]).permutation(num_samples)
@@ -207,6 +237,27 @@ def expecting(dataset: Any, steps: Callable[[], int]) -> Any:
     return dataset
 
 
+def in_whole_batches(batches: Any, options: Options) -> Any:
+    """Batches of one size, from a `tf.data.Dataset` of batches whose last one may have fewer."""
+    tf = require_tf()
+
+    def fill(x: Any, y: Any) -> Any:
+        present = tf.shape(x)[0]
+        mine = slice(options.worker * options.batch_size, (options.worker + 1) * options.batch_size)
+
+        def filled(values: Any) -> Any:
+            added = options.batch_size_read - present
+            return tf.pad(values, [(0, added)] + [(0, 0)] * (len(values.shape) - 1))[mine]
+
+        return tf.nest.map_structure(filled, (x, y, tf.ones(present)))
+
+    if options.fills:
+        return batches.map(as_it_is(fill))
+    if options.whole_batches:
+        return batches.filter(as_it_is(lambda x, y: tf.shape(x)[0] == options.batch_size))
+    return batches
+
+
 def sample_seed(seed: int, epoch: Any, index: Any) -> Any:
     """What is drawn for a sample in an epoch follows from this, and from nothing else."""
     return require_tf().stack([seed + epoch * 2**32, index])
@@ -271,14 +322,15 @@ def from_arrays(
             return x, options.labels(tf.gather(noisy_of, index), tf.gather(clean_of, index))
 
         order = in_order(lambda epoch: options.order(len(labels), epoch), epoch)
-        return order.batch(options.batch_size).map(
+        batches = order.batch(options.batch_size_read).map(
             as_it_is(batch_of), num_parallel_calls=tf.data.AUTOTUNE, deterministic=True
         )
+        return in_whole_batches(batches, options)
 
     pipeline = Pipeline(
         epochs(batches_of, options.first_epoch).prefetch(tf.data.AUTOTUNE),
         num_classes,
-        len(options.order(len(labels), 0)),
+        options.samples_of(len(options.order(len(labels), 0))),
         options.batch_size,
         class_names,
     )

@@ -3,6 +3,8 @@ from typing import Any
 import keras
 import numpy as np
 
+from keras_noisy.datasets.pipeline import Options
+
 
 class ShuffledBatches(keras.utils.PyDataset):
     """Batches of arrays in a new random order in each epoch, the same on every backend.
@@ -12,17 +14,24 @@ class ShuffledBatches(keras.utils.PyDataset):
     `keras.utils.set_random_seed`, it repeats one order in every epoch. Then a batch always holds the
     same samples, and a network with batch normalisation learns a batch rather than its samples.
 
-    Give it to `fit` with `shuffle=False`: it shuffles itself.
+    Give it to `fit` with `shuffle=False`: it shuffles itself. It needs no TensorFlow, unlike pipelines, whose
+    options it shares.
 
     Args:
         x: Array of inputs, samples first.
         y: Array of labels, samples first.
         batch_size: Integer, at least 1. The last batch of an epoch may be smaller.
         seed: Non-negative integer. Defaults to `0`.
+        shuffle: Whether to shuffle. Defaults to `True`.
+        first_epoch: The epoch to begin with, to go on with an interrupted training. Defaults to `0`.
+        worker: Which of the workers this is, counted from 0. Defaults to `0`.
+        num_workers: Number of workers that share each epoch. Defaults to `1`.
+        whole_batches: Whether every batch has `batch_size` samples; see `keras_noisy.datasets.Options`. Defaults
+            to `False`.
         **kwargs: `workers`, `use_multiprocessing`, `max_queue_size`; see `keras.utils.PyDataset`.
 
     Raises:
-        ValueError: If `x` and `y` have different lengths or none, or if `batch_size` is below 1.
+        ValueError: If `x` and `y` have different lengths or none, or if an argument is out of its range.
 
     Example:
 
@@ -33,33 +42,53 @@ class ShuffledBatches(keras.utils.PyDataset):
     (3, [4, 4, 2])
     """
 
-    def __init__(self, x: Any, y: Any, batch_size: int, seed: int = 0, **kwargs: Any) -> None:
+    def __init__(
+        self,
+        x: Any,
+        y: Any,
+        batch_size: int,
+        seed: int = 0,
+        *,
+        shuffle: bool = True,
+        first_epoch: int = 0,
+        worker: int = 0,
+        num_workers: int = 1,
+        whole_batches: bool = False,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
         if len(x) != len(y) or len(x) == 0:
             raise ValueError(
                 "`x` and `y` must have the same number of samples, at least one. "
                 f"Received: {len(x)} and {len(y)} samples"
             )
-        if batch_size < 1:
-            raise ValueError(
-                f"`batch_size` must be at least 1. Received: batch_size={batch_size!r}"
-            )
         self.x, self.y = np.asarray(x), np.asarray(y)
-        self.batch_size = batch_size
-        self.seed = seed
-        self.epoch = 0
-        self._order = self._draw_order()
+        self.options = Options(
+            batch_size=batch_size,
+            shuffle=shuffle,
+            seed=seed,
+            worker=worker,
+            num_workers=num_workers,
+            first_epoch=first_epoch,
+            whole_batches=whole_batches,
+        )
+        self.epoch = first_epoch
+        self._order = self.options.order(len(self.x), self.epoch)
+        self._samples = self.options.samples_of(len(self._order))
 
     def __len__(self) -> int:
-        return -(-len(self.x) // self.batch_size)
+        return -(-self._samples // self.options.batch_size)
 
-    def __getitem__(self, index: int) -> tuple[Any, Any]:
-        batch = self._order[index * self.batch_size : (index + 1) * self.batch_size]
-        return self.x[batch], self.y[batch]
+    def __getitem__(self, index: int) -> tuple[Any, ...]:
+        size = self.options.batch_size_read
+        batch = self._order[index * size : (index + 1) * size]
+        if not self.options.fills:
+            return self.x[batch], self.y[batch]
+        mine = np.arange(size).reshape(self.options.num_workers, -1)[self.options.worker]
+        weights = (mine < len(batch)).astype("float32")
+        batch = np.resize(batch, size)[mine]  # anything will do for what has no weight
+        return self.x[batch], self.y[batch], weights
 
     def on_epoch_end(self) -> None:
         self.epoch += 1
-        self._order = self._draw_order()
-
-    def _draw_order(self) -> Any:
-        return np.random.default_rng([self.seed, self.epoch]).permutation(len(self.x))
+        self._order = self.options.order(len(self.x), self.epoch)

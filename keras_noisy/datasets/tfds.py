@@ -15,6 +15,7 @@ from keras_noisy.datasets.pipeline import (
     decoded,
     epochs,
     from_arrays,
+    in_whole_batches,
     read_noise,
     require_tf,
 )
@@ -121,7 +122,7 @@ def pipeline(
     noise = read_noise(read.noise, total, num_classes)
     size = len(read.order(total, 0))
     batches = _stream(samples, image_size, colour_jitter, noise, size, read)
-    return Pipeline(batches, num_classes, size, read.batch_size, class_names)
+    return Pipeline(batches, num_classes, read.samples_of(size), read.batch_size, class_names)
 
 
 def _stream(
@@ -143,7 +144,8 @@ def _stream(
         numbered = corrupt_dataset(numbered, noise, options.seed if noise.ndim == 2 else None)
     else:
         numbered = numbered.map(as_it_is(lambda x, y: (x, y["label"])))
-    numbered = numbered.shard(options.num_workers, options.worker)
+    if not options.fills:  # then it is the batches that are shared
+        numbered = numbered.shard(options.num_workers, options.worker)
 
     def images_of(epoch: Any) -> Any:
         order = numbered
@@ -162,9 +164,10 @@ def _stream(
         image = sample_image(contents, image_size, colour_jitter, draws)
         return image, options.labels(tf.cast(noisy, tf.int32), tf.cast(clean, tf.int32))
 
-    images = epochs(images_of, options.first_epoch)
-    batches = images.batch(options.batch_size).prefetch(tf.data.AUTOTUNE)
-    return batches.apply(tf.data.experimental.assert_cardinality(-(-size // options.batch_size)))
+    images = epochs(images_of, options.first_epoch).batch(options.batch_size_read)
+    batches = in_whole_batches(images, options).prefetch(tf.data.AUTOTUNE)
+    steps = -(-options.samples_of(size) // options.batch_size)
+    return batches.apply(tf.data.experimental.assert_cardinality(steps))
 
 
 def _as_dataset(builder: Any, split: str, decoders: Any, load: str) -> Any:

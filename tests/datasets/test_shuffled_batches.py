@@ -65,6 +65,6 @@ def test_bad_input():
     with pytest.raises(ValueError, match="Received: 0 and 0 samples"):
         ShuffledBatches(np.zeros(0), np.zeros(0), batch_size=1)
     with pytest.raises(
-        ValueError, match=r"`batch_size` must be at least 1. Received: batch_size=0"
+        ValueError, match=r"`batch_size` must be an integer of at least 1. Received: batch_size=0"
     ):
         ShuffledBatches(np.zeros(3), np.zeros(3), batch_size=0)
