@@ -50,7 +50,7 @@ clean:
 	touch $@
 
 $(ALL): .venv/.pip pyproject.toml constraints.txt
-	$(INSTALL) -e ".[tensorflow,jax,torch,vision,datasets,recipes]" --group test --group lint
+	$(INSTALL) -e ".[tensorflow,jax,torch,vision,hub,datasets,recipes]" --group test --group lint
 	touch $@
 
 $(NO_TENSORFLOW): .venv-no-tensorflow/.pip pyproject.toml constraints.txt

@@ -1,9 +1,10 @@
 """A fully connected network."""
 
-import numbers
 from collections.abc import Sequence
 
 import keras
+
+from keras_noisy.models.arguments import check_num_classes, read_shape
 
 
 def mlp1024(num_classes: int, input_shape: Sequence[int] = (28, 28, 1)) -> keras.Model:
@@ -37,16 +38,8 @@ def mlp1024(num_classes: int, input_shape: Sequence[int] = (28, 28, 1)) -> keras
     - Staats, Thamm, Rosenow, 2025, "Enhancing Noise-Robust Losses for Large-Scale Noisy Data
       Learning", [AAAI-25](https://arxiv.org/abs/2306.05497), Figure 5.
     """
-    if not isinstance(num_classes, numbers.Integral) or num_classes < 2:
-        raise ValueError(
-            f"`num_classes` must be an integer of at least 2. Received: num_classes={num_classes!r}"
-        )
-    shape = tuple(input_shape) if isinstance(input_shape, Sequence) else ()
-    if not shape or not all(isinstance(n, numbers.Integral) and n > 0 for n in shape):
-        raise ValueError(
-            "`input_shape` must be a sequence of positive integers. "
-            f"Received: input_shape={input_shape!r}"
-        )
+    check_num_classes(num_classes)
+    shape = read_shape(input_shape, "a sequence of positive integers")
     inputs = keras.Input(shape)
     x = keras.layers.Rescaling(1 / 127.5, offset=-1.0)(inputs)
     x = keras.layers.Flatten()(x)

@@ -1,14 +1,18 @@
 """Residual networks."""
 
-import numbers
 from collections.abc import Sequence
-from typing import Any
 
 import keras
 
 from keras_noisy.extras import require
+from keras_noisy.models.arguments import (
+    check_choice,
+    check_normalisation,
+    check_num_classes,
+    read_shape,
+)
 
-_BLOCKS = {18: [2, 2, 2, 2], 34: [3, 4, 6, 3], 50: [3, 4, 6, 3]}
+BLOCKS = {18: [2, 2, 2, 2], 34: [3, 4, 6, 3], 50: [3, 4, 6, 3]}
 
 
 def resnet(
@@ -16,8 +20,9 @@ def resnet(
     depth: int = 18,
     input_shape: Sequence[int | None] = (224, 224, 3),
     normalisation: keras.layers.Layer | None = None,
+    library: str = "keras_cv",
 ) -> keras.Model:
-    """Builds a ResNet classifier with random weights, on keras-cv's `ResNetV2Backbone`.
+    """Builds a ResNet classifier with random weights, on a backbone of keras-cv or keras-hub.
 
     Residual blocks with pre-activation (ResNet V2), global average pooling and a dense layer.
     The first layers reduce height and width by 4, the backbone as a whole by 32: images of 32 x 32
@@ -29,6 +34,9 @@ def resnet(
         input_shape: Shape of an image, `(height, width, channels)`; height and width may be `None`.
         normalisation: What raw images go through first, such as
             `keras_noisy.datasets.normalisation("imagenet")`. Defaults to `None`: pixels are divided by 255.
+        library: `"keras_cv"` for its `ResNetV2Backbone`, or `"keras_hub"` for its `ResNetBackbone`
+            with pre-activation: the same architecture but for details, so the weights of one don't
+            fit the other. Defaults to `"keras_cv"`.
 
     Returns:
         A `keras.Model` from raw images, with pixels from 0 to 255, to logits of shape
@@ -37,7 +45,7 @@ def resnet(
 
     Raises:
         ValueError: If an argument is out of its range.
-        ImportError: If keras-cv is not installed.
+        ImportError: If the library is not installed.
 
     Example:
 
@@ -50,26 +58,35 @@ def resnet(
         [He et al., 2016, Identity Mappings in Deep Residual Networks](
         https://arxiv.org/abs/1603.05027)
     """
-    if not isinstance(num_classes, numbers.Integral) or num_classes < 2:
-        raise ValueError(
-            f"`num_classes` must be an integer of at least 2. Received: num_classes={num_classes!r}"
+    check_num_classes(num_classes)
+    check_choice("depth", depth, BLOCKS)
+    shape = read_shape(input_shape, "(height, width, channels)", num_axes=[3], any_size=True)
+    check_normalisation(normalisation)
+    check_choice("library", library, ["keras_cv", "keras_hub"])
+    # Built from their arguments: the libraries' presets fetch them over the network.
+    if library == "keras_cv":
+        backbone = require("keras_cv", extra="vision").models.ResNetV2Backbone(
+            stackwise_filters=[64, 128, 256, 512],
+            stackwise_blocks=BLOCKS[depth],
+            stackwise_strides=[1, 2, 2, 2],
+            include_rescaling=normalisation is None,
+            block_type="block" if depth == 50 else "basic_block",
+            input_shape=shape,
         )
-    if depth not in tuple(_BLOCKS):
-        raise ValueError(f"`depth` must be one of {list(_BLOCKS)}. Received: depth={depth!r}")
-    shape = tuple(input_shape) if isinstance(input_shape, Sequence) else ()
-    if len(shape) != 3 or shape[2] is None or not all(_is_dimension(n) for n in shape):
-        raise ValueError(
-            f"`input_shape` must be (height, width, channels). Received: input_shape={input_shape!r}"
+    else:
+        backbone = require("keras_hub", extra="hub").models.ResNetBackbone(
+            input_conv_filters=[64],
+            input_conv_kernel_sizes=[7],
+            stackwise_num_filters=[64, 128, 256, 512],
+            stackwise_num_blocks=BLOCKS[depth],
+            stackwise_num_strides=[1, 2, 2, 2],
+            block_type="bottleneck_block" if depth == 50 else "basic_block",
+            use_pre_activation=True,
+            image_shape=shape,
+            data_format="channels_last",
         )
-    # Built from its arguments: keras-cv's presets fetch them over the network.
-    backbone = require("keras_cv", extra="vision").models.ResNetV2Backbone(
-        stackwise_filters=[64, 128, 256, 512],
-        stackwise_blocks=_BLOCKS[depth],
-        stackwise_strides=[1, 2, 2, 2],
-        include_rescaling=normalisation is None,
-        block_type="block" if depth == 50 else "basic_block",
-        input_shape=shape,
-    )
+        if normalisation is None:  # unlike keras-cv's, it has none of its own
+            normalisation = keras.layers.Rescaling(1 / 255)
     inputs, x = backbone.input, backbone.output
     if normalisation is not None:
         inputs = keras.Input(shape)
@@ -77,7 +94,3 @@ def resnet(
     x = keras.layers.GlobalAveragePooling2D(data_format="channels_last")(x)
     outputs = keras.layers.Dense(num_classes, dtype="float32", name="logits")(x)
     return keras.Model(inputs, outputs, name=f"resnet{depth}")
-
-
-def _is_dimension(n: Any) -> bool:
-    return n is None or (isinstance(n, numbers.Integral) and int(n) > 0)

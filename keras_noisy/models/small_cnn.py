@@ -6,6 +6,8 @@ from typing import Any
 
 import keras
 
+from keras_noisy.models.arguments import check_num_classes, read_shape
+
 
 def small_cnn(
     num_classes: int,
@@ -42,18 +44,8 @@ def small_cnn(
     >>> model.output_shape
     (None, 1000)
     """
-    if not isinstance(num_classes, numbers.Integral) or num_classes < 2:
-        raise ValueError(
-            f"`num_classes` must be an integer of at least 2. Received: num_classes={num_classes!r}"
-        )
-    shape = tuple(input_shape) if isinstance(input_shape, Sequence) else ()
-    if len(shape) not in (2, 3) or not all(
-        isinstance(n, numbers.Integral) and n > 0 for n in shape
-    ):
-        raise ValueError(
-            "`input_shape` must be (height, width) or (height, width, channels). "
-            f"Received: input_shape={input_shape!r}"
-        )
+    check_num_classes(num_classes)
+    shape = read_shape(input_shape, "(height, width) or (height, width, channels)", num_axes=[2, 3])
     for argument, values in (("filters", filters), ("hidden_units", [hidden_units])):
         is_list = isinstance(values, Sequence) and len(values) > 0
         if not is_list or not all(isinstance(n, numbers.Integral) and n > 0 for n in values):

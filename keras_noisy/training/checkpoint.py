@@ -5,6 +5,8 @@ from typing import Any
 
 import keras
 
+from keras_noisy.training.devices import this_process_alone
+
 _NAME = "epoch-{:05}.weights.h5"
 _DRAFT = "draft.weights.h5"  # as Keras wants names to end
 
@@ -81,7 +83,8 @@ class Checkpoint(keras.callbacks.Callback):
         self.folder.mkdir(parents=True, exist_ok=True)
         older = self._states().values()
         draft = self.folder / _DRAFT
-        self.model.save_weights(draft)
+        with this_process_alone():
+            self.model.save_weights(draft)
         with draft.open("rb") as file:
             os.fsync(file.fileno())  # whole on the disk before it has its name
         draft.replace(self.folder / _NAME.format(epoch + 1))
