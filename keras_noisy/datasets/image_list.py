@@ -165,7 +165,7 @@ def from_files(
         )
         batches = batches.map(as_it_is(lambda position, x, y: (x, y)))
         batches = batches.concatenate(_nothing_but_calls(watch.end, epoch, batches.element_spec))
-        return in_whole_batches(batches, options)
+        return in_whole_batches(batches, options, size)
 
     size = len(watch.order_of(0))
     dataset = expecting(

@@ -73,8 +73,9 @@ class Options:
         whole_batches: Whether every batch has `batch_size` images, as JAX needs it to share batches among
             devices. What is left over at the end of a shuffled epoch is left out. Otherwise batches are
             `(images, labels, weights)`: nothing is left out, and the last one is filled up with blank images
-            of weight 0 (give `compile` the metrics as `weighted_metrics`); every worker reads all images and
-            keeps its part, so that all have as many batches. Defaults to `False`.
+            of weight 0; the others have the one weight with which Keras's mean over batches is that over images
+            (give `compile` the metrics as `weighted_metrics`). Every worker reads all images and keeps its part,
+            so that all have as many batches. Defaults to `False`.
 
     Raises:
         ValueError: If an argument is none of the above.
@@ -144,6 +145,13 @@ class Options:
     def batch_size_read(self) -> int:
         """Images that are read for a batch."""
         return self.batch_size * self.num_workers if self.fills else self.batch_size
+
+    def weight_in(self, size: int) -> float:
+        """The weight of an image where batches are filled up; `size` is the number of images in an epoch.
+
+        Keras divides by the places of all batches, filled or not.
+        """
+        return -(-size // self.batch_size_read) * self.batch_size_read / size
 
     def samples_of(self, size: int) -> int:
         """How many of an epoch's samples, as `order` has them, reach `fit`."""
@@ -237,8 +245,8 @@ def expecting(dataset: Any, steps: Callable[[], int]) -> Any:
     return dataset
 
 
-def in_whole_batches(batches: Any, options: Options) -> Any:
-    """Batches of one size, from a `tf.data.Dataset` of batches whose last one may have fewer."""
+def in_whole_batches(batches: Any, options: Options, size: int) -> Any:
+    """Batches of one size, from a `tf.data.Dataset` of `size` images whose last batch may have fewer."""
     tf = require_tf()
 
     def fill(x: Any, y: Any) -> Any:
@@ -249,7 +257,8 @@ def in_whole_batches(batches: Any, options: Options) -> Any:
             added = options.batch_size_read - present
             return tf.pad(values, [(0, added)] + [(0, 0)] * (len(values.shape) - 1))[mine]
 
-        return tf.nest.map_structure(filled, (x, y, tf.ones(present)))
+        weights = tf.fill([present], options.weight_in(size))
+        return tf.nest.map_structure(filled, (x, y, weights))
 
     if options.fills:
         return batches.map(as_it_is(fill))
@@ -325,7 +334,7 @@ def from_arrays(
         batches = order.batch(options.batch_size_read).map(
             as_it_is(batch_of), num_parallel_calls=tf.data.AUTOTUNE, deterministic=True
         )
-        return in_whole_batches(batches, options)
+        return in_whole_batches(batches, options, len(labels))
 
     pipeline = Pipeline(
         epochs(batches_of, options.first_epoch).prefetch(tf.data.AUTOTUNE),

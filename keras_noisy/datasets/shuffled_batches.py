@@ -85,9 +85,9 @@ class ShuffledBatches(keras.utils.PyDataset):
         if not self.options.fills:
             return self.x[batch], self.y[batch]
         mine = np.arange(size).reshape(self.options.num_workers, -1)[self.options.worker]
-        weights = (mine < len(batch)).astype("float32")
+        weights = np.where(mine < len(batch), self.options.weight_in(len(self.x)), 0.0)
         batch = np.resize(batch, size)[mine]  # anything will do for what has no weight
-        return self.x[batch], self.y[batch], weights
+        return self.x[batch], self.y[batch], weights.astype("float32")
 
     def on_epoch_end(self) -> None:
         self.epoch += 1

@@ -165,7 +165,7 @@ def _stream(
         return image, options.labels(tf.cast(noisy, tf.int32), tf.cast(clean, tf.int32))
 
     images = epochs(images_of, options.first_epoch).batch(options.batch_size_read)
-    batches = in_whole_batches(images, options).prefetch(tf.data.AUTOTUNE)
+    batches = in_whole_batches(images, options, size).prefetch(tf.data.AUTOTUNE)
     steps = -(-options.samples_of(size) // options.batch_size)
     return batches.apply(tf.data.experimental.assert_cardinality(steps))
 

@@ -1,6 +1,7 @@
 """Figures, drawn with matplotlib."""
 
 from keras_noisy.plots.bias_by_classes import bias_by_classes
+from keras_noisy.plots.compare_losses import compare_losses
 from keras_noisy.plots.curve_panels import curve_panels
 from keras_noisy.plots.errors_by_classes import errors_by_classes
 from keras_noisy.plots.errors_by_loss import errors_by_loss
@@ -13,6 +14,7 @@ from keras_noisy.plots.theory_figures import theory_figures
 
 __all__ = [
     "bias_by_classes",
+    "compare_losses",
     "curve_panels",
     "errors_by_classes",
     "errors_by_loss",

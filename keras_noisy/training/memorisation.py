@@ -57,7 +57,10 @@ def memorised(
 
 def predicted_classes(model: keras.Model, x: Any, batch_size: int) -> NDArray[np.int64]:
     """The most likely class of each sample; -1 where an output is NaN."""
-    outputs = model.predict(x, batch_size=batch_size, verbose=0)
+    size = len(x)
+    if keras.distribution.distribution() is not None:  # several devices share whole batches only
+        x = x[np.arange(-(-size // batch_size) * batch_size) % size]
+    outputs = model.predict(x, batch_size=batch_size, verbose=0)[:size]
     return np.where(np.isnan(outputs).any(axis=-1), -1, np.argmax(outputs, axis=-1))
 
 
