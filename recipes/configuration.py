@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -220,7 +219,7 @@ class Configuration:
         content = dataclasses.asdict(self)
         for name in ("devices", "tensorboard", "progress", "results"):
             del content[name]
-        return json.loads(json.dumps(content))  # plain numbers, which YAML wants
+        return content
 
 
 class Parser(jsonargparse.ArgumentParser):
@@ -244,10 +243,25 @@ class Parser(jsonargparse.ArgumentParser):
     def read(self, arguments: list[str] | None) -> Any:
         """What is set on the command line; exits with a message if that can't be."""
         found = vars(self.instantiate(self.parse_args(arguments)))
-        return self.settings(**{name: found[name] for name in found if name != "config"})
+        return plain(self.settings(**{name: found[name] for name in found if name != "config"}))
 
     def error(self, message: str, ex: Exception | None = None) -> NoReturn:
         self.exit(2, f"{self.prog}: error: {' '.join(message.split())} (see --help)\n")
+
+
+def plain(value: Any) -> Any:
+    """The same, of plain numbers: the types that check them are foreign to Keras and to YAML."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        names = (each.name for each in dataclasses.fields(value))
+        return type(value)(**{name: plain(getattr(value, name)) for name in names})
+    if isinstance(value, dict):
+        return {key: plain(each) for key, each in value.items()}
+    if isinstance(value, list):
+        return [plain(each) for each in value]
+    for kind in (int, float):
+        if isinstance(value, kind) and not isinstance(value, bool):
+            return kind(value)
+    return value
 
 
 def read(program: str, documentation: str | None, arguments: list[str] | None) -> Configuration:

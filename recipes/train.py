@@ -31,6 +31,7 @@ from records import write_json
 
 import keras_noisy
 from keras_noisy import datasets, models, noise
+from keras_noisy.datasets.pipeline import expecting
 from keras_noisy.files import write_whole
 from keras_noisy.training import (
     Checkpoint,
@@ -221,7 +222,7 @@ def load_pipelines(configuration: Configuration, options: dict[str, Any], first_
     batches, steps = train.dataset, train.steps
     if configuration.steps_per_epoch is not None:
         steps = min(steps, configuration.steps_per_epoch)
-        batches = batches.take(steps)
+        batches = expecting(batches.take(steps), lambda: steps)
     return Task(batches, test, tests, steps, train.num_classes, shape, monitored)
 
 

@@ -1,6 +1,7 @@
 """Datasets, loaded as `keras.datasets` are, and what feeds them to `fit`."""
 
 from keras_noisy.datasets import (
+    arrays,
     cifar10,
     cifar100,
     fashion_mnist,
@@ -22,6 +23,7 @@ __all__ = [
     "Options",
     "Pipeline",
     "ShuffledBatches",
+    "arrays",
     "augmentation",
     "check_images",
     "cifar10",

@@ -128,8 +128,7 @@ def from_files(
     refuse_too_many(files.bad, int(is_bad.sum()), total, max_bad_share, bad_images)
 
     def order_of(epoch: int) -> Any:
-        order = options.order(len(files.paths), epoch)
-        return order[~is_bad[order]]
+        return options.order(len(files.paths), epoch, usable=~is_bad)
 
     watch = ImageWatch(
         root,

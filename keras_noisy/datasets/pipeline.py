@@ -164,16 +164,22 @@ class Options:
             )
         return size - size % self.batch_size if self.whole_batches else size
 
-    def order(self, num_samples: int, epoch: int) -> Indices:
-        """The samples of an epoch, those of this worker."""
+    def order(
+        self, num_samples: int, epoch: int, usable: NDArray[np.bool_] | None = None
+    ) -> Indices:
+        """The samples of an epoch, those of this worker; `usable` says which samples there are at all."""
+        order = np.arange(num_samples, dtype="int64")
+        if self.shuffle:
+            order = np.random.default_rng([self.seed, epoch]).permutation(order)
+        if usable is not None:  # before they are shared, or workers would have more and fewer
+            order = order[usable[order]]
         if self.fills:
-            return np.arange(num_samples, dtype="int64")
+            return order
         if not self.shuffle:
-            return np.arange(self.worker, num_samples, self.num_workers, dtype="int64")
-        order = np.random.default_rng([self.seed, epoch]).permutation(num_samples)
+            return order[self.worker :: self.num_workers]
         # As many for each: workers that train together take the same number of steps.
-        shared = num_samples - num_samples % self.num_workers
-        return order[: shared or num_samples][self.worker :: self.num_workers].astype("int64")
+        shared = len(order) - len(order) % self.num_workers
+        return order[: shared or len(order)][self.worker :: self.num_workers]
 
 
 def require_tf() -> Any:

@@ -1,0 +1,69 @@
+"""Arrays of your own: images that fit into memory."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from keras_noisy.datasets.augmentation import DATASETS, seeded_augmentation
+from keras_noisy.datasets.pipeline import Options, Pipeline, from_arrays
+
+
+def pipeline(
+    images: ArrayLike,
+    labels: ArrayLike,
+    num_classes: int,
+    *,
+    is_training: bool = True,
+    augmentation: str | None = None,
+    class_names: tuple[str, ...] | None = None,
+    **options: Any,
+) -> Pipeline:
+    """Images in memory as a tf.data pipeline of raw pixels.
+
+    Args:
+        images: `uint8` array (samples, height, width, channels), or (samples, height, width) for one channel.
+        labels: Integer array (samples,) or (samples, 1), with values in [0, K).
+        num_classes: Integer K, at least 2.
+        is_training: Whether images are shuffled and augmented, if the options don't say. Defaults to `True`.
+        augmentation: Name of the data set whose augmentation training images get, `"cifar10"` or `"cifar100"`;
+            see `keras_noisy.datasets.augmentation`. Defaults to `None`: they are not changed.
+        class_names: Names in the order of the labels. Defaults to `None`.
+        **options: `batch_size`, `noise`, `seed` and so on; see `keras_noisy.datasets.Options`.
+
+    Returns:
+        A `keras_noisy.datasets.Pipeline`.
+
+    Raises:
+        ValueError: If an argument is none of the above.
+        ImportError: If TensorFlow is not installed.
+
+    Example:
+
+    >>> import numpy as np
+    >>> from keras_noisy.datasets import arrays
+    >>> x, y = np.zeros((10, 8, 8, 3), "uint8"), np.arange(10) % 2
+    >>> train = arrays.pipeline(x, y, num_classes=2, batch_size=4)
+    >>> train.steps, train.element_spec[0].shape.as_list()
+    (3, [None, 8, 8, 3])
+    """
+    images, labels = np.asarray(images), np.asarray(labels)
+    if images.dtype != np.uint8 or images.ndim not in (3, 4):
+        raise ValueError(
+            "`images` must be uint8 of shape (samples, height, width) or (samples, height, width, channels). "
+            f"Received: {images.dtype} of shape {images.shape}"
+        )
+    labels = labels.ravel() if labels.shape[1:] == (1,) else labels
+    is_valid = np.issubdtype(labels.dtype, np.integer) and labels.shape == images.shape[:1]
+    if not is_valid or (labels.size and not 0 <= labels.min() <= labels.max() < num_classes):
+        raise ValueError(
+            f"`labels` must be {len(images)} integers in [0, {num_classes}), one for each image. "
+            f"Received: {labels.dtype} of shape {labels.shape}"
+        )
+    if augmentation is not None and augmentation not in DATASETS:
+        raise ValueError(
+            f"`augmentation` must be None or one of {DATASETS}. Received: augmentation={augmentation!r}"
+        )
+    change = None if augmentation is None else seeded_augmentation(augmentation)
+    read = Options.of(options, is_training=is_training)
+    return from_arrays(images, labels, num_classes, read, change, class_names)

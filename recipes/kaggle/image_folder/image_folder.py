@@ -1,0 +1,259 @@
+# %% [markdown]
+"""
+Title: Your own image folder with noisy labels
+Author: The keras-noisy authors
+Date created: 2026/11/25
+Description: Train on a folder of images with a train.csv, and list the labels that look wrong.
+Accelerator: GPU
+
+## Introduction
+
+You have a folder of images and a table with their labels, and some labels are wrong. Which ones? A network that is
+trained with cross-entropy can't tell: it learns them by heart. One that is trained with a robust loss disagrees with
+them.
+
+This notebook trains such a network and writes `suspicious.csv`: the labels that it disagrees with, the most
+suspicious ones first. The images are those of the competition *Cassava Leaf Disease Classification*, which is known
+for its noisy labels. To take yours, attach them and change two lines.
+
+## Setup
+
+keras-noisy is installed from an attached data set, without the internet.
+"""
+
+# %%
+import os
+
+os.environ["KERAS_BACKEND"] = "tensorflow"  # before Keras is imported for the first time
+os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"  # TensorFlow greets at length
+os.environ.setdefault("KAGGLE_INPUT", "/kaggle/input")
+# %pip install -qq --no-index --find-links $KAGGLE_INPUT/keras-noisy-wheel --find-links $KAGGLE_INPUT/datasets/*/keras-noisy-wheel keras-noisy
+
+# %%
+import csv
+import json
+import random
+from pathlib import Path
+from typing import Any
+
+import keras
+import matplotlib.pyplot as plt
+import numpy as np
+import tensorflow as tf
+
+import keras_noisy
+from keras_noisy.datasets import image_list, read_bad_images
+
+QUICK = bool(os.environ.get("KERAS_NOISY_QUICK"))  # a trial in seconds
+EPOCHS = 2 if QUICK else 15
+BATCH_SIZE = 16 if QUICK else 64
+IMAGE_SIZE = 32 if QUICK else 224
+WEIGHTS = None  # random ones, or an attached file with weights of keras.applications.ResNet50V2
+
+if tf.config.list_physical_devices("GPU"):
+    keras.mixed_precision.set_dtype_policy("mixed_float16")
+
+# %% [markdown]
+"""
+## The data
+
+A folder of images, and a table with the columns `image_id` and `label`: for yours, change the lines with `folder`
+and `images`. A tenth of the images is held out; their labels are as noisy as the others.
+"""
+
+
+# %%
+def attached(name: str) -> Path:
+    """The folder of an attached data set or competition, wherever Kaggle has put it."""
+    root = Path(os.environ["KAGGLE_INPUT"])
+    places = [place for above in ("", "*/", "*/*/") for place in root.glob(above + name)]
+    if not places:
+        raise FileNotFoundError(f"There is no {name} in {root}. Attach it with 'Add Input'.")
+    return places[0]
+
+
+folder = attached("cassava-leaf-disease-classification")
+images = folder / "train_images"
+
+with open(folder / "train.csv", newline="") as table:
+    label_of = {row["image_id"]: row["label"] for row in csv.DictReader(table)}
+samples = list(label_of.items())
+random.Random(0).shuffle(samples)
+labels = sorted(set(label_of.values()))
+held_out = len(samples) // 10
+
+# Cassava has names for its labels; yours may be names.
+names = folder / "label_num_to_disease_map.json"
+name_of = json.loads(names.read_text()) if names.exists() else {}
+class_names = [name_of.get(label, label) for label in labels]
+
+
+def pipeline(samples: list[tuple[str, str]], **options: Any) -> keras_noisy.datasets.Pipeline:
+    """Batches of images and labels; damaged files are left out, if they are not too many."""
+    lines = (f"{image} {labels.index(label)}\n" for image, label in samples)
+    Path("images.txt").write_text("".join(lines))
+    return image_list.pipeline(
+        images,
+        "images.txt",
+        len(labels),
+        image_size=IMAGE_SIZE,
+        batch_size=BATCH_SIZE,
+        max_bad_share=0.1,
+        **options,
+    )
+
+
+train = pipeline(samples[held_out:])
+val = pipeline(samples[:held_out], is_training=False)
+print(f"{train.num_samples:,} images of {len(labels)} classes, {val.num_samples:,} held out")
+
+
+# %%
+def show(pictures: Any, titles: list[str]) -> None:
+    axes = plt.figure(figsize=(12, 9.6), layout="compressed").subplots(3, 4).ravel()
+    for each, picture, title in zip(axes, pictures, titles, strict=False):
+        each.imshow(picture)
+        each.set_title(title, fontsize=9)
+    for each in axes:
+        each.axis("off")
+    plt.show()
+
+
+x, y = next(iter(train.dataset))
+show(x.numpy(), [class_names[label] for label in y])
+
+# %% [markdown]
+"""
+## The network, and how it is trained
+
+A ResNet-50 of Keras itself, so that nothing is downloaded.
+"""
+
+
+# %%
+def network() -> keras.Model:
+    keras.utils.set_random_seed(0)
+    if QUICK:
+        return keras_noisy.models.small_cnn(len(labels), (IMAGE_SIZE, IMAGE_SIZE, 3))
+    inputs = keras.Input((IMAGE_SIZE, IMAGE_SIZE, 3))
+    resnet = keras.applications.ResNet50V2(include_top=False, weights=WEIGHTS, pooling="avg")
+    x = resnet(keras.layers.Rescaling(1 / 127.5, offset=-1)(inputs))
+    outputs = keras.layers.Dense(len(labels), dtype="float32")(x)
+    return keras.Model(inputs, outputs)
+
+
+def optimizer() -> keras.Optimizer:
+    rate = keras.optimizers.schedules.CosineDecay(0.05, EPOCHS * train.steps)
+    return keras.optimizers.SGD(rate, momentum=0.9, nesterov=True, global_clipnorm=5.0)
+
+
+def fit(model: keras.Model) -> dict[str, list[float]]:
+    return model.fit(
+        train.dataset,
+        epochs=EPOCHS,
+        shuffle=False,  # done already
+        validation_data=val.dataset,
+        verbose=2,
+    ).history
+
+
+# %% [markdown]
+"""
+## A robust loss
+
+The mean absolute error (MAE). With many classes it would hardly learn without a *logit bias*, which follows from
+their number ([Staats, Thamm, Rosenow, AAAI-25](https://arxiv.org/abs/2306.05497)): 3.2 for 200 classes, and 0 for up
+to 10, as here.
+"""
+
+# %%
+histories = {}
+
+model = network()
+loss = keras_noisy.MAE(logit_bias="auto", from_logits=True)
+model.compile(optimizer(), loss=loss, metrics=["accuracy"])
+histories["MAE, constant bias"] = fit(model)
+
+# %% [markdown]
+"""
+Where there is a bias, let it fall to 0 during the training, and hardly a wrong label is learnt. This takes two more
+lines: a layer at the end of the model, which counts the steps.
+"""
+
+# %%
+if keras_noisy.calibration.logit_bias(len(labels)) > 0:
+    bias = keras_noisy.LogitBias(training_steps=EPOCHS * train.steps)
+    model = network()
+    model = keras.Model(model.input, bias(model.output))
+
+    loss = keras_noisy.MAE(logit_bias=bias, from_logits=True)
+    model.compile(optimizer(), loss=loss, metrics=["accuracy"])
+    histories["MAE, annealed bias"] = fit(model)
+
+# %% [markdown]
+"""
+## Cross-entropy, for comparison
+"""
+
+# %%
+baseline = network()
+loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+baseline.compile(optimizer(), loss=loss, metrics=["accuracy"])
+histories["cross-entropy"] = fit(baseline)
+
+# %%
+keras_noisy.plots.learning_curves(
+    {name: history["val_accuracy"] for name, history in histories.items()},
+    ylabel="agreement with the labels",
+    title="Images that were held out",
+)
+
+# %%
+keras_noisy.plots.learning_curves(
+    {name: history["accuracy"] for name, history in histories.items()},
+    ylabel="agreement with the labels",
+    title="Training images",
+)
+
+# %% [markdown]
+"""
+Where the agreement goes on rising with the training images, but not with those that were held out, labels are learnt
+by heart.
+
+## Labels that look wrong
+
+How much likelier does the network find another class than the label? The difference of the logits says it, and is
+0 where the network agrees.
+"""
+
+# %%
+bad = {image.path for image in read_bad_images("bad_images.csv")}
+samples = [(image, label) for image, label in samples if image not in bad]
+logits = model.predict(pipeline(samples, is_training=False).dataset, verbose=0)
+given = np.array([labels.index(label) for _, label in samples])
+guesses = logits.argmax(axis=-1)
+doubt = logits.max(axis=-1) - logits[np.arange(len(given)), given]
+suspicious = [int(i) for i in np.argsort(-doubt) if doubt[i] > 0]
+
+with open("suspicious.csv", "w", newline="") as table:
+    writer = csv.writer(table)
+    writer.writerow(["image_id", "label", "looks_like", "doubt"])
+    for i in suspicious:
+        writer.writerow([*samples[i], labels[guesses[i]], f"{doubt[i]:.2f}"])
+print(f"{len(suspicious):,} of {len(samples):,} labels look wrong; suspicious.csv has them")
+for number, name in enumerate(class_names):
+    print(f"{np.mean(doubt[given == number] > 0):6.1%} of {name}")
+
+# %% [markdown]
+"""
+A class of which nearly all labels look wrong has not been learnt: the MAE may pass over classes with few images.
+Then `keras_noisy.GCE(from_logits=True)`, which is between the MAE and cross-entropy, is the better choice.
+
+The most suspicious ones: the label, and what the network takes the image for.
+"""
+
+# %%
+show(
+    [plt.imread(images / samples[i][0]) for i in suspicious[:12]],
+    [f"{class_names[given[i]]}?\n{class_names[guesses[i]]}" for i in suspicious[:12]],
+)
