@@ -17,6 +17,7 @@ import numpy as np
 import keras_noisy
 from keras_noisy.calibration import initial_logits
 from keras_noisy.datasets import ShuffledBatches, glyphs
+from keras_noisy.files import write_whole
 from keras_noisy.models import small_cnn
 from keras_noisy.training import LabelNoiseMonitor, memorised
 
@@ -147,9 +148,7 @@ def record(folder: Path, setting: Setting, variant: str, run: Callable[[], dict]
     path = record_path(folder, setting, variant)
     if not path.exists():
         content = {**setting._asdict(), "variant": variant, **run()}
-        draft = path.with_suffix(f".{time.time_ns()}.tmp")
-        draft.write_text(json.dumps(content, indent=1))
-        draft.replace(path)
+        write_whole(path, json.dumps(content, indent=1))
         memorised = f", memorised {content['memorised']:.1%}" if "memorised" in content else ""
         print(
             f"K={setting.classes} seed {setting.seed} {variant}: "

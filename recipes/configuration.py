@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import argparse
 import dataclasses
+import functools
 import os
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, NoReturn
@@ -41,6 +44,8 @@ class Data:
         label_key: Its feature that holds the labels to train on.
         image_size: Height and width of photographs, which come in all sizes. null for "tfds" with small images.
         augment: Whether training images are changed at random, as the literature does for the data set.
+        bad_images: CSV file of bad image files, as keras-noisy check-images writes it; more are added. null for
+            one in the results.
         max_bad_share: Share of the image files that may turn out to be bad.
     """
 
@@ -60,6 +65,7 @@ class Data:
     label_key: str = "label"
     image_size: PositiveInt | None = 224
     augment: bool = True
+    bad_images: str | None = None
     max_bad_share: ClosedUnitInterval = 0.01
 
 
@@ -222,21 +228,29 @@ class Configuration:
         return content
 
 
+class HelpFormatter(argparse.RawDescriptionHelpFormatter, jsonargparse.DefaultHelpFormatter):
+    """Leaves the lines of a description as they are."""
+
+
 class Parser(jsonargparse.ArgumentParser):
     """The command line of a dataclass, whose errors are one line."""
 
     settings: type
 
     @classmethod
+    @functools.cache  # a table reads a thousand configurations
     def of(cls, settings: type, program: str, documentation: str | None) -> Parser:
         parser = cls(
             prog=program,
             usage=f"{program} [--config FILE] [--SETTING VALUE ...]",
             description=documentation,
-            formatter_class=jsonargparse.DefaultHelpFormatter,
+            formatter_class=HelpFormatter,
+            allow_abbrev=False,
         )
         parser.settings = settings
-        parser.add_argument("--config", action="config", help="YAML file of settings")
+        parser.add_argument(
+            "--config", action="config", help="YAML file of settings; what follows it replaces them"
+        )
         parser.add_class_arguments(settings)
         return parser
 
@@ -264,12 +278,24 @@ def plain(value: Any) -> Any:
     return value
 
 
-def read(program: str, documentation: str | None, arguments: list[str] | None) -> Configuration:
-    """The configuration of a command line; exits with a message if it is none."""
+def read(
+    program: str,
+    documentation: str | None,
+    arguments: list[str] | None,
+    check: Callable[[Configuration], Any] = lambda configuration: None,
+) -> Configuration:
+    """The configuration of a command line; exits with a message if it is none.
+
+    What else may be wrong with it, `check` says by a ValueError.
+    """
     parser = Parser.of(Configuration, program, documentation)
     configuration = parser.read(arguments)
     if wrong := problem(configuration):
         parser.error(wrong)
+    try:
+        check(configuration)
+    except ValueError as error:
+        parser.error(str(error))
     return configuration
 
 
@@ -301,6 +327,10 @@ def problem(configuration: Configuration) -> str | None:
         "cifar100",
     ):
         return f'noise.model "instance_dependent" needs images in memory. Received: "{data.name}"'
-    if os.path.lexists(configuration.results) and not Path(configuration.results).is_dir():
+    results = Path(configuration.results)
+    existing = next(
+        path for path in (results, *results.absolute().parents) if os.path.lexists(path)
+    )
+    if not existing.is_dir():
         return f"results must be a folder. Received: {configuration.results}"
     return None

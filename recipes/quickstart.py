@@ -9,8 +9,6 @@ Writes `results.json`, one record a loss, and `test_accuracy.png` to the results
 """
 
 import argparse
-import json
-import math
 import os
 import sys
 import time
@@ -20,6 +18,7 @@ from typing import Any, NoReturn
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow greets at length
 
 import keras
+from records import write_json
 
 import keras_noisy
 from keras_noisy.datasets import ShuffledBatches, glyphs
@@ -124,21 +123,6 @@ def print_table(records: list[dict[str, Any]]) -> None:
         "\ntest accuracy: on new images with correct labels, after the last epoch\n"
         "memorised: share of the wrong training labels that the network reproduces"
     )
-
-
-def write_json(path: Path, content: Any) -> None:
-    """Writes a file whole or not at all; what is no number in JSON, such as NaN, as null."""
-    draft = path.with_suffix(".tmp")
-    draft.write_text(json.dumps(without_nan(content), indent=1, allow_nan=False))
-    draft.replace(path)
-
-
-def without_nan(content: Any) -> Any:
-    if isinstance(content, dict):
-        return {key: without_nan(value) for key, value in content.items()}
-    if isinstance(content, list):
-        return [without_nan(value) for value in content]
-    return None if isinstance(content, float) and not math.isfinite(content) else content
 
 
 class OneLineParser(argparse.ArgumentParser):

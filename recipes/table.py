@@ -20,7 +20,7 @@ import statistics
 import sys
 import threading
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -34,11 +34,10 @@ from jsonargparse.typing import PositiveInt
 
 from keras_noisy.files import write_whole
 from keras_noisy.plots import compare_losses
+from keras_noisy.plots.compare_losses import MOST_NOISES
 
 HERE = Path(__file__).parent
 COLUMNS = ("test_accuracy", "best_test_accuracy", "memorised", "recognised", "seconds")
-# By protocol, noise and loss: test accuracies in per cent that others published.
-Published = dict[str, dict[str, dict[str, float]]]
 
 
 @dataclass
@@ -88,13 +87,10 @@ class Cell:
 def main(arguments: list[str] | None = None) -> int:
     parser = Parser.of(Grid, "table.py", __doc__)
     grid = parser.read(arguments)
-    try:
-        cells = {cell: configuration_of(grid, cell) for cell in cells_of(grid)}
-        for configuration in cells.values():
-            train.loss_of(configuration)
-    except (ValueError, OSError) as error:
-        parser.error(str(error))
-    waiting = [cell for cell in cells if record_of(grid, cell) is None]
+    if wrong := problem(grid):
+        parser.error(wrong)
+    cells = {cell: configuration_of(grid, cell) for cell in cells_of(grid)}
+    waiting = [cell for cell, configuration in cells.items() if record_of(configuration) is None]
     print(f"{len(cells)} trainings, {len(cells) - len(waiting)} of them done", flush=True)
     if grid.dry_run:
         print("\n".join(map(str, waiting)))
@@ -106,6 +102,19 @@ def main(arguments: list[str] | None = None) -> int:
     return 1 if failed else 0
 
 
+def problem(grid: Grid) -> str | None:
+    """What is wrong with settings that are right one by one; None if nothing is."""
+    for name in ("protocols", "losses", "noises", "seeds"):
+        if not getattr(grid, name):
+            return f"{name} must have at least one entry"
+    if len(grid.noises) > MOST_NOISES:
+        return f"noises must be at most {MOST_NOISES}. Received: {len(grid.noises)}"
+    known = sorted(path.stem for path in (HERE / "protocols").glob("*.yaml"))
+    if unknown := [name for name in grid.protocols if name not in known]:
+        return f"protocols must be among {known}. Received: {unknown}"
+    return None
+
+
 def cells_of(grid: Grid) -> Iterator[Cell]:
     """All trainings, seed by seed: an early table has all losses."""
     for seed in grid.seeds:
@@ -114,17 +123,9 @@ def cells_of(grid: Grid) -> Iterator[Cell]:
 
 
 def configuration_of(grid: Grid, cell: Cell) -> Configuration:
-    """The configuration of a training, read as recipes/train.py reads it.
-
-    Raises:
-        ValueError: If there is no such protocol.
-    """
-    path = HERE / "protocols" / f"{cell.protocol}.yaml"
-    if not path.is_file():
-        known = sorted(file.stem for file in path.parent.glob("*.yaml"))
-        raise ValueError(f"protocols: must be among {known}. Received: {cell.protocol!r}")
+    """The configuration of a training, read as recipes/train.py reads it."""
     arguments = [
-        f"--config={path}",
+        f"--config={HERE / 'protocols' / cell.protocol}.yaml",
         *grid.settings,
         f"--loss={json.dumps(vars(grid.losses[cell.loss]))}",
         f"--noise={json.dumps(vars(grid.noises[cell.noise]))}",
@@ -132,13 +133,23 @@ def configuration_of(grid: Grid, cell: Cell) -> Configuration:
         f"--results={cell.folder(grid.results)}",
         "--progress=none",
     ]
-    return read("table.py", None, arguments)
+
+    def check(configuration: Configuration) -> None:
+        try:
+            train.loss_of(configuration)
+        except ValueError as error:
+            raise ValueError(f"losses, {cell.loss}: {error}") from error
+
+    return read("table.py", None, arguments, check)
 
 
-def record_of(grid: Grid, cell: Cell) -> dict[str, Any] | None:
-    """What a training left behind; None if it is not done."""
-    folder = cell.folder(grid.results)
-    return train.read_record(folder) if (folder / "results.json").exists() else None
+def record_of(configuration: Configuration) -> dict[str, Any] | None:
+    """What a training left behind; None if it is not done, or is one with other settings."""
+    folder = Path(configuration.results)
+    if not (folder / "results.json").exists():
+        return None
+    record = train.read_record(folder)
+    return record if record["configuration"] == configuration.decides() else None
 
 
 def run(grid: Grid, cells: dict[Cell, Configuration]) -> dict[Cell, str]:
@@ -155,17 +166,23 @@ def run(grid: Grid, cells: dict[Cell, Configuration]) -> dict[Cell, str]:
         grid.workers, context, begin_work, (context.Value("i", 0), grid.workers, grid.gpus)
     ) as pool:
         futures = {pool.submit(work, cells[cell]): cell for cell in cells}
-        for count, future in enumerate(as_completed(futures), 1):
-            cell = futures[future]
-            minutes = (time.perf_counter() - start) / count * (len(cells) - count) / 60
-            try:
-                outcome = f"test accuracy {future.result():.1%}"
-            except Exception as error:
-                failed[cell] = outcome = f"{type(error).__name__}: {' '.join(str(error).split())}"
-            print(
-                f"[{count}/{len(cells)}] {cell}: {outcome}; about {minutes:.0f} min left",
-                flush=True,
-            )
+        try:
+            for count, future in enumerate(as_completed(futures), 1):
+                cell = futures[future]
+                minutes = (time.perf_counter() - start) / count * (len(cells) - count) / 60
+                try:
+                    outcome = f"test accuracy {future.result():.1%}"
+                except Exception as error:
+                    outcome = f"{type(error).__name__}: {' '.join(str(error).split())}"
+                    failed[cell] = outcome
+                print(
+                    f"[{count}/{len(cells)}] {cell}: {outcome}; about {minutes:.0f} min left",
+                    flush=True,
+                )
+        except BaseException:  # Ctrl-C; the pool would train all the others first
+            for process in multiprocessing.active_children():
+                process.kill()
+            raise
     return failed
 
 
@@ -197,9 +214,10 @@ def work(configuration: Configuration) -> float:
         return float(train.train(configuration)["test_accuracy"])
 
 
-def report(grid: Grid, cells: Iterable[Cell]) -> None:
+def report(grid: Grid, cells: dict[Cell, Configuration]) -> None:
     """Writes and prints what is there; what was not trained stays blank."""
-    records = {cell: record for cell in cells if (record := record_of(grid, cell)) is not None}
+    found = {cell: record_of(configuration) for cell, configuration in cells.items()}
+    records = {cell: record for cell, record in found.items() if record is not None}
     folder = Path(grid.results)
     write_whole(folder / "table.csv", as_csv(records))
     published = yaml.safe_load((HERE / "grids" / "published.yaml").read_text(encoding="utf-8"))
@@ -262,7 +280,7 @@ def as_markdown(
             texts.append(text)
         lines.append([loss, *texts])
     text = "".join(f"| {' | '.join(line)} |\n" for line in lines)
-    if published:
+    if any(set(published.get(noise, {})) & set(accuracies) for noise in noises):
         text += f"\nIn brackets: {published['source']}.\n"
     return text
 

@@ -16,7 +16,7 @@ import shutil
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -75,13 +75,13 @@ class Task:
 
 
 def main(arguments: list[str] | None = None) -> None:
-    configuration = read("train.py", __doc__, arguments)
-    try:
-        loss_of(configuration)  # before anything heavy
-        claim(configuration)
-    except (ValueError, OSError) as error:
-        sys.exit(f"train.py: error: {error}")
-    with alone_in(configuration):
+    configuration = read("train.py", __doc__, arguments, check=loss_of)  # before anything heavy
+    with ExitStack() as stack:
+        try:
+            claim(configuration)
+            stack.enter_context(alone_in(configuration))
+        except (ValueError, OSError) as error:
+            sys.exit(f"train.py: error: {error}")
         record = train(configuration)
     shown = {key: value for key, value in record.items() if isinstance(value, float)}
     print(", ".join(f"{key} {value:.4g}" for key, value in shown.items()))
@@ -232,7 +232,7 @@ def pipelines(configuration: Configuration) -> tuple[Callable[..., Any], list[st
     photographs: dict[str, Any] = {
         "image_size": data.image_size,
         "max_bad_share": data.max_bad_share,
-        "bad_images": Path(configuration.results) / "bad_images.csv",
+        "bad_images": data.bad_images or Path(configuration.results) / "bad_images.csv",
     }
     if data.name in IN_MEMORY:
         return IN_MEMORY[data.name].pipeline, ["train", "test"]
@@ -312,7 +312,11 @@ def build(configuration: Configuration, task: Task, devices: Devices) -> keras.M
 
 
 def loss_of(configuration: Configuration) -> keras_noisy.losses.RobustLoss:
-    """The loss, without the bias of a layer."""
+    """The loss, without the bias of a layer.
+
+    Raises:
+        ValueError: If there is none of that name, or not with these arguments.
+    """
     settings = configuration.loss
     logit_bias = None if settings.logit_bias == "annealed" else settings.logit_bias
     options: Any = {"from_logits": True, "logit_bias": logit_bias}
@@ -320,7 +324,10 @@ def loss_of(configuration: Configuration) -> keras_noisy.losses.RobustLoss:
         if settings.published_for is not None:
             raise ValueError("loss.arguments must be empty where loss.published_for is given")
         identifier = {"class_name": settings.name, "config": dict(settings.arguments)}
-        return keras_noisy.losses.get(identifier, **options)
+        try:
+            return keras_noisy.losses.get(identifier, **options)
+        except TypeError as error:  # a hyperparameter that the loss has not
+            raise ValueError(f"loss.arguments: {error}") from error
     dataset: Any = settings.published_for
     if dataset is None and not settings.name.isidentifier():  # a combination
         own = {"fashion_mnist": "mnist", "tfds": None, "image_list": None, "glyphs": None}
@@ -444,7 +451,11 @@ def claim(configuration: Configuration) -> None:
 
 @contextmanager
 def alone_in(configuration: Configuration) -> Iterator[None]:
-    """Keeps other trainings out of the folder; the system forgets it when this process ends, however it does."""
+    """Keeps other trainings out of the folder; the system forgets it when this process ends, however it does.
+
+    Raises:
+        BlockingIOError: If another process trains there.
+    """
     if configuration.devices.process:
         yield
         return
@@ -452,7 +463,7 @@ def alone_in(configuration: Configuration) -> Iterator[None]:
         with FileLock(Path(configuration.results) / "lock", timeout=0):
             yield
     except Timeout:
-        sys.exit(f"train.py: error: another process trains in {configuration.results}")
+        raise BlockingIOError(f"another process trains in {configuration.results}") from None
 
 
 def differences(old: Any, new: Any, path: str = "") -> str:

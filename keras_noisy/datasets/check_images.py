@@ -13,6 +13,7 @@ import keras
 from keras_noisy.datasets.bad_images import append_bad_images, inspect_image, read_bad_images
 from keras_noisy.datasets.file_list import BadImage
 from keras_noisy.datasets.pipeline import check_folder
+from keras_noisy.files import write_whole
 
 _CHUNK = 512
 _SUFFIXES = (".jpg", ".jpeg", ".png", ".gif", ".bmp", ".webp")
@@ -101,10 +102,7 @@ class _Progress:
         return int(content["checked"]) if content.get("names") == self._names else 0
 
     def write(self, checked: int) -> None:
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        draft = self.path.with_name(self.path.name + ".tmp")
-        draft.write_text(json.dumps({"names": self._names, "checked": checked}))
-        draft.replace(self.path)
+        write_whole(self.path, json.dumps({"names": self._names, "checked": checked}))
 
 
 def _images_in(root: Path) -> list[str]:

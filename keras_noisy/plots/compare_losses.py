@@ -4,8 +4,9 @@ from typing import Any
 
 from keras_noisy.plots.theme import get_theme
 
-# Shapes that tell the noises without colour.
-_MARKERS = "osD^vP"
+# Shapes that tell the noises without colour; the colours repeat.
+_MARKERS = "osD^vPX<>*ph"
+MOST_NOISES = len(_MARKERS)
 
 
 def compare_losses(
@@ -18,7 +19,7 @@ def compare_losses(
 
     Args:
         accuracies: Mapping from the name of a loss to a mapping from the name of a noise to shares in
-            [0, 1], one for each training; where there is none, there is no mark. At most six noises.
+            [0, 1], one for each training; where there is none, there is no mark. At most twelve noises.
         title: Title of the figure. Defaults to none.
         theme: `"light"` or `"dark"`, for pages of that kind. Defaults to `"light"`.
 
@@ -26,7 +27,7 @@ def compare_losses(
         A `matplotlib.figure.Figure`; save it with `figure.savefig("losses.png")`.
 
     Raises:
-        ValueError: If there is no training, more than six noises, or no such theme.
+        ValueError: If there is no training, more than twelve noises, or no such theme.
         ImportError: If matplotlib is not installed.
 
     Example:
@@ -44,9 +45,9 @@ def compare_losses(
     }
     trained = {loss: by_noise for loss, by_noise in trained.items() if by_noise}
     noises = list(dict.fromkeys(noise for row in accuracies.values() for noise in row))
-    if not trained or len(noises) > len(_MARKERS):
+    if not trained or len(noises) > MOST_NOISES:
         raise ValueError(
-            f"`accuracies` must have at least one training and at most {len(_MARKERS)} noises. "
+            f"`accuracies` must have at least one training and at most {MOST_NOISES} noises. "
             f"Received: {len(trained)} losses with trainings and the noises {noises}"
         )
     means = {
@@ -70,7 +71,7 @@ def compare_losses(
             rows,
             xerr=errors,
             fmt=_MARKERS[index],
-            color=look.colours[index],
+            color=look.colours[index % len(look.colours)],
             ms=5,
             elinewidth=1.2,
             label=noise,

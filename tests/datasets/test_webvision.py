@@ -4,13 +4,13 @@ import csv
 import itertools
 import logging
 import re
-import runpy
 from collections import Counter
 from pathlib import Path
 
 import keras
 import numpy as np
 import pytest
+import train
 from pictures import bad_files, encode, photograph
 
 import keras_noisy
@@ -658,9 +658,12 @@ def test_fit(tree, tmp_path):
 
 def test_the_recipe_trains(tree, tmp_path):
     """As a person runs it; and the model that it saves takes images."""
-    recipe = runpy.run_path(str(Path(__file__).parents[2] / "recipes" / "webvision.py"))
-    options = "--model small_cnn --image-size 16 --batch-size 256 --epochs 2 --max-bad-share 0.2"
-    recipe["main"]([str(tree.root), *options.split(), "--quiet", "--results", str(tmp_path)])
+    protocol = Path(train.__file__).parent / "protocols" / "mini_webvision.yaml"
+    options = f"--config {protocol} --data.folder {tree.root} --data.image_size 16 --data.max_bad_share 0.2 "
+    options += (
+        "--network.name small_cnn --batch_size 256 --epochs 2 --tensorboard false --progress none"
+    )
+    train.main([*options.split(), f"--results={tmp_path}"])
     with open(tmp_path / "log.csv") as file:
         rows = list(csv.DictReader(file))
     assert len(rows) == 2

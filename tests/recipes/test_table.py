@@ -174,7 +174,9 @@ def test_the_table_is_of_the_records(trained):
     assert len(cells) == 4
     for (protocol, loss, noise), cell in cells.items():
         folder = trained.results / protocol / noise.replace(" ", "_") / loss
-        shares = [records[path]["test_accuracy"] for path in sorted(folder.iterdir()) if path in records]
+        shares = [
+            records[path]["test_accuracy"] for path in sorted(folder.iterdir()) if path in records
+        ]
         assert cell.strip("*") == expected_cell(shares)
     assert " ± " in cells["glyphs_10", "CE", "none"]
     rows = list(csv.DictReader(io.StringIO(trained.csv)))
@@ -225,51 +227,203 @@ def test_an_interrupt_ends_the_trainings(tmp_path):
 
 
 def fake(grid, shares):
-    """Leaves records of trainings that were never made, with these test accuracies."""
-    parser = table.Parser.of(table.Grid, "table.py", None)
-    read = parser.read([grid])
-    for cell, share in zip(table.cells_of(read), shares, strict=True):
+    """Leaves records of trainings that were never made, by cell; None leaves none."""
+    read = table.Parser.of(table.Grid, "table.py", None).read([grid])
+    cells = {cell: table.configuration_of(read, cell) for cell in table.cells_of(read)}
+    for (cell, configuration), share in zip(cells.items(), shares, strict=True):
         if share is not None:
-            configuration = table.configuration_of(read, cell)
             folder = Path(configuration.results)
             folder.mkdir(parents=True)
             record = {"test_accuracy": share, "configuration": configuration.decides()}
             (folder / "results.json").write_text(json.dumps(record))
-    return read, {cell: table.configuration_of(read, cell) for cell in table.cells_of(read)}
+            assert cell.folder(read.results) == folder
+    return read, cells
 
 
 @pytest.mark.backend_free
-def test_table_with_published_figures_and_blanks(tmp_path, capsys):
-    noises = {
-        name: {"model": "asymmetric", "rate": 0.4} for name in ("asymmetric 0.4", "own")
-    } | {"none": {"model": "none"}}
+def test_means_errors_blanks_and_published_figures(tmp_path, capsys):
     losses = {name: {"name": "ce"} for name in ("CE", "MAE", "SCE", "own")}
-    grid = write(
-        tmp_path, protocols=["cifar10", "glyphs_10"], losses=losses, noises=noises | {"none": noises["none"]},
-        seeds=[0, 1, 2], settings=[],
-    ) if False else write(
-        tmp_path, protocols=["cifar10"], losses=losses, noises=noises, seeds=[0, 1, 2], settings=[]
+    noises = {
+        "asymmetric 0.4": {"model": "asymmetric", "rate": 0.4},
+        "own": {"model": "none"},
+        "none": {"model": "none"},
+    }
+    given = {"losses": losses, "noises": noises, "settings": [], "seeds": [0, 1, 2]}
+    shares = np.array(
+        [  # CE, MAE, SCE, own: asymmetric 0.4; own; none
+            [0.75, 0.10, 0.90, 0.91, 0.1, 0.2, 0.3, None, None, None, None, None],
+            [0.80, 0.20, None, 0.87, 0.1, 0.5, 0.3, None, None, None, None, None],
+            [0.70, 0.60, None, None, 0.1, 0.3, 0.3, None, None, None, None, None],
+        ]
     )
-    by_seed = [
-        # asymmetric 0.4:         own:                    none:
-        [0.75, 0.10, 0.90, 0.91, 0.1, 0.2, 0.3, None, None, None, None, None],
-        [0.80, 0.20, None, 0.89, 0.1, 0.4, 0.3, None, None, None, None, None],
-        [0.70, 0.60, None, None, 0.1, 0.3, 0.3, None, None, None, None, None],
-    ]
-    read, cells = fake(grid, sum(by_seed, []))
+    read, cells = fake(write(tmp_path, protocols=["cifar10"], **given), shares.ravel())
     table.report(read, cells)
     text = (tmp_path / "results" / "table.md").read_text()
-    assert cells_of(text) == {
-        ("cifar10", "CE", "asymmetric 0.4"): "75.0 ± 2.9 (75.28)",
-        ("cifar10", "MAE", "asymmetric 0.4"): "30.0 ± 15.3",
-        ("cifar10", "SCE", "asymmetric 0.4"): "**90.0** (74.99)",
-        ("cifar10", "own", "asymmetric 0.4"): "**90.0 ± 1.0**",
-        ("cifar10", "CE", "own"): "10.0 ± 0.0",
-        ("cifar10", "MAE", "own"): "**30.0 ± 5.8**",
-        ("cifar10", "SCE", "own"): "30.0 ± 0.0",
-        ("cifar10", "own", "own"): "",
-        ("cifar10", "CE", "none"): "(90.50)",
-        ("cifar10", "MAE", "none"): "",
-        ("cifar10", "SCE", "none"): "(91.30)",
-        ("cifar10", "own", "none"): "",
+    found = list(cells_of(text).values())
+    expected = [
+        expected_cell([share for share in column if share is not None])
+        if column[0] is not None
+        else ""
+        for column in shares.T
+    ]
+    assert expected[:4] == ["75.0 ± 2.9", "30.0 ± 15.3", "90.0", "89.0 ± 2.0"]
+    for best in (2, 5):
+        expected[best] = f"**{expected[best]}**"
+    for cell, figure in ((0, "75.28"), (2, "74.99"), (8, "90.50"), (10, "91.30")):
+        expected[cell] = f"{expected[cell]} ({figure})".strip()
+    assert found == [expected[4 * noise + loss] for loss in range(4) for noise in range(3)]
+    assert "In brackets: Wang et al., NeurIPS 2024" in text
+    assert text.endswith("over the seeds 0, 1, 2; the best mean of a column in bold.\n")
+    assert text in capsys.readouterr().out
+
+
+@pytest.mark.backend_free
+def test_two_protocols_one_of_them_not_begun(tmp_path):
+    protocols = ["glyphs_10", "cifar10"]
+    shares = [0.1, 0.2, 0.3, 0.4, *[None] * 4] * 2
+    read, cells = fake(write(tmp_path, protocols=protocols), shares)
+    table.report(read, cells)
+    text = (tmp_path / "results" / "table.md").read_text()
+    cells = cells_of(text)
+    assert [cell for (protocol, *_), cell in cells.items() if protocol == "glyphs_10"] == [
+        "10.0 ± 0.0",
+        "30.0 ± 0.0",
+        "**20.0 ± 0.0**",
+        "**40.0 ± 0.0**",
+    ]
+    assert cells["cifar10", "CE", "symmetric 0.4"] == "(58.46)"
+    assert cells["cifar10", "MAE", "none"] == ""
+    assert text.count("In brackets: ") == 1
+    assert {path.name for path in (tmp_path / "results").glob("*.png")} == {"glyphs_10.png"}
+
+
+@pytest.mark.backend_free
+def test_dry_run_says_what_there_is_to_do(tmp_path, capsys):
+    grid = write(tmp_path)
+    assert table.main([grid, "--dry_run=true"]) == 0
+    header, *lines = capsys.readouterr().out.splitlines()
+    assert header == "8 trainings, 0 of them done"
+    assert lines[:2] == ["glyphs_10, none, CE, seed 0", "glyphs_10, none, MAE, seed 0"]
+    assert [line[-1] for line in lines] == [*"00001111"]  # an early table has all losses
+    assert not (tmp_path / "results").exists()
+    fake(grid, [None, 0.5] * 4)
+    assert table.main([grid, "--dry_run=true"]) == 0
+    header, *lines = capsys.readouterr().out.splitlines()
+    assert header == "8 trainings, 4 of them done"
+    assert all(", CE, " in line for line in lines)
+    assert len(lines) == 4
+
+
+@pytest.mark.backend_free
+def test_what_the_grid_says_is_what_is_trained(tmp_path):
+    """Over what the protocol and the settings say."""
+    settings = ["--loss.name=gce", "--loss.arguments={q: 0.5}", "--noise.rate=0.9", "--epochs=3"]
+    loss = {"name": "mae", "logit_bias": "auto"}
+    grid = write(tmp_path, losses={"a / b": loss}, settings=settings, seeds=[7])
+    _, cells = fake(grid, [None, None])
+    none, symmetric = cells.values()
+    assert none.results == f"{tmp_path}/results/glyphs_10/none/a_b/seed_7"
+    for found in (none, symmetric):
+        assert (found.loss.name, found.loss.arguments) == ("mae", {})
+        assert (found.loss.logit_bias, found.epochs, found.seed) == ("auto", 3, 7)
+        assert (found.data.classes, found.batch_size, found.progress) == (10, 128, "none")
+    assert (none.noise.model, none.noise.rate) == ("none", 0.0)
+    assert (symmetric.noise.model, symmetric.noise.rate) == ("symmetric", 0.4)
+
+
+@pytest.mark.backend_free
+def test_workers_take_devices_in_turn_and_end_with_the_table(monkeypatch):
+    alive, ended = threading.Event(), threading.Semaphore(0)
+    monkeypatch.setattr(
+        table.multiprocessing, "parent_process", lambda: SimpleNamespace(join=alive.wait)
+    )
+    monkeypatch.setattr(table.os, "_exit", lambda code: ended.release())
+    context = table.multiprocessing.get_context("spawn")
+    shared = ("TF_FORCE_GPU_ALLOW_GROWTH", "XLA_PYTHON_CLIENT_PREALLOCATE")
+    for workers, gpus, visible in ((4, [2, 5], "2525"), (2, [2, 5], "25"), (2, None, "--")):
+        counter = context.Value("i", 0)
+        found = ""
+        for _ in range(workers):
+            for name in ("CUDA_VISIBLE_DEVICES", *shared):
+                monkeypatch.delenv(name, raising=False)
+            table.begin_work(counter, workers, gpus)
+            found += os.environ.get("CUDA_VISIBLE_DEVICES", "-")
+            is_shared = workers > len(gpus or [0])
+            assert [name in os.environ for name in shared] == [is_shared] * 2
+        assert found == visible
+    assert not ended.acquire(timeout=0.1)
+    alive.set()
+    for _ in range(4 + 2 + 2):
+        assert ended.acquire(timeout=10)
+
+
+@pytest.mark.backend_free
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"protocols": ["glyphs_10", "nope"]}, "Received: ['nope']"),
+        ({"protocols": []}, "protocols must have at least one entry"),
+        ({"losses": {}}, "losses must have at least one entry"),
+        ({"noises": {}}, "noises must have at least one entry"),
+        ({"seeds": []}, "seeds must have at least one entry"),
+        ({"noises": {str(i): {"model": "none"} for i in range(13)}}, "noises must be at most 12."),
+        (
+            {"losses": {"my loss": {"name": "gce", "arguments": {"q": 7}}}},
+            "losses, my loss: `q` must",
+        ),
+        ({"losses": {"my loss": {"name": "gce", "arguments": {"p": 7}}}}, "losses, my loss: "),
+        ({"losses": {"my loss": {"name": "nope"}}}, "losses, my loss: "),
+        ({"losses": {"my loss": {"nam": "ce"}}}, "nam"),
+        ({"noises": {"a": {"model": "asymmetric"}}}, "is not defined for"),
+        ({"noises": {"a": {"rate": 1.5}}}, "1.5"),
+        ({"seeds": [0, -1]}, '"seed"'),
+        ({"settings": ["--colour=1"]}, "unrecognized arguments: --colour=1"),
+        ({"settings": ["--epochs=0"]}, '"epochs"'),
+        ({"workers": 0}, '"workers"'),
+        ({"colour": 1}, "colour"),
+        ({"results": __file__}, "results must be a folder. Received: "),
+    ],
+)
+def test_bad_grid_is_one_line(changes, message, tmp_path, capsys):
+    with pytest.raises(SystemExit) as exit_:
+        table.main([write(tmp_path, **changes)])
+    assert exit_.value.code == 2
+    output, error = capsys.readouterr()
+    assert (output, error.count("\n")) == ("", 1)
+    assert error.startswith("table.py: error: ")
+    assert message in error
+    assert [path.name for path in tmp_path.iterdir()] == ["grid.yaml"]
+
+
+@pytest.mark.backend_free
+def test_a_grid_must_be_given(capsys):
+    with pytest.raises(SystemExit) as exit_:
+        table.main([])
+    assert exit_.value.code == 2
+    assert capsys.readouterr().err.count("\n") == 1
+
+
+@pytest.mark.backend_free
+def test_leaderboard(tmp_path, capsys):
+    arguments = [f"--config={GRIDS / 'leaderboard.yaml'}", f"--results={tmp_path}"]
+    read = table.Parser.of(table.Grid, "table.py", None).read(arguments)
+    assert {loss.__name__.lower() for loss in LOSSES} <= {
+        loss.name for loss in read.losses.values()
     }
+    cells = list(table.cells_of(read))
+    assert len(cells) == len({cell.folder("") for cell in cells}) == 3 * 6 * len(read.losses) * 3
+    few = ["--protocols=[glyphs_1000]", "--seeds=[0]", "--dry_run=true"]
+    assert table.main([*arguments, *few]) == 0
+    assert f"{len(cells) // 9} trainings" in capsys.readouterr().out
+
+
+@pytest.mark.backend_free
+def test_published_figures_are_of_protocols():
+    published = yaml.safe_load((GRIDS / "published.yaml").read_text())
+    protocols = {path.stem for path in (GRIDS.parent / "protocols").glob("*.yaml")}
+    assert published.keys() <= protocols
+    for by_noise in published.values():
+        assert isinstance(by_noise.pop("source"), str)
+        assert 1 <= len(by_noise) <= 12  # what a picture may have
+        for figures in by_noise.values():
+            assert all(0 < figure < 100 for figure in figures.values())
