@@ -83,6 +83,8 @@ def main(arguments: list[str] | None = None) -> None:
         except (ValueError, OSError) as error:
             sys.exit(f"train.py: error: {error}")
         record = train(configuration)
+    if not record:  # of several processes, the first one has it
+        return
     shown = {key: value for key, value in record.items() if isinstance(value, float)}
     print(", ".join(f"{key} {value:.4g}" for key, value in shown.items()))
     print(f"Wrote results.json, log.csv and learning_curves.png to {configuration.results}{os.sep}")
@@ -509,7 +511,10 @@ def finish(
         "accuracy on noisy training labels": history["accuracy"],
         "wrong labels memorised": history.get("memorised", []),
     }
-    title = f"{configuration.data.name}, {configuration.loss.name}"
+    loss, wrong = configuration.loss, configuration.noise
+    title = f"{configuration.data.name}, {loss.name}"
+    title += f" with logit bias {loss.logit_bias}" if loss.logit_bias is not None else ""
+    title += f", {wrong.model} noise {wrong.rate:.0%}" if wrong.model != "none" else ""
     figure = keras_noisy.plots.learning_curves(
         {name: values for name, values in shown.items() if values}, "share", title
     )

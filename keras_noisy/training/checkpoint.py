@@ -3,20 +3,23 @@ import re
 from pathlib import Path
 from typing import Any
 
+import h5py
 import keras
 
 from keras_noisy.training.devices import this_process_alone
 
 _NAME = "epoch-{:05}.weights.h5"
 _DRAFT = "draft.weights.h5"  # as Keras wants names to end
+_SEEDS = "keras_noisy_seeds"  # in that file, where Keras looks for nothing
 
 
 class Checkpoint(keras.callbacks.Callback):
     """Saves a training after each epoch, and lets it go on after it was killed at any moment.
 
-    One file has the weights of the model, among them the step of a `keras_noisy.LogitBias`, those of the
-    optimizer, and, in its name, the number of epochs that are done. It appears whole or not at all, and
-    only then the one before goes: whenever the process dies, the folder has one state, and a right one.
+    One file has the weights of the model, among them the step of a `keras_noisy.LogitBias`, what dropout and
+    other random layers draw next, the state of the optimizer, and, in its name, the number of epochs that are
+    done. It appears whole or not at all, and only then the one before goes: whenever the process dies, the
+    folder has one state, and a right one.
     (`keras.callbacks.BackupAndRestore` writes weights and epoch one after the other, and in place.)
 
     A training that goes on ends where an uninterrupted one ends if its data do not depend on what was
@@ -62,17 +65,19 @@ class Checkpoint(keras.callbacks.Callback):
 
     def restore(self, model: keras.Model) -> int:
         """Gives a compiled model the latest state, if there is one; returns the epochs that are done."""
-        if not model.built or model.optimizer is None:
+        optimizer = getattr(model, "optimizer", None)  # nothing before the first `compile`
+        if not model.built or optimizer is None:
             raise ValueError(
                 "`model` must be built and compiled. "
-                f"Received: {model.name!r} with built={model.built}, optimizer={model.optimizer}"
+                f"Received: {model.name!r} with built={model.built}, optimizer={optimizer}"
             )
         epochs = self.epochs
         if epochs:
             path = self._states()[epochs]
-            model.optimizer.build(model.trainable_variables)
+            optimizer.build(model.trainable_variables)
             try:
                 model.load_weights(path)
+                _load_seeds(path, model)
             except (ValueError, KeyError) as error:
                 raise ValueError(f"{path} has not the state of this model: {error}") from error
         return epochs
@@ -85,6 +90,7 @@ class Checkpoint(keras.callbacks.Callback):
         draft = self.folder / _DRAFT
         with this_process_alone():
             self.model.save_weights(draft)
+            _save_seeds(draft, self.model)
         with draft.open("rb") as file:
             os.fsync(file.fileno())  # whole on the disk before it has its name
         draft.replace(self.folder / _NAME.format(epoch + 1))
@@ -96,3 +102,22 @@ class Checkpoint(keras.callbacks.Callback):
         """The saved states by their number of epochs."""
         found = self.folder.glob("epoch-*.weights.h5")
         return {int(re.sub(r"\D", "", path.name.split(".")[0])): path for path in found}
+
+
+def _seeds(model: keras.Model) -> list[Any]:
+    """The states of random layers, which Keras counts among the variables, but not among the weights."""
+    weights = {id(variable) for variable in model.weights}
+    return [variable for variable in model.variables if id(variable) not in weights]
+
+
+def _save_seeds(path: Path, model: keras.Model) -> None:
+    with h5py.File(path, "a") as file:
+        group = file.create_group(_SEEDS)
+        for index, seed in enumerate(_seeds(model)):
+            group[str(index)] = keras.ops.convert_to_numpy(seed)
+
+
+def _load_seeds(path: Path, model: keras.Model) -> None:
+    with h5py.File(path) as file:
+        for index, seed in enumerate(_seeds(model)):
+            seed.assign(file[_SEEDS][str(index)][()])

@@ -5,6 +5,7 @@ import csv
 import io
 import json
 import os
+import pickle
 import re
 import signal
 import subprocess
@@ -35,7 +36,7 @@ SMALL = {
         "symmetric 0.4": {"model": "symmetric", "rate": 0.4},
     },
     "seeds": [0, 1],
-    "settings": ["--epochs=1", "--data.images=4"],
+    "settings": ["--epochs=1", "--data.images=4", "--network={name: mlp1024, arguments: {}}"],
     "workers": 2,
 }
 
@@ -74,15 +75,17 @@ def done_in(results):
     return {path.parent: path.read_bytes() for path in results.rglob("results.json")}
 
 
-def start(grid):
+@contextlib.contextmanager
+def started(grid):
     """table.py in a process of its own, whose workers hold its pipe."""
-    return subprocess.Popen(
-        [sys.executable, table.__file__, grid],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        start_new_session=True,
-    )
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
+    command = [sys.executable, table.__file__, grid]
+    with subprocess.Popen(command, **pipes, start_new_session=True) as process:
+        try:
+            yield process
+        finally:
+            with contextlib.suppress(ProcessLookupError):  # what a test that fails would leave
+                os.killpg(process.pid, signal.SIGKILL)
 
 
 def wait_until(condition, process):
@@ -102,8 +105,20 @@ def seconds_to_end(process):
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
+    """The small grid after `train_small`; of the processes of pytest-xdist, one trains it for all."""
+    folder = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        folder = folder.parent
+    folder, done = folder / "trained", folder / "trained.pickle"
+    with FileLock(f"{folder}.lock"):
+        if not done.exists():
+            folder.mkdir()
+            done.write_bytes(pickle.dumps(train_small(folder)))
+    return pickle.loads(done.read_bytes())
+
+
+def train_small(folder):
     """The small grid, killed at its first result, and begun again; three of its cells can't be trained."""
-    folder = tmp_path_factory.mktemp("table")
     results, grid = folder / "results", write(folder)
     damaged, other, locked = (
         results / "glyphs_10" / cell
@@ -113,24 +128,23 @@ def trained(tmp_path_factory):
         path.mkdir(parents=True)
         (path / "configuration.yaml").write_text(text)
     locked.mkdir(parents=True)
+    output, errors = io.StringIO(), io.StringIO()
     with pytest.MonkeyPatch.context() as patch, FileLock(locked / "lock"):
         for name in ("JAX_COMPILATION_CACHE_DIR", "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"):
-            if name in os.environ:  # `run` sets what is not there
-                patch.setenv(name, os.environ[name])
-            else:
-                patch.delenv(name, raising=False)
-        process = start(grid)
-        wait_until(lambda: done_in(results), process)
-        process.kill()
-        seconds = seconds_to_end(process)
+            if name not in os.environ:  # what `run` sets then
+                patch.setenv(name, "")
+                patch.delenv(name)
+        with started(grid) as process:
+            wait_until(lambda: done_in(results), process)
+            process.kill()
+            seconds = seconds_to_end(process)
         before = done_in(results)
-        output, errors = io.StringIO(), io.StringIO()
         with contextlib.redirect_stdout(output), contextlib.redirect_stderr(errors):
             code = table.main([grid])
     return SimpleNamespace(
         folder=folder,
         results=results,
-        failing={"damaged": damaged, "other": other, "locked": locked},
+        failing=[damaged, other, locked],
         seconds=seconds,
         before=before,
         after=done_in(results),
@@ -139,6 +153,7 @@ def trained(tmp_path_factory):
         errors=errors.getvalue(),
         text=(results / "table.md").read_text(),
         csv=(results / "table.csv").read_text(),
+        picture=(results / "glyphs_10.png").read_bytes(),
     )
 
 
@@ -152,7 +167,7 @@ def test_killed_leaves_no_worker_and_loses_nothing(trained):
 def test_what_fails_is_said_and_all_others_are_done(trained):
     assert trained.code == 1
     assert len(trained.after) == 5
-    assert trained.after.keys().isdisjoint(trained.failing.values())
+    assert trained.after.keys().isdisjoint(trained.failing)
     lines = trained.errors.splitlines()
     said = [line for line in lines if line.startswith("table.py: error: ")]
     assert len(said) == 3
@@ -186,18 +201,17 @@ def test_the_table_is_of_the_records(trained):
         record = records[folder / row["loss"] / f"seed_{row['seed']}"]
         for name in table.COLUMNS:
             assert row[name] == ("" if record.get(name) is None else str(record[name]))
-    assert (trained.results / "glyphs_10.png").read_bytes().startswith(b"\x89PNG")
-    assert not list(trained.folder.rglob("*.tmp"))
+    assert trained.picture.startswith(b"\x89PNG")
 
 
 def refuse(*_):
     raise AssertionError
 
 
-def test_what_is_done_is_not_done_again(trained, monkeypatch, capsys):
+def test_what_is_done_is_not_done_again(trained, monkeypatch, capsys, tmp_path):
     monkeypatch.setattr(table, "ProcessPoolExecutor", refuse)
     noises = {"none": SMALL["noises"]["none"]}
-    grid = write(trained.folder, seeds=[1], noises=noises)
+    grid = write(tmp_path, seeds=[1], noises=noises, results=str(trained.results))
     assert table.main([grid]) == 0
     output = capsys.readouterr().out
     assert output.startswith("2 trainings, 2 of them done\n")
@@ -207,19 +221,20 @@ def test_what_is_done_is_not_done_again(trained, monkeypatch, capsys):
     assert cells_of(text).keys() == {("glyphs_10", loss, "none") for loss in ("CE", "MAE")}
 
 
-def test_trainings_with_other_settings_are_not_taken_for_these(trained, capsys):
-    grid = write(trained.folder, settings=["--epochs=2", "--data.images=4"])
+def test_trainings_with_other_settings_are_not_taken_for_these(trained, capsys, tmp_path):
+    changes = {"settings": [*SMALL["settings"], "--epochs=2"], "results": str(trained.results)}
+    grid = write(tmp_path, **changes)
     assert table.main([grid, "--dry_run=true"]) == 0
     assert capsys.readouterr().out.startswith("8 trainings, 0 of them done\n")
 
 
 @pytest.mark.backend_free
 def test_an_interrupt_ends_the_trainings(tmp_path):
-    process = start(write(tmp_path, settings=["--epochs=100000", "--data.images=4"]))
-    wait_until(lambda: len(list(tmp_path.rglob("log.csv"))) == 2, process)
-    os.killpg(process.pid, signal.SIGINT)  # as Ctrl-C
-    assert seconds_to_end(process) < 10
-    assert process.returncode != 0
+    with started(write(tmp_path, settings=["--epochs=100000", "--data.images=4"])) as process:
+        wait_until(lambda: len(list(tmp_path.rglob("log.csv"))) == 2, process)
+        os.killpg(process.pid, signal.SIGINT)  # as Ctrl-C
+        assert seconds_to_end(process) < 10
+        assert process.returncode != 0
     assert len(list(tmp_path.rglob("log.csv"))) == 2
 
 
@@ -295,6 +310,14 @@ def test_two_protocols_one_of_them_not_begun(tmp_path):
     assert cells["cifar10", "MAE", "none"] == ""
     assert text.count("In brackets: ") == 1
     assert {path.name for path in (tmp_path / "results").glob("*.png")} == {"glyphs_10.png"}
+
+
+@pytest.mark.backend_free
+def test_source_is_named_where_a_figure_is_shown():
+    published = {"source": "Somebody", "none": {"CE": 3.0}}
+    for loss, is_shown in (("CE", True), ("MAE", False)):
+        text = table.as_markdown({loss: {"none": [0.5], "40 %": []}}, published)
+        assert ("Somebody" in text) is is_shown
 
 
 @pytest.mark.backend_free
@@ -390,7 +413,7 @@ def test_bad_grid_is_one_line(changes, message, tmp_path, capsys):
     assert exit_.value.code == 2
     output, error = capsys.readouterr()
     assert (output, error.count("\n")) == ("", 1)
-    assert ".py: error: " in error
+    assert ": error: " in error
     assert message in error
     assert [path.name for path in tmp_path.iterdir()] == ["grid.yaml"]
 

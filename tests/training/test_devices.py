@@ -1,0 +1,189 @@
+"""What devices are asked for and found; training on several of them is in tests/recipes/test_train.py."""
+
+import re
+import subprocess
+import sys
+
+import keras
+import numpy as np
+import pytest
+
+from keras_noisy.training import Devices, use_devices
+from keras_noisy.training.devices import this_process_alone
+
+BACKEND = keras.backend.backend()
+
+
+# Arguments
+
+
+@pytest.mark.parametrize("count", [None, 1])
+def test_one_device_gets_nothing(count):
+    devices = use_devices(count)
+    assert devices == Devices(count=1, process=0, num_processes=1, strategy=None)
+    assert keras.distribution.distribution() is None
+    with devices.scope():
+        model = keras.Sequential([keras.Input((2,)), keras.layers.BatchNormalization()])
+    assert devices.prepare(model) is model
+    assert not model.layers[0].synchronized
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"count": 0}, "`count` must be at least 1. Received: count=0"),
+        ({"class_shards": 0}, "`class_shards` must be at least 1. Received: class_shards=0"),
+        ({"num_processes": -1}, "`num_processes` must be at least 1. Received: num_processes=-1"),
+        (
+            {"process": 1},
+            "`process` must be at least 0 and less than `num_processes`. "
+            "Received: process=1, num_processes=1",
+        ),
+        (
+            {"process": -1, "num_processes": 2, "coordinator": "localhost:1"},
+            "`process` must be at least 0 and less than `num_processes`. "
+            "Received: process=-1, num_processes=2",
+        ),
+        ({"num_processes": 2}, "`coordinator` must be given for several processes. Received: None"),
+        (
+            {"num_processes": 2, "class_shards": 2, "coordinator": "localhost:1"},
+            "`class_shards` must be 1 for several processes. "
+            "Received: class_shards=2, num_processes=2",
+        ),
+    ],
+)
+def test_arguments_are_checked(arguments, message):
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+        use_devices(**arguments)
+
+
+@pytest.mark.skipif(BACKEND == "jax", reason="JAX has them")
+@pytest.mark.parametrize(
+    ("arguments", "received"),
+    [
+        ({"class_shards": 2}, "class_shards=2, num_processes=1"),
+        ({"num_processes": 2, "coordinator": "localhost:1"}, "class_shards=1, num_processes=2"),
+    ],
+)
+def test_what_only_jax_has(arguments, received):
+    with pytest.raises(ValueError, match=f"must be 1 on all .* {received} on {BACKEND}$"):
+        use_devices(**arguments)
+
+
+def test_more_devices_than_there_are():
+    """Where the processor is in use, it can't be cut any more."""
+    keras.ops.convert_to_numpy(keras.ops.zeros(1))
+    available = {"tensorflow": 2, "jax": 1, "torch": 1}[BACKEND]
+    message = {
+        "torch": "`count` must be 1 on this backend. Received: count=3 on torch",
+    }.get(BACKEND, f"`count` must be at most {available}, the number of devices. Received: count=3")
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+        use_devices(3)
+    assert keras.distribution.distribution() is None
+
+
+# Batches
+
+
+@pytest.mark.backend_free
+def test_batch_options():
+    one = {"batch_size": 12, "worker": 0, "num_workers": 1, "whole_batches": False}
+    assert Devices().batch_options(12) == one
+    assert Devices(4).batch_options(12) == one | {"whole_batches": True}
+    # The strategy shares batches of any size.
+    assert Devices(4, strategy="mirrored").batch_options(12) == one
+    several = Devices(count=6, process=1, num_processes=3)
+    expected = {"batch_size": 4, "worker": 1, "num_workers": 3, "whole_batches": True}
+    assert several.batch_options(12) == expected
+
+
+@pytest.mark.backend_free
+@pytest.mark.parametrize("batch_size", [3, 5, 10])
+def test_batches_are_shared_equally(batch_size):
+    message = "`batch_size` must be a multiple of the number of devices, 4. Received: batch_size="
+    with pytest.raises(ValueError, match=f"^{message}{batch_size}$"):
+        Devices(count=4, num_processes=2).batch_options(batch_size)
+
+
+# TensorFlow
+
+
+def nested_model():
+    inner = keras.Sequential([keras.Input((2,)), keras.layers.BatchNormalization()])
+    inputs = keras.Input((2,))
+    x = keras.layers.Dense(2)(inner(inputs))
+    return keras.Model(inputs, keras.layers.BatchNormalization()(x))
+
+
+@pytest.mark.tensorflow
+def test_two_devices_have_one_batch_normalisation():
+    devices = use_devices(2)
+    assert (devices.count, devices.strategy.num_replicas_in_sync) == (2, 2)
+    assert devices.batch_options(8)["whole_batches"] is False
+    with devices.scope():
+        model = devices.prepare(nested_model())
+        model.compile(keras.optimizers.SGD(0.1), "mse")
+    norms = [model.layers[1].layers[0], model.layers[-1]]
+    assert [norm.synchronized for norm in norms] == [True, True]
+    # Two halves that differ in mean and in nothing else: each for itself would be the same.
+    x = np.random.default_rng(0).normal(size=(8, 2)).astype("float32")
+    x[4:] = x[:4] + 10.0
+    alone = nested_model()
+    alone.set_weights(model.get_weights())
+    alone.compile(keras.optimizers.SGD(0.1), "mse")
+    for each in (model, alone):
+        each.fit(x, x, batch_size=8, epochs=2, shuffle=False, verbose=0)
+    for shared, own in zip(model.get_weights(), alone.get_weights(), strict=True):
+        np.testing.assert_allclose(shared, own, rtol=1e-4, atol=1e-5)
+
+
+# JAX
+
+ON_FOUR = """
+import os
+os.environ["KERAS_BACKEND"] = "jax"
+import keras
+from keras_noisy.training import use_devices
+devices = use_devices(4, class_shards={shards})
+assert (devices.count, devices.strategy) == (4, None), devices
+model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(8, name="logits")])
+parts = [str(tuple(each.value.sharding.spec)) for each in model.weights]
+print(keras.distribution.distribution().__class__.__name__, *parts, sep="|")
+try:
+    use_devices(4, class_shards=3)
+except ValueError as error:
+    print(error)
+"""
+
+
+@pytest.mark.skipif(BACKEND != "jax", reason="tests JAX")
+def test_last_layer_is_cut_by_classes():
+    process = subprocess.run(
+        [sys.executable, "-c", ON_FOUR.format(shards=2)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert process.returncode == 0, process.stderr
+    first, second = process.stdout.splitlines()
+    assert first == "ModelParallel|(None, 'classes')|('classes',)"
+    expected = "`class_shards` must divide the number of devices, 4. Received: class_shards=3"
+    assert second == expected
+
+
+# Alone
+
+
+def test_distribution_is_put_aside_and_comes_back(monkeypatch):
+    found = ["of several processes"]
+    monkeypatch.setattr(keras.distribution, "distribution", lambda: found[-1])
+    monkeypatch.setattr(keras.distribution, "set_distribution", found.append)
+
+    def fail():
+        with this_process_alone():
+            assert found[-1] is None
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        fail()
+    assert found[-1] == "of several processes"

@@ -1,0 +1,72 @@
+"""Which precision a machine gets; the machines are made up."""
+
+from types import SimpleNamespace
+
+import keras
+import pytest
+
+from keras_noisy.training import precision, suitable_precision
+
+BACKEND = keras.backend.backend()
+
+
+@pytest.mark.backend_free
+@pytest.mark.parametrize(
+    ("device", "expected"),
+    [
+        (("cpu", ()), "float32"),
+        (("cpu", (9, 0)), "float32"),
+        (("tpu", ()), "mixed_bfloat16"),
+        (("gpu", ()), "float32"),  # none of NVIDIA's
+        (("gpu", (6, 1)), "float32"),
+        (("gpu", (7, 0)), "mixed_float16"),
+        (("gpu", (7, 5)), "mixed_float16"),
+        (("gpu", (8, 0)), "mixed_bfloat16"),
+        (("gpu", (8, 9)), "mixed_bfloat16"),
+        (("gpu", (10, 0)), "mixed_bfloat16"),
+    ],
+)
+def test_by_device(device, expected, monkeypatch):
+    monkeypatch.setattr(precision, "_device", lambda: device)
+    assert suitable_precision() == expected
+    keras.config.set_dtype_policy(expected)  # Keras knows it
+
+
+def test_this_machine_computes_on_a_processor():
+    assert precision._device()[0] == "cpu"
+    assert suitable_precision() == "float32"
+
+
+@pytest.mark.parametrize(
+    ("capability", "expected"),
+    [
+        ("12.1", "mixed_bfloat16"),
+        ("8.0", "mixed_bfloat16"),
+        ("7.5", "mixed_float16"),
+        ("6.1", "float32"),
+        ("gfx90a", "float32"),
+        (None, "float32"),
+    ],
+)
+def test_what_the_backend_says_of_a_gpu(capability, expected, monkeypatch):
+    """JAX a text, which AMD's GPUs have, too; TensorFlow and PyTorch numbers; of some GPUs nothing."""
+    is_number = capability is not None and capability[0].isdigit()
+    numbers = tuple(map(int, capability.split("."))) if is_number else None
+    if BACKEND == "jax":
+        import jax
+
+        told = {} if capability is None else {"compute_capability": capability}
+        gpu = SimpleNamespace(platform="gpu", **told)
+        monkeypatch.setattr(jax, "local_devices", lambda: [gpu])
+    elif BACKEND == "tensorflow":
+        import tensorflow as tf
+
+        details = {"device_name": "a GPU"} | ({"compute_capability": numbers} if numbers else {})
+        monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: ["a GPU"])
+        monkeypatch.setattr(tf.config.experimental, "get_device_details", lambda gpu: details)
+    else:
+        import torch
+
+        monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+        monkeypatch.setattr(torch.cuda, "get_device_capability", lambda: numbers or (0, 0))
+    assert suitable_precision() == expected
