@@ -43,6 +43,8 @@ def test_everything_public_is_documented(name):
     for part in ("\n\n", "Args:", "Raises:", ">>> "):
         if PUBLIC[name] in BASES or (part == "Raises:" and isinstance(PUBLIC[name], type)):
             continue  # what a loss raises is told by RobustLoss, to which it points
+        if part in ("Args:", "Raises:") and not inspect.signature(PUBLIC[name]).parameters:
+            continue
         assert part in documentation, part
 
 

@@ -1,5 +1,6 @@
 """Keras layers."""
 
+from keras_noisy.layers.class_head import ClassHead
 from keras_noisy.layers.logit_bias import LogitBias
 
-__all__ = ["LogitBias"]
+__all__ = ["ClassHead", "LogitBias"]

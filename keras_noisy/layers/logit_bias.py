@@ -13,6 +13,7 @@ from keras_noisy.losses.logit_bias import (
     LARGEST,
     adapt_logit_bias,
     check_logit_bias,
+    entropy_of,
     resolve_logit_bias,
 )
 from keras_noisy.losses.prediction_bias import BiasSource
@@ -175,7 +176,8 @@ class LogitBias(BiasSource, keras.layers.Layer):
             self.give_bias(logits, epsilon, self.adaptive)
             return logits
         if self.adaptive:
-            epsilon = adapt_logit_bias(epsilon, class_log_probs(ops.cast(logits, "float32"), True))
+            entropy = entropy_of(class_log_probs(ops.cast(logits, "float32"), True))
+            epsilon = adapt_logit_bias(epsilon, entropy, num_classes)
         return _add_to_labels(logits, labels, ops.cast(epsilon, logits.dtype))
 
     def _next_epsilon(self, num_classes: int) -> Any:

@@ -5,6 +5,7 @@ from typing import Any
 
 from keras import ops
 
+from keras_noisy.losses.class_chunks import chunks_of, label_log_prob_and_entropy
 from keras_noisy.losses.log_prob import class_log_probs, class_margins, label_log_prob, take
 from keras_noisy.losses.logit_bias import add_logit_bias
 from keras_noisy.losses.robust_loss import RobustLoss
@@ -42,6 +43,12 @@ class LabelLoss(RobustLoss):
         """
 
     def loss_of_labels(self, index: Tensor, y_pred: Tensor) -> Tensor:
+        if self.from_logits and (chunks := chunks_of(y_pred)) is not None:
+            log_prob, entropy = label_log_prob_and_entropy(chunks, index)
+            epsilon = self.epsilon_of(y_pred, ops.expand_dims(entropy, axis=-1))
+            if not _is_negative(epsilon):
+                log_prob = add_logit_bias(ops.expand_dims(log_prob, axis=-1), epsilon)
+                return self.of_log_prob(ops.squeeze(log_prob, axis=-1))
         label = ops.expand_dims(index, axis=-1)
         epsilon = self.epsilon_of(y_pred)
         if _is_negative(epsilon):

@@ -61,7 +61,7 @@ def resolve_logit_bias(value: float | str | None, num_classes: int) -> float:
     return float(value or 0.0)
 
 
-def adapt_logit_bias(epsilon: float, log_probs: Tensor) -> Tensor:
+def adapt_logit_bias(epsilon: float, entropy: Tensor, num_classes: int) -> Tensor:
     """The bias of each sample, smaller where the network is surer: `"adaptive"`.
 
     Formula, with the entropy `H` of the prediction and its average `H_0` in a fresh network:
@@ -74,15 +74,20 @@ def adapt_logit_bias(epsilon: float, log_probs: Tensor) -> Tensor:
 
     Args:
         epsilon: Number, the bias of a fresh network.
-        log_probs: Float tensor (…, K), finite.
+        entropy: Float tensor (…, 1), that of the prediction.
+        num_classes: Number of classes.
 
     Returns:
         Float tensor (…, 1).
     """
-    log_probs = ops.stop_gradient(log_probs)
-    entropy = -ops.sum(ops.exp(log_probs) * log_probs, axis=-1, keepdims=True)
-    share = entropy / _initial_entropy(log_probs.shape[-1])
+    share = ops.stop_gradient(entropy) / _initial_entropy(num_classes)
     return epsilon * ops.clip(share, 0.0, 1.0)
+
+
+def entropy_of(log_probs: Tensor) -> Tensor:
+    """Entropy of predictions, (…, 1), from their log-probabilities (…, K), without a gradient."""
+    log_probs = ops.stop_gradient(log_probs)
+    return -ops.sum(ops.exp(log_probs) * log_probs, axis=-1, keepdims=True)
 
 
 def add_logit_bias(log_prob: Tensor, epsilon: Any) -> Tensor:

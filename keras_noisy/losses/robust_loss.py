@@ -11,6 +11,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_noisy.losses.class_chunks import keep_chunks
 from keras_noisy.losses.labels import (
     class_count,
     describe,
@@ -20,6 +21,7 @@ from keras_noisy.losses.labels import (
 from keras_noisy.losses.log_prob import class_log_probs
 from keras_noisy.losses.logit_bias import (
     adapt_logit_bias,
+    entropy_of,
     read_logit_bias,
     resolve_logit_bias,
 )
@@ -125,9 +127,9 @@ class RobustLoss(keras.losses.Loss, abc.ABC):
         """The logit bias for this number of classes; the largest one, if it is adaptive."""
         return resolve_logit_bias(self.logit_bias, num_classes)
 
-    def epsilon_of(self, y_pred: Tensor) -> Any:
+    def epsilon_of(self, y_pred: Tensor, entropy: Tensor = None) -> Any:
         """The logit bias in force: a float; on the schedule of a layer, a scalar tensor in training;
-        if it is adaptive, one for each sample, (…, 1)."""
+        if it is adaptive, one for each sample, (…, 1), from the `entropy` (…, 1) if that is known."""
         if self.logit_bias == "layer":
             epsilon, is_adaptive = take_bias(y_pred)
         else:
@@ -138,7 +140,9 @@ class RobustLoss(keras.losses.Loss, abc.ABC):
             epsilon = ops.cast(epsilon, y_pred.dtype)
         if not is_adaptive:
             return epsilon
-        return adapt_logit_bias(epsilon, class_log_probs(y_pred, self.from_logits))
+        if entropy is None:
+            entropy = entropy_of(class_log_probs(y_pred, self.from_logits))
+        return adapt_logit_bias(epsilon, entropy, class_count(y_pred))
 
     def __call__(self, y_true: Tensor, y_pred: Tensor, sample_weight: Tensor = None) -> Tensor:
         self._refuse_softmax(y_pred)  # the base class's cast would wipe its mark
@@ -163,6 +167,7 @@ class RobustLoss(keras.losses.Loss, abc.ABC):
         return self._valid_mask([losses, ops.logical_not(labels.ignored)])
 
     def _with_bias_of(self, y_pred: Tensor, converted: Tensor) -> Tensor:
+        converted = keep_chunks(y_pred, converted)
         return keep_bias(y_pred, converted) if self.logit_bias == "layer" else converted
 
     def _refuse_softmax(self, y_pred: Tensor) -> None:

@@ -1,0 +1,254 @@
+"""`ClassHead`: the values and gradients of a dense layer, without its logits."""
+
+import subprocess
+import sys
+
+import keras
+import numpy as np
+import pytest
+from keras import ops
+from support import to_numpy
+
+import keras_noisy
+from keras_noisy.layers import ClassHead
+from keras_noisy.losses import class_chunks
+
+BACKEND = keras.backend.backend()
+# With XLA on TensorFlow compiling takes its time.
+JITS = {"tensorflow": [False, True], "jax": [True], "torch": [False]}[BACKEND]
+BATCH, DEPTH, CLASSES = 16, 6, 50
+RNG = np.random.default_rng(0)
+X = RNG.standard_normal((3 * BATCH, DEPTH)).astype("float32")
+Y = RNG.integers(0, CLASSES, 3 * BATCH)
+
+LOSSES = {
+    "ce": keras_noisy.CE(from_logits=True),
+    "mae": keras_noisy.MAE(from_logits=True),
+    "mae, biased": keras_noisy.MAE(logit_bias="auto", from_logits=True),
+    "gce, adaptive": keras_noisy.GCE(logit_bias="adaptive", from_logits=True),
+    "sce": keras_noisy.SCE(from_logits=True),
+    "sum": 2.0 * keras_noisy.AGCE(from_logits=True) + keras_noisy.MAE(from_logits=True),
+    "row": keras_noisy.NCE(from_logits=True),
+    "negative bias": keras_noisy.MAE(logit_bias=-1.0, from_logits=True),
+    "ignoring": keras_noisy.MAE(ignore_class=3, from_logits=True),
+}
+
+
+@pytest.fixture
+def calls(monkeypatch):
+    """The label's log-probabilities that were computed chunk by chunk."""
+    found = []
+    original = class_chunks.label_log_prob_and_entropy
+
+    def counting(chunks, index):
+        found.append(chunks)
+        return original(chunks, index)
+
+    monkeypatch.setattr("keras_noisy.losses.label_loss.label_log_prob_and_entropy", counting)
+    return found
+
+
+def trained(head, loss, jit, y=Y, annealed=False, metrics=None, epochs=2, tested=False):
+    keras.utils.set_random_seed(0)
+    inputs = keras.Input((DEPTH,))
+    logits = head()(keras.layers.Dense(DEPTH, activation="tanh")(inputs))
+    if annealed:
+        bias = keras_noisy.LogitBias(training_steps=9)
+        logits = bias(logits)
+        loss = loss.with_options(logit_bias=bias)
+    model = keras.Model(inputs, logits)
+    model.compile(keras.optimizers.SGD(0.5), loss, metrics=metrics, jit_compile=jit)
+    options = {"validation_data": (X, y)} if tested else {}
+    history = model.fit(
+        X, y, batch_size=BATCH, epochs=epochs, shuffle=False, verbose=0, **options
+    ).history
+    return history, [to_numpy(weight) for weight in model.weights], model
+
+
+def dense():
+    return keras.layers.Dense(CLASSES, dtype="float32", name="logits")
+
+
+def head_of(chunk_size, **options):
+    """Makes the head once the seed is set."""
+    return lambda: ClassHead(CLASSES, chunk_size, name="logits", **options)
+
+
+def same(first, second, rtol=1e-5):
+    for name in first[0]:
+        np.testing.assert_allclose(first[0][name], second[0][name], rtol=rtol)
+    for one, other in zip(first[1], second[1], strict=True):
+        np.testing.assert_allclose(one, other, rtol=rtol, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("name", "jit"),
+    [(name, JITS[0]) for name in LOSSES] + [("gce, adaptive", jit) for jit in JITS[1:]],
+)
+def test_trains_as_a_dense_layer(name, jit, calls):
+    expected = trained(dense, LOSSES[name], jit)
+    assert not calls
+    same(trained(head_of(8), LOSSES[name], jit), expected)
+    assert bool(calls) == (name != "row")
+    assert all(chunks.num_chunks == 7 for chunks in calls)
+
+
+@pytest.mark.parametrize("jit", JITS)
+def test_with_an_annealed_bias_and_a_metric(jit, calls):
+    loss = keras_noisy.MAE(from_logits=True)
+    options = {"annealed": True, "metrics": ["accuracy"], "tested": True}
+    expected = trained(dense, loss, jit, **options)
+    same(trained(head_of(16), loss, jit, **options), expected)
+    assert calls
+
+
+def test_soft_targets_take_the_ordinary_way(calls):
+    targets = keras.utils.to_categorical(Y, CLASSES)
+    expected = trained(dense, LOSSES["mae"], "auto", y=targets)
+    same(trained(head_of(8), LOSSES["mae"], "auto", y=targets), expected)
+    assert not calls
+
+
+@pytest.mark.parametrize("chunk_size", [1, 7, 50, 8192])
+@pytest.mark.parametrize("use_bias", [True, False])
+def test_log_prob_and_entropy(chunk_size, use_bias):
+    """Against float64, with logits that overflow an exponential."""
+    x = 30.0 * X[:BATCH].astype("float64")
+    kernel = RNG.standard_normal((DEPTH, CLASSES))
+    bias = RNG.standard_normal(CLASSES) if use_bias else np.zeros(CLASSES)
+    logits = x @ kernel + bias
+    log_probs = logits - np.logaddexp.reduce(logits, axis=-1, keepdims=True)
+    chunks = class_chunks.ClassChunks(
+        *(ops.convert_to_tensor(each, "float32") for each in (x, kernel)),
+        ops.convert_to_tensor(bias, "float32") if use_bias else None,
+        chunk_size,
+    )
+    y = Y[:BATCH]
+    log_prob, entropy = class_chunks.label_log_prob_and_entropy(chunks, ops.convert_to_tensor(y))
+    size = np.abs(logits).max()
+    np.testing.assert_allclose(
+        to_numpy(log_prob), log_probs[np.arange(BATCH), y], atol=1e-6 * size, rtol=1e-6
+    )
+    expected = -np.sum(np.exp(log_probs) * log_probs, axis=-1)
+    np.testing.assert_allclose(to_numpy(entropy), expected, atol=3e-5)
+    values, classes = class_chunks.top_k(chunks, 5)
+    order = np.argsort(-logits, axis=-1)[:, :5]
+    np.testing.assert_array_equal(to_numpy(classes), order)
+    np.testing.assert_allclose(
+        to_numpy(values), np.take_along_axis(logits, order, axis=-1), rtol=1e-5, atol=1e-4
+    )
+
+
+def test_without_logits_in_training(calls):
+    expected = trained(dense, LOSSES["mae, biased"], "auto")
+    head = head_of(8, logits_in_training=False)
+    history, weights, model = trained(head, LOSSES["mae, biased"], "auto")
+    same((history, weights), expected)
+    assert np.isnan(to_numpy(model(X[:2], training=True))).all()
+    assert np.isfinite(to_numpy(model(X[:2]))).all()
+
+
+def test_mixed_precision():
+    """Products in bfloat16, sums and logits in float32."""
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    history, _, model = trained(head_of(8), LOSSES["mae, biased"], "auto")
+    assert keras.backend.standardize_dtype(model(X[:2]).dtype) == "float32"
+    assert {weight.dtype for weight in model.weights} == {"float32"}
+    keras.config.set_dtype_policy("float32")
+    exact = trained(dense, LOSSES["mae, biased"], "auto")[0]
+    np.testing.assert_allclose(history["loss"], exact["loss"], rtol=2e-2)
+
+
+def test_save_and_load(tmp_path):
+    head = head_of(8, use_bias=False, kernel_initializer="he_uniform")
+    _, _, model = trained(head, LOSSES["mae, biased"], "auto", epochs=1)
+    model.save(tmp_path / "model.keras")
+    loaded = keras.saving.load_model(tmp_path / "model.keras")
+    np.testing.assert_array_equal(loaded.predict(X, verbose=0), model.predict(X, verbose=0))
+    assert loaded.layers[-1].get_config() == model.layers[-1].get_config()
+
+
+@pytest.mark.backend_free
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"num_classes": 1}, "`num_classes` must be an integer of at least 2"),
+        ({"num_classes": 5.0}, "`num_classes` must be"),
+        ({"num_classes": 5, "chunk_size": 0}, "`chunk_size` must be an integer of at least 1"),
+        ({"num_classes": 5, "use_bias": 1}, "`use_bias` must be True or False"),
+    ],
+)
+def test_bad_arguments(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        ClassHead(**arguments)
+
+
+@pytest.mark.backend_free
+def test_bad_calls():
+    with pytest.raises(ValueError, match=r"must have the shape \(batch, D\)"):
+        ClassHead(5)(np.zeros((2, 3, 4), "float32"))
+    head = ClassHead(5)
+    with pytest.raises(ValueError, match="must be built"):
+        head.top_k(np.zeros((2, 3)), 1)
+    head(np.zeros((2, 3), "float32"))
+    for k in (0, 6, 1.0):
+        with pytest.raises(ValueError, match="`k` must be an integer from 1 to 5"):
+            head.top_k(np.zeros((2, 3)), k)
+
+
+SHARDED = """
+import jax
+jax.config.update("jax_num_cpu_devices", 2)
+import keras, numpy as np, keras_noisy
+devices = keras_noisy.training.use_devices(count=2, class_shards=2)
+rng = np.random.default_rng(0)
+x, y = rng.standard_normal((32, 6)).astype("float32"), rng.integers(0, 52, 32)
+losses = []
+for kind in (keras.layers.Dense, lambda n, name: keras_noisy.layers.ClassHead(n, 10, name=name)):
+    keras.utils.set_random_seed(0)
+    head = kind(52, name="logits")
+    model = keras.Sequential([keras.Input((6,)), head])
+    model.compile(keras.optimizers.SGD(0.5), keras_noisy.MAE(logit_bias="auto", from_logits=True))
+    losses.append(model.fit(x, y, batch_size=16, epochs=3, shuffle=False, verbose=0).history["loss"])
+    assert head.kernel.value.sharding.shard_shape((6, 52)) == (6, 26)
+assert head._chunks(x).shards == 2
+np.testing.assert_allclose(*losses, rtol=1e-5)
+text = jax.jit(lambda x: keras_noisy.losses.class_chunks.label_log_prob_and_entropy(head._chunks(x), y[:16])).lower(x[:16]).compile().as_text()
+assert "all-gather" not in text or "f32[6,52]" not in [l.split("all-gather")[0] for l in text.splitlines() if "all-gather" in l][0], "the kernel is gathered"
+print("equal")
+"""
+
+
+@pytest.mark.skipif(BACKEND != "jax", reason="keras.distribution cuts layers on JAX")
+def test_cut_by_classes():
+    done = subprocess.run(
+        [sys.executable, "-c", SHARDED], capture_output=True, text=True, check=False, timeout=200
+    )
+    assert done.stdout.strip().endswith("equal"), done.stderr
+
+
+# That JAX and TensorFlow never make the logits: in bytes, for a step of training without metrics.
+@pytest.mark.skipif(BACKEND != "jax", reason="JAX tells what a compiled step needs")
+def test_a_step_of_training_needs_no_memory_for_the_logits():
+    import jax
+
+    batch, classes = 64, 20_000
+    x = np.ones((batch, 4), "float32")
+    y = np.arange(batch)
+    loss = keras_noisy.MAE(logit_bias="auto", from_logits=True)
+
+    def temporary(head):
+        model = keras.Sequential([keras.Input((4,)), head])
+        model.compile("sgd", loss)
+
+        def step(weights):
+            logits, _ = model.stateless_call(weights, [], x, training=True)
+            return loss(y, logits)
+
+        weights = [variable.value for variable in model.trainable_variables]
+        compiled = jax.jit(jax.value_and_grad(step)).lower(weights).compile()
+        return compiled.memory_analysis().temp_size_in_bytes
+
+    logits = 4 * batch * classes
+    assert temporary(keras.layers.Dense(classes)) > logits
+    assert temporary(ClassHead(classes, chunk_size=500)) < 0.2 * logits
