@@ -5,7 +5,6 @@ import subprocess
 import sys
 
 import keras
-import numpy as np
 import pytest
 
 from keras_noisy.training import Devices, use_devices
@@ -117,6 +116,7 @@ def nested_model():
 
 @pytest.mark.tensorflow
 def test_two_devices_have_one_batch_normalisation():
+    """That it trains as on one device, test_train.py shows, in processes of its own."""
     devices = use_devices(2)
     assert (devices.count, devices.strategy.num_replicas_in_sync) == (2, 2)
     assert devices.batch_options(8)["whole_batches"] is False
@@ -125,16 +125,6 @@ def test_two_devices_have_one_batch_normalisation():
         model.compile(keras.optimizers.SGD(0.1), "mse")
     norms = [model.layers[1].layers[0], model.layers[-1]]
     assert [norm.synchronized for norm in norms] == [True, True]
-    # Two halves that differ in mean and in nothing else: each for itself would be the same.
-    x = np.random.default_rng(0).normal(size=(8, 2)).astype("float32")
-    x[4:] = x[:4] + 10.0
-    alone = nested_model()
-    alone.set_weights(model.get_weights())
-    alone.compile(keras.optimizers.SGD(0.1), "mse")
-    for each in (model, alone):
-        each.fit(x, x, batch_size=8, epochs=2, shuffle=False, verbose=0)
-    for shared, own in zip(model.get_weights(), alone.get_weights(), strict=True):
-        np.testing.assert_allclose(shared, own, rtol=1e-4, atol=1e-5)
 
 
 # JAX

@@ -1,0 +1,205 @@
+"""What does a last layer for very many classes cost, with and without its logits?
+
+A step's forward and backward pass from the features on, MAE with a logit bias, by a dense layer and by
+`keras_noisy.layers.ClassHead`, which never makes the logits. Times are medians of paired ratios, in turns, in one
+process. Memory is the peak of a process of its own, above what it had with weights and features alone; it
+includes the gradients of the weights, and no state of an optimizer.
+
+    KERAS_BACKEND=jax python benchmarks/class_head.py                 # 512 x 128, 200,000 classes
+    KERAS_BACKEND=jax python benchmarks/class_head.py --classes 10000 100000 1000000 --plot growth.png
+"""
+
+import json
+import os
+import resource
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow greets at length
+
+import glyph_runs
+import keras
+import numpy as np
+
+import keras_noisy
+
+SIDES = ("dense", "chunked")
+# Above this, the dense layer is left out: 512 x 1,000,000 logits and what is made of them are 8 GB.
+DENSE_UP_TO = 400_000
+
+
+def step_of(side: str, batch: int, depth: int, classes: int, chunk: int) -> Callable[[], Any]:
+    """One compiled step: the loss, and the gradients of features and weights."""
+    rng = np.random.default_rng(0)
+    features = rng.standard_normal((batch, depth)).astype("float32")
+    labels = rng.integers(0, classes, batch).astype("int32")
+    head = (
+        keras.layers.Dense(classes)
+        if side == "dense"
+        else keras_noisy.layers.ClassHead(classes, chunk)
+    )
+    head.build((batch, depth))
+    loss = keras_noisy.MAE(logit_bias="auto", from_logits=True)
+    if keras.backend.backend() == "jax":
+        import jax
+
+        weights = [variable.value for variable in head.trainable_variables]
+
+        def of(weights: Any, features: Any) -> Any:
+            logits, _ = head.stateless_call(weights, [], features)
+            return loss(labels, logits)
+
+        compiled = jax.jit(jax.value_and_grad(of, argnums=(0, 1)))
+        features = jax.device_put(features)
+        return lambda: jax.block_until_ready(compiled(weights, features))
+    if keras.backend.backend() == "tensorflow":
+        import tensorflow as tf
+
+        x, y = tf.constant(features), tf.constant(labels)
+
+        @tf.function(jit_compile=True)
+        def compiled() -> Any:
+            with tf.GradientTape() as tape:
+                tape.watch(x)
+                value = loss(y, head(x))
+            return value, tape.gradient(value, [x, *(v.value for v in head.trainable_variables)])
+
+        def run() -> Any:
+            value, gradients = compiled()
+            return value.numpy(), [gradient[..., :1].numpy() for gradient in gradients]
+
+        return run
+    import torch
+
+    x = torch.tensor(features, requires_grad=True)
+    y = torch.tensor(labels)
+
+    def eager() -> Any:
+        value = loss(y, head(x, training=True))
+        return torch.autograd.grad(value, [x, *(v.value for v in head.trainable_variables)])
+
+    return eager
+
+
+def peak_of(side: str, options: Any, classes: int) -> tuple[float, float]:
+    """Peak memory of a step above the weights, in MB, and its median time, in a process of its own."""
+    command = [sys.executable, __file__, "--alone", side, "--classes", str(classes)]
+    for name in ("batch", "depth", "chunk", "turns"):
+        command += [f"--{name}", str(getattr(options, name))]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    found = json.loads(done.stdout.strip().splitlines()[-1])
+    return found["megabytes"], found["seconds"]
+
+
+def alone(side: str, options: Any, classes: int) -> None:
+    keras.ops.convert_to_numpy(keras.ops.matmul(np.ones((2, 2)), np.ones((2, 2))))  # starts threads
+    step = step_of(side, options.batch, options.depth, classes, options.chunk)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    seconds = []
+    for _ in range(options.turns + 1):
+        start = time.perf_counter()
+        step()
+        seconds.append(time.perf_counter() - start)
+    after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    print(
+        json.dumps(
+            {"megabytes": (after - before) / 1024, "seconds": statistics.median(seconds[1:])}
+        )
+    )
+
+
+def main() -> None:
+    options = parse()
+    if options.alone:
+        alone(options.alone, options, options.classes[0])
+        return
+    print(
+        f"{keras.backend.backend()}, batch {options.batch}, {options.depth} features, "
+        f"{options.chunk} classes a chunk"
+    )
+    columns = "{:>9} {:>16} {:>18} {:>12} {:>20}"
+    print(columns.format("classes", "dense, MB", "chunked, MB", "memory", "time, chunked/dense"))
+    rows = []
+    for classes in options.classes:
+        row: dict[str, Any] = {"classes": classes}
+        sides = SIDES if classes <= DENSE_UP_TO else SIDES[1:]
+        for side in sides:
+            row[side], row[f"{side}, seconds"] = peak_of(side, options, classes)
+        row["ratio"] = None
+        if len(sides) == 2:
+            row["ratio"] = paired_ratio(options, classes)
+        rows.append(row)
+        dense = row.get("dense")
+        print(
+            columns.format(
+                f"{classes:,}",
+                "" if dense is None else f"{dense:,.0f}",
+                f"{row['chunked']:,.0f}",
+                "" if dense is None else f"1/{dense / row['chunked']:.1f}",
+                f"{row['ratio']:.2f}" if row["ratio"] else f"({row['chunked, seconds']:.2f} s)",
+            ),
+            flush=True,
+        )
+    if options.plot:
+        draw(rows, options.plot)
+
+
+def paired_ratio(options: Any, classes: int) -> float:
+    """Median of the ratios of time, chunked to dense, turn by turn."""
+    steps = [step_of(side, options.batch, options.depth, classes, options.chunk) for side in SIDES]
+    for step in steps:
+        step()
+    ratios = []
+    for turn in range(options.turns):
+        seconds = {}
+        for index in (0, 1) if turn % 2 else (1, 0):
+            start = time.perf_counter()
+            steps[index]()
+            seconds[index] = time.perf_counter() - start
+        ratios.append(seconds[1] / seconds[0])
+    return statistics.median(ratios)
+
+
+def draw(rows: list[dict[str, Any]], path: str) -> None:
+    from keras_noisy.plots.theme import get_theme
+
+    look = get_theme("light")
+    figure = look.figure(height=3.4)
+    for axes, unit, suffix in zip(
+        figure.subplots(1, 2), ("MB", "seconds"), ("", ", seconds"), strict=True
+    ):
+        for index, side in enumerate(SIDES):
+            shown = [row for row in rows if side + suffix in row]
+            axes.plot(
+                [row["classes"] for row in shown],
+                [row[side + suffix] for row in shown],
+                marker="o",
+                ms=4,
+                label=side,
+                **look.line(index),
+            )
+        axes.set(xscale="log", yscale="log", xlabel="classes", ylabel=unit)
+    look.legend(figure, figure.axes[0])
+    look.finish(figure).savefig(path)
+    print(f"Wrote {path}")
+
+
+def parse() -> Any:
+    parser = glyph_runs.parser_of(__doc__)
+    add = parser.add_argument
+    add("--classes", type=int, nargs="+", default=[200_000], help="numbers of classes")
+    add("--batch", type=int, default=512, help="samples")
+    add("--depth", type=int, default=128, help="features of a sample")
+    add("--chunk", type=int, default=8192, help="classes in a chunk")
+    add("--turns", type=int, default=7, help="paired measurements")
+    add("--plot", help="file for a picture of how time and memory grow")
+    add("--alone", choices=SIDES, help="measure one side in this process, and print JSON")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()
