@@ -82,7 +82,10 @@ def main(arguments: list[str] | None = None) -> None:
             stack.enter_context(alone_in(configuration))
         except (ValueError, OSError) as error:
             sys.exit(f"train.py: error: {error}")
-        record = train(configuration)
+        try:
+            record = train(configuration)
+        except FileNotFoundError as error:  # data; it says what to do
+            sys.exit(f"train.py: error: {error}")
     if not record:  # of several processes, the first one has it
         return
     shown = {key: value for key, value in record.items() if isinstance(value, float)}
@@ -418,12 +421,17 @@ def show(configuration: Configuration, task: Task, devices: Devices, done: int) 
         return
     loss = configuration.loss
     print(
-        f"{task.num_classes} classes, {task.steps} batches an epoch, {configuration.noise.model} noise "
-        f"{configuration.noise.rate:.0%}; {loss.name}, logit bias {loss.logit_bias}; "
+        f"{task.num_classes} classes, {task.steps} batches an epoch, {noise_of(configuration)}; "
+        f"{loss.name}, logit bias {loss.logit_bias}; "
         f"{keras.backend.backend()}, {devices.count} device(s), {keras.config.dtype_policy().name}"
         + (f"; goes on after {done} epochs" if done else ""),
         flush=True,
     )
+
+
+def noise_of(configuration: Configuration) -> str:
+    model, rate = configuration.noise.model, configuration.noise.rate
+    return "no noise added" if model == "none" else f"{model} noise {rate:.0%}"
 
 
 def verbosity(configuration: Configuration) -> int:
@@ -438,9 +446,11 @@ def claim(configuration: Configuration) -> None:
     Raises:
         ValueError: If it is that of another one.
     """
-    path = Path(configuration.results) / "configuration.yaml"
+    folder = Path(configuration.results)
+    path = folder / "configuration.yaml"
     content = configuration.decides()
-    if path.exists():
+    # What failed before its first epoch holds no folder.
+    if path.exists() and any((folder / name).exists() for name in ("log.csv", "results.json")):
         other = yaml.safe_load(path.read_text(encoding="utf-8"))
         if other != content:
             raise ValueError(
@@ -511,10 +521,10 @@ def finish(
         "accuracy on noisy training labels": history["accuracy"],
         "wrong labels memorised": history.get("memorised", []),
     }
-    loss, wrong = configuration.loss, configuration.noise
+    loss = configuration.loss
     title = f"{configuration.data.name}, {loss.name}"
     title += f" with logit bias {loss.logit_bias}" if loss.logit_bias is not None else ""
-    title += f", {wrong.model} noise {wrong.rate:.0%}" if wrong.model != "none" else ""
+    title += f", {noise_of(configuration)}"
     figure = keras_noisy.plots.learning_curves(
         {name: values for name, values in shown.items() if values}, "share", title
     )

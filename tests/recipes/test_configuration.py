@@ -112,7 +112,11 @@ def test_what_a_training_writes_can_be_read(tmp_path):
 
 def test_only_what_decides_the_outcome_is_compared(tmp_path):
     given = [f"--results={tmp_path}", *SETTINGS]
+    train.claim(configured(*given, "--devices.num_processes=2", "--devices.process=1"))
+    assert not list(tmp_path.iterdir())  # the first process writes
+    train.claim(configured(*given, "--epochs=7"))  # failed before its first epoch
     train.claim(configured(*given))
+    (tmp_path / "log.csv").touch()
     train.claim(configured(*given, "--devices.count=2", "--tensorboard=true", "--progress=bar"))
     expected = f"results: {tmp_path} has a training with other settings, "
     differences = "noise.rate 0.1 (now 0.2), loss.arguments.q 0.123456789 (now None), "
