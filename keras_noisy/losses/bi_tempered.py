@@ -106,22 +106,19 @@ def _normaliser(log_probs: Tensor, tail: Tensor) -> Any:
     By Newton's method for mass^-tail = 1, which is almost linear in lambda.
     """
 
-    def masses_and_slopes(normaliser: Tensor) -> tuple[Tensor, Tensor]:
-        distances = tail * (normaliser - log_probs)
-        masses = ops.exp(-ops.log1p(distances) / tail)
-        return masses, masses / (1.0 + distances)
-
+    # Both sums from the logarithms: where a compiler makes one pass of each, sharing the masses would
+    # have it write them down.
     normaliser = 0.0
     for _ in range(_STEPS):
-        masses, slopes = masses_and_slopes(normaliser)
-        mass = ops.sum(masses, axis=-1, keepdims=True)
-        slope = ops.sum(slopes, axis=-1, keepdims=True)
+        log_masses = _log_tempered(log_probs - normaliser, tail)
+        mass = ops.sum(ops.exp(log_masses), axis=-1, keepdims=True)
+        slope = ops.sum(ops.exp((1.0 + tail) * log_masses), axis=-1, keepdims=True)
         normaliser += mass * ops.expm1(tail * ops.log(mass)) / (tail * slope)
         if any_of(ops.abs(mass - 1.0) > _CLOSE) is False:
             break
 
     def gradient(upstream: Tensor) -> tuple[Tensor, None]:
-        _, slopes = masses_and_slopes(normaliser)
+        slopes = ops.exp((1.0 + tail) * _log_tempered(log_probs - normaliser, tail))
         return upstream / ops.sum(slopes, axis=-1, keepdims=True) * slopes, None
 
     return normaliser, gradient
