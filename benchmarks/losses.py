@@ -29,14 +29,12 @@ to a quarter more than large arrays need. For PyTorch it is what Linux says of t
 """
 
 import argparse
-import ctypes
 import gc
 import importlib.util
 import json
 import math
 import os
 import random
-import re
 import statistics
 import sys
 import time
@@ -51,6 +49,7 @@ import keras
 import numpy as np
 from glyph_runs import parser_of
 from keras import ops
+from memory import allocated_growth, resident_growth
 
 import keras_noisy
 from keras_noisy import losses
@@ -340,44 +339,14 @@ def peak_of(side: Program, setting: Setting) -> float | None:
     """The most memory in use in a call, over that of logits and gradient."""
     growth = side.growth
     if growth is None and BACKEND == "tensorflow":
-        growth = _allocated_by(side.call)
+        growth = allocated_growth(side.call)
     if growth is None and BACKEND == "torch" and setting.size >= _VISIBLE and _is_linux_cpu():
-        growth = min(_resident_for(side.call) for _ in range(3))  # other work may add to it
+        growth = min(resident_growth(side.call) for _ in range(3))  # other work may add to it
     return None if growth is None else (setting.size + growth) / (2 * setting.size)
-
-
-def _allocated_by(call: Callable[[], Any]) -> int | None:
-    """What TensorFlow's own count says; on the CPU it has one with oneDNN, which is the default."""
-    import tensorflow as tf
-
-    device = "GPU:0" if tf.config.list_physical_devices("GPU") else "CPU:0"
-    memory = tf.config.experimental
-    try:
-        memory.reset_memory_stats(device)
-        before = memory.get_memory_info(device)["current"]
-        call()
-        return memory.get_memory_info(device)["peak"] - before
-    except ValueError:
-        return None
 
 
 def _is_linux_cpu() -> bool:
     return sys.platform.startswith("linux") and "cpu" in str(ops.zeros(1).device)
-
-
-def _resident_for(call: Callable[[], Any]) -> int:
-    """By how much the process grows, at its peak."""
-
-    def status(key: str) -> int:
-        found = re.search(rf"^{key}:\s+(\d+)", Path("/proc/self/status").read_text(), re.MULTILINE)
-        return 1024 * int(found[1]) if found else 0
-
-    gc.collect()
-    ctypes.CDLL(None).malloc_trim(0)  # gives free memory back
-    Path("/proc/self/clear_refs").write_text("5")  # sets the peak to what there is now
-    before = status("VmRSS")
-    call()
-    return status("VmHWM") - before
 
 
 def repeats_of(call: Callable[[], Any]) -> int:
