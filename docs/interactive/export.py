@@ -52,7 +52,7 @@ def described(kind: type) -> dict[str, Any]:
     own = [p for p in parameters if p.kind is p.POSITIONAL_OR_KEYWORD]  # the rest are options
     return {
         "summary": document.splitlines()[0],
-        "formula": [" ".join(line.split()) for line in formula.group(1).splitlines()],
+        "formula": re.sub(r"(?<=\S) {2,}", "  ", formula.group(1)),  # narrower
         "defaults": {parameter.name: parameter.default for parameter in own},
     }
 

@@ -15,7 +15,7 @@ function drawFigure(svg, curves, width, height) {
 
   const strongest = -Math.min(...drawn.flatMap(({ errors }) => errors));
   const step = niceStep(strongest * 1.05, 5);
-  const depth = Math.ceil((strongest * 1.05) / step) * step;
+  const depth = (Math.ceil((5 * strongest * 1.05) / step) * step) / 5;
 
   const inner = height - MARGIN.top - MARGIN.gap - MARGIN.bottom;
   const upper = { top: MARGIN.top, bottom: MARGIN.top + Math.round(inner * 0.72) };
@@ -49,7 +49,7 @@ function drawFigure(svg, curves, width, height) {
   const inside = (at, words) => clamp(at, MARGIN.left + half(words) + 4, right - half(words));
 
   const parts = [];
-  for (let error = 0; error <= depth + step / 2; error += step) {
+  for (let error = 0; error <= depth; error += step) {
     parts.push(line(MARGIN.left, y(-error), right, y(-error), error === 0 ? "zero" : "grid"));
     parts.push(text(MARGIN.left - 7, y(-error) + 4, label(-error), "end"));
   }
@@ -73,7 +73,7 @@ function drawFigure(svg, curves, width, height) {
   const mean = meanError(chosen);
   parts.push(`<circle class="mean" cx="${x(bias)}" cy="${y(mean)}" r="5.5"/>`);
   const below = -mean < depth / 2 ? 22 : -12;
-  const words = `mean ${label(mean, 2)}`;
+  const words = `mean ${label(mean)}`;
   parts.push(text(inside(x(bias), words), y(mean) + below, words, "middle halo"));
 
   parts.push(text(MARGIN.left, 14, "average error ⟨∂L/∂z⟩", "title"));
@@ -82,7 +82,7 @@ function drawFigure(svg, curves, width, height) {
   parts.push(text(MARGIN.left, lower.top - 8, "density", "title"));
   parts.push(text(MARGIN.left - 7, lower.bottom + 4, "0", "end"));
   parts.push(text(MARGIN.left - 7, hill(peak) + 4, label(peak, 2), "end"));
-  const [fresh, biased] = ["fresh network", `+ bias ${label(bias)}`];
+  const [fresh, biased] = ["fresh network", `+ bias ${bias.toFixed(2)}`];
   if (bias === 0) {
     parts.push(text(inside(x(0), fresh), lower.top + 11, fresh, "middle"));
   } else if (x(bias) - half(biased) - inside(x(0), fresh) - half(fresh) > 10) {
@@ -125,12 +125,14 @@ function niceStep(range, count) {
 
 const clamp = (value, low, high) => Math.min(Math.max(value, low), high);
 
+const WITH_COMMAS = new Intl.NumberFormat("en", { maximumFractionDigits: 12 });
+
 // A number with a few digits, a true minus sign and commas between thousands.
 function label(value, digits = 3) {
   const short = Math.abs(value) < 1e-12 ? 0 : Number(value.toPrecision(digits));
   const plain = Math.abs(short) >= 1e-6 || short === 0;
   const text = plain
-    ? Math.abs(short).toLocaleString("en", { maximumFractionDigits: 12 })
+    ? WITH_COMMAS.format(Math.abs(short))
     : Math.abs(short).toExponential().replace("e-", " × 10⁻").replace(/\d+$/, superscript);
   return (short < 0 ? "−" : "") + text;
 }

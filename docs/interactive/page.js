@@ -6,8 +6,8 @@ const byId = (id) => document.getElementById(id);
 // Ranges of the sliders; all of them are allowed by the package. `log` ones move by factors.
 const COMMON = {
   classes: { label: "classes K", min: 2, max: 1e6, log: true, integer: true },
-  bias: { label: "logit bias ε", min: 0, max: 15, step: 0.1, auto: autoBias },
-  std: { label: "standard deviation of fresh logits", min: 0.1, max: 3, step: 0.1, exact: true },
+  bias: { label: "logit bias ε", min: 0, max: 15, step: 0.1, digits: 2, auto: autoBias },
+  std: { label: "spread of fresh logits σ", min: 0.1, max: 3, step: 0.1, exact: true },
 };
 const PARAMETERS = {
   CE: {},
@@ -109,16 +109,19 @@ function buildRow(key, range, set) {
     (range.auto ? `<button type="button" aria-pressed="false">auto</button>` : "") +
     `<input type="number" id="${id}" inputmode="decimal" step="any" min="${range.min}" max="${range.max}">` +
     `<input type="range" aria-label="${range.label ?? key}" min="${place(range.min, range)}"` +
-    ` max="${place(range.max, range)}" step="${range.log ? 0.05 : range.step}">`;
+    ` max="${place(range.max, range)}" step="${range.log ? 1 : range.step}">`;
   const [number, slider] = row.querySelectorAll("input");
   const button = row.querySelector("button");
+  const rounded = (value) => Number(value.toFixed(range.digits ?? 3));
+  const numberOf = (value) => (value === "auto" ? rounded(range.auto(state.classes)) : value);
   const show = (value) => {
-    const shownValue = value === "auto" ? range.auto(state.classes) : value;
+    const shownValue = numberOf(value);
+    const share = (place(shownValue, range) - slider.min) / (slider.max - slider.min);
     button?.setAttribute("aria-pressed", value === "auto");
-    if (document.activeElement !== number) number.value = Number(shownValue.toPrecision(3 + 4 * !!range.integer));
+    if (document.activeElement !== number) number.value = rounded(shownValue);
     slider.value = place(shownValue, range);
-    slider.setAttribute("aria-valuetext", label(shownValue));
-    slider.style.setProperty("--filled", `${100 * share(shownValue, range)}%`);
+    slider.setAttribute("aria-valuetext", label(shownValue, 7));
+    slider.style.setProperty("--filled", `${100 * share}%`);
   };
   slider.addEventListener("input", () => set(valueAt(Number(slider.value), range)));
   number.addEventListener("input", () => {
@@ -126,25 +129,22 @@ function buildRow(key, range, set) {
     if (value >= range.min && value <= range.max) set(allowed(value, range));
   });
   number.addEventListener("change", () => {
-    set(allowed(number.valueAsNumber, range, range.min));
-    number.value = current(key);
+    set(allowed(number.valueAsNumber, range, current(key)));
+    number.value = rounded(numberOf(current(key)));
   });
   button?.addEventListener("click", () => {
-    const isOn = current(key) === "auto";
-    set(isOn ? Number(range.auto(state.classes).toFixed(2)) : "auto");
+    set(current(key) === "auto" ? numberOf("auto") : "auto");
   });
   return { row, show };
 }
 
 const current = (key) => (key in COMMON ? state[key] : state.parameters[key]);
-const place = (value, { log }) => (log ? Math.log10(value) : value);
-const share = (value, range) => {
-  const [at, low, high] = [value, range.min, range.max].map((v) => place(v, range));
-  return clamp((at - low) / (high - low), 0, 1);
-};
+
+// Where a value is on its slider: 20 steps take a factor of ten.
+const place = (value, { log }) => (log ? Math.round(20 * Math.log10(value)) : value);
 
 function valueAt(position, range) {
-  const value = range.log ? Number((10 ** position).toPrecision(2)) : position;
+  const value = range.log ? Number((10 ** (position / 20)).toPrecision(2)) : position;
   return allowed(value, range);
 }
 
@@ -198,7 +198,7 @@ function render() {
   byId("loss").value = loss;
   byId("with").value = state.with;
   byId("summary").textContent = DATA.losses[loss].summary.replaceAll("`", "");
-  byId("formula").textContent = DATA.losses[loss].formula.join("\n").replaceAll("-", "−");
+  byId("formula").textContent = DATA.losses[loss].formula.replaceAll("-", "−");
   for (const [key, { show }] of Object.entries(rows)) show(current(key));
 
   const verdict = verdictOf(state);
@@ -218,7 +218,7 @@ function drawFacts({ reference }) {
   const { classes } = state;
   const { referenceClasses } = DATA.verdict;
   const facts = [
-    [`auto bias, ${label(classes, 7)} classes`, label(autoBias(classes))],
+    [`auto bias, ${label(classes, 7)} classes`, autoBias(classes).toFixed(2)],
     [`GCE’s q = auto`, label(autoQ(classes))],
     [`mean pull, ${referenceClasses} classes, no bias`, label(-reference)],
   ];
@@ -236,7 +236,7 @@ function drawGauge(ratio) {
   const at = (value) => 100 * clamp(Math.log(value / 1e-3) / Math.log(3 / 1e-3), 0, 1);
   const { stalls, learns } = DATA.verdict;
   const zone = (name, from, to) =>
-    `<div class="zone ${name}" style="left:${at(from)}%;width:${at(to) - at(from)}%"><span>${name.replace("-", " ")}</span></div>`;
+    `<div class="zone ${name}" style="left:${at(from)}%;width:${at(to) - at(from)}%">${name}</div>`;
   const tick = (value, text) => `<i style="left:${at(value)}%">${text}</i>`;
   byId("gauge").innerHTML =
     zone("stalls", 1e-3, stalls) + zone("slowly", stalls, learns) + zone("learns", learns, 3) +
@@ -248,28 +248,29 @@ function curves(setting) {
   const { referenceClasses } = DATA.verdict;
   const name = nameOf(state);
   const all = [{ ...setting, name, look: "chosen" }];
+  if (state.classes !== referenceClasses) {
+    all.push({
+      ...setting,
+      classes: referenceClasses,
+      name: `the same with ${referenceClasses} classes`,
+      look: "reference",
+    });
+  }
   const other = compared();
   if (other) {
     const { loss, parameters } = other;
     all.push({ ...setting, loss, parameters, name: nameOf(other), look: "compared" });
   }
-  if (state.classes !== referenceClasses) {
-    all.push({
-      ...setting,
-      classes: referenceClasses,
-      name: `${name} with ${referenceClasses} classes`,
-      look: "reference",
-    });
-  }
   return all;
 }
 
+// Kept, as to measure it after a change would take as long as all the rest.
+let size = byId("figure").getBoundingClientRect();
+
 function draw(setting) {
   shown = setting;
-  const svg = byId("figure");
-  const { width, height } = svg.getBoundingClientRect();
   const all = curves(setting);
-  drawFigure(svg, all, width, height);
+  drawFigure(byId("figure"), all, size.width, size.height);
   byId("legend").innerHTML = all
     .map(({ name, look }) => `<li><svg viewBox="0 0 34 10" aria-hidden="true"><path class="curve ${look}" d="M1 5H33"/></svg>${name}</li>`)
     .join("");
@@ -320,7 +321,10 @@ byId("copy").addEventListener("click", async () => {
 });
 document.querySelector("form").addEventListener("submit", (event) => event.preventDefault());
 addEventListener("hashchange", follow);
-new ResizeObserver(() => draw(shown)).observe(byId("figure"));
+new ResizeObserver(([{ contentRect }]) => {
+  size = contentRect;
+  draw(shown);
+}).observe(byId("figure"));
 state = readAddress();
 shown = state;
 buildParameters();

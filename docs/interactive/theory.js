@@ -48,7 +48,7 @@ function pullOnLogit(pull, margin, parameters) {
 // The average error over the label's logits of a fresh network, after the bias has moved them.
 function meanError(setting) {
   const bias = biasOf(setting);
-  const spread = Array.from({ length: 121 }, (_, i) => (i - 60) / 10); // in standard deviations
+  const spread = Array.from({ length: 161 }, (_, i) => (i - 80) / 10); // in standard deviations
   const errors = averageErrors(setting, spread.map((x) => bias + setting.std * x));
   const densities = spread.map((x) => Math.exp((-x * x) / 2));
   const sum = (values) => values.reduce((a, b) => a + b);
