@@ -104,11 +104,12 @@ function buildRow(key, range, set) {
   const id = `input-${key}`;
   const row = document.createElement("div");
   row.className = "row";
+  const name = range.label ?? key;
   row.innerHTML =
-    `<label for="${id}">${range.label ?? key}</label>` +
-    (range.auto ? `<button type="button" aria-pressed="false">auto</button>` : "") +
+    `<label for="${id}">${name}</label>` +
+    (range.auto ? `<button type="button" aria-label="auto ${name}">auto</button>` : "") +
     `<input type="number" id="${id}" inputmode="decimal" step="any" min="${range.min}" max="${range.max}">` +
-    `<input type="range" aria-label="${range.label ?? key}" min="${place(range.min, range)}"` +
+    `<input type="range" aria-label="${name}" min="${place(range.min, range)}"` +
     ` max="${place(range.max, range)}" step="${range.log ? 1 : range.step}">`;
   const [number, slider] = row.querySelectorAll("input");
   const button = row.querySelector("button");
