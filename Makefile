@@ -27,6 +27,7 @@ test: $(ALL) $(NO_TENSORFLOW)
 
 docs: $(ALL)
 	.venv/bin/python docs/generate_losses.py
+	.venv/bin/python docs/interactive/export.py
 
 lint: $(ALL)
 	.venv/bin/ruff check .
