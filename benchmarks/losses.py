@@ -20,7 +20,7 @@ Measures every loss of the package, forward and backward in one call, with integ
 `GLIBC_TUNABLES=glibc.malloc.mmap_threshold=4294967296:glibc.malloc.trim_threshold=8589934592` in front
 keeps memory in the process on Linux, and shows what the losses themselves cost.
 
-Ratios are medians over the turns, each to what the other side took a moment before or after: a virtual
+What it prints also goes to results/losses, with a summary in Markdown. Ratios are medians over the turns, each to what the other side took a moment before or after: a virtual
 machine may give a process one processor instead of two for a while. `processor` is the time of
 processors, to Keras. `peak` is the most memory that is in use in a call, over that of logits and gradient,
 which are part of it. JAX's compiler and TensorFlow's allocator know it; that one counts whole blocks, up
@@ -131,8 +131,9 @@ def main() -> None:
                 setting = Setting(mode, dtype, rows, classes)
                 records.append(measure(setting, options.losses, options.turns))
                 show(setting, records[-1])
-                path = options.results / f"{BACKEND}.json"
-                write_whole(path, json.dumps(records, indent=1, allow_nan=False))
+                text = json.dumps(records, indent=1, allow_nan=False)
+                write_whole(options.results / f"{BACKEND}.json", text)
+                write_whole(options.results / f"{BACKEND}.md", summary_of(records))
 
 
 def measure(setting: Setting, names: list[str], turns: int) -> dict[str, Any]:
@@ -382,6 +383,46 @@ def show(setting: Setting, record: dict[str, Any]) -> None:
         for name in ("limit", "memory")
     )
     print(f"{speeds}", flush=True)
+
+
+def summary_of(records: list[dict[str, Any]]) -> str:
+    """Two tables in Markdown: losses of the label's log-probability from least to most, and the others."""
+    of_label = ["" for _ in records]
+    others = ["" for _ in records]
+    apart = [name for name in LOSSES if name in records[0]["sides"] and not _is_of_label(name)]
+    for index, record in enumerate(records):
+        sides = record["sides"]
+        setting = Setting(record["mode"], record["dtype"], record["rows"], record["classes"])
+        family = [name for name in LOSSES if name in sides and name not in apart]
+        cells = [
+            _range([sides[name]["ratios"].get(column) for name in family])
+            for column in ("Keras", "textbook", "library", "limit")
+        ]
+        peaks = [_range([sides[name]["peak"] for name in names]) for names in (family, ["Keras"])]
+        keras_ms = f"{1e3 * sides['Keras']['seconds']:.2f}"
+        of_label[index] = _row([str(setting), keras_ms, *cells, *peaks])
+        ratios = [f"{sides[name]['ratios']['Keras']:.1f}" for name in apart]
+        peak = _range([sides[name]["peak"] for name in apart])
+        others[index] = _row([str(setting), *ratios, peak])
+    titles = ["", "Keras, ms", *("/ " + column for column in COLUMNS[:4]), "peak", "Keras's peak"]
+    tables = [[_row(titles), _row(["---"] * len(titles)), *of_label]]
+    if apart:
+        tables.append([_row(["", *apart, "peak"]), _row(["---"] * (len(apart) + 2)), *others])
+    return "\n\n".join("\n".join(lines) for lines in tables) + "\n"
+
+
+def _is_of_label(name: str) -> bool:
+    loss = LOSSES[name]
+    return isinstance(loss, losses.LabelLoss) and loss.logit_bias != "adaptive"
+
+
+def _range(values: list[float | None]) -> str:
+    known = sorted(value for value in values if value is not None)
+    return f"{known[0]:.2f} to {known[-1]:.2f}" if known else ""
+
+
+def _row(cells: list[str]) -> str:
+    return "| " + " | ".join(cells) + " |"
 
 
 def parse() -> argparse.Namespace:

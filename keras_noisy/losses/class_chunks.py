@@ -231,7 +231,9 @@ def _added(values: Tensor, chunk: Tensor, start: Tensor) -> Tensor:
     rows, shards, _ = values.shape
     chunk = ops.reshape(chunk, (rows, shards, -1))
     if keras.backend.backend() == "torch":
-        values[..., start : start + chunk.shape[-1]] += chunk  # the functional update would copy all
+        values[..., start : start + chunk.shape[-1]] += (
+            chunk  # the functional update would copy all
+        )
         return values
     own = ops.slice(values, (0, 0, start), chunk.shape)
     return ops.slice_update(values, (0, 0, start), own + chunk)
