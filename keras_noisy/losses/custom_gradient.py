@@ -33,7 +33,7 @@ def custom_row_gradient(function: Function) -> Callable[..., Tensor]:
 
     Its gradient must be linear in that of what follows, and is None for an input that has none. Unlike
     others, on JAX it is derived forwards, too, and a model that is being built of symbols gets the
-    value. No such function may call another one: PyTorch's compiler confuses them.
+    value.
     """
     backends = {"jax": _on_jax, "tensorflow": custom_gradient, "torch": _on_torch}
     with_gradient = backends.get(keras.backend.backend(), _without)(function)

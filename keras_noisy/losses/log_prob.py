@@ -72,14 +72,24 @@ def class_log_probs(y_pred: Tensor, from_logits: bool, bias: Tensor = None) -> T
     Returns:
         Float tensor (…, K): `label_log_prob` as if each class were the label. It is finite.
     """
+    if bias is None and not from_logits:
+        return _finite(_log(y_pred))
+    logits = y_pred if from_logits else _log(y_pred)
     if bias is not None:
-        logits = y_pred if from_logits else _log(y_pred)
         # Relative to the largest logit: beside a logit of 1e4 the bias would lose its digits.
-        relative = logits - ops.stop_gradient(ops.amax(logits, axis=-1, keepdims=True))
-        log_probs = ops.log_softmax(relative + bias, axis=-1)
-    else:
-        log_probs = ops.log_softmax(y_pred, axis=-1) if from_logits else _log(y_pred)
-    return _finite(log_probs)
+        logits = logits - ops.stop_gradient(ops.amax(logits, axis=-1, keepdims=True)) + bias
+    if keras.backend.backend() == "torch":
+        return _finite(ops.log_softmax(logits, axis=-1))
+    relative = logits - ops.stop_gradient(ops.amax(logits, axis=-1, keepdims=True))
+    return _finite(relative - _log_sum_exp(relative))
+
+
+@custom_row_gradient
+def _log_sum_exp(relative: Tensor) -> Any:
+    """logsumexp(z), (…, 1), of logits that have been made small."""
+    log_sum = ops.log(ops.sum(ops.exp(relative), axis=-1, keepdims=True))
+    # The exponentials anew, which a compiler does not keep then.
+    return log_sum, lambda upstream: (upstream * ops.exp(relative - log_sum),)
 
 
 def class_margins(logits: Tensor) -> Tensor:
@@ -112,6 +122,16 @@ def one_minus_exp(x: Tensor) -> Any:
 def take(values: Tensor, label: Tensor) -> Tensor:
     """Values (…, n) of the labels (…, n), out of the values (…, K) of all classes."""
     return ops.take_along_axis(values, label, axis=-1)
+
+
+def take_where(is_label: Tensor, values: Tensor, label: Tensor) -> Tensor:
+    """`take` of one label (…, 1), for values that are used elsewhere, too.
+
+    A compiler joins this gradient with the other one; that of a gather is an array of its own.
+    """
+    if keras.backend.backend() == "torch":
+        return take(values, label)  # where each step runs on its own, that is less work
+    return ops.sum(ops.where(is_label, values, 0.0), axis=-1, keepdims=True)
 
 
 def _log(probabilities: Tensor) -> Tensor:

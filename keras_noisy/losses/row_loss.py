@@ -6,7 +6,7 @@ from typing import Any
 from keras import ops
 
 from keras_noisy.losses.labels import class_count
-from keras_noisy.losses.log_prob import class_log_probs, take
+from keras_noisy.losses.log_prob import class_log_probs, take_where
 from keras_noisy.losses.robust_loss import RobustLoss
 
 Tensor = Any
@@ -47,8 +47,9 @@ class RowLoss(RobustLoss):
     def loss_of_labels(self, index: Tensor, y_pred: Tensor) -> Tensor:
         label = ops.expand_dims(index, axis=-1)
         classes = ops.arange(class_count(y_pred), dtype=label.dtype)
-        log_probs = self._log_probs(y_pred, ops.equal(classes, label))
-        losses = self.of_log_probs(take(log_probs, label), log_probs)
+        is_label = ops.equal(classes, label)
+        log_probs = self._log_probs(y_pred, is_label)
+        losses = self.of_log_probs(take_where(is_label, log_probs, label), log_probs)
         return ops.squeeze(losses, axis=-1)
 
     def loss_of_targets(self, targets: Tensor, y_pred: Tensor) -> Tensor:
