@@ -14,7 +14,7 @@ help:
 	@echo "make quickstart   train with noisy labels on 400 classes, in about 4 minutes"
 	@echo "                  (ARGS=\"--classes 100 --losses ce mae+bias\"; KERAS_BACKEND is followed)"
 	@echo "make test         run the tests on TensorFlow, JAX and PyTorch, and without TensorFlow"
-	@echo "make docs         write the pages that are made from the code"
+	@echo "make docs         build the documentation, docs/_build/html/index.html"
 	@echo "make lint         check style and types"
 	@echo "make format       apply the style"
 	@echo "make clean        remove the virtual environments"
@@ -27,6 +27,8 @@ test: $(ALL) $(NO_TENSORFLOW)
 
 docs: $(ALL)
 	.venv/bin/python docs/generate_losses.py
+	.venv/bin/python -m sphinx -b html -W --keep-going -q docs docs/_build/html
+	@echo "docs/_build/html/index.html"
 
 lint: $(ALL)
 	.venv/bin/ruff check .
@@ -50,7 +52,7 @@ clean:
 	touch $@
 
 $(ALL): .venv/.pip pyproject.toml constraints.txt
-	$(INSTALL) -e ".[tensorflow,jax,torch,vision,hub,datasets,recipes]" --group test --group lint
+	$(INSTALL) -e ".[tensorflow,jax,torch,vision,hub,datasets,recipes]" --group test --group lint --group docs
 	touch $@
 
 $(NO_TENSORFLOW): .venv-no-tensorflow/.pip pyproject.toml constraints.txt
