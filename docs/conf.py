@@ -45,6 +45,7 @@ autodoc_typehints = "none"  # docstrings tell types, and more than types
 autodoc_inherit_docstrings = False
 autodoc_default_options = {"member-order": "bysource"}
 autosummary_generate_overwrite = True
+napoleon_use_ivar = True  # the fields of a record as one list
 napoleon_custom_sections = [("Call arguments", "params_style"), "Shapes"]
 copybutton_prompt_text = r">>> |\.\.\. "
 copybutton_prompt_is_regexp = True

@@ -7,9 +7,11 @@ from collections.abc import Iterator
 from types import ModuleType
 from typing import Any
 
+import keras
 from docutils import nodes
 from sphinx.addnodes import pending_xref
 from sphinx.transforms import SphinxTransform
+from sphinx.util import inspect as sphinx_inspect
 from sphinx.util import logging
 
 PACKAGE = "keras_noisy"
@@ -133,6 +135,14 @@ def _prose(text: str) -> str:
     return re.sub(r"\[([^][]+)\]\((\w+:[^)\s]+)\)", r"`\1 <\2>`__", text)
 
 
+def signature_of(app: Any, what: str, name: str, thing: Any, *_: Any) -> Any:
+    """That of `__init__`: Keras's layers have a `__new__(*args, **kwargs)` before it."""
+    if what != "class" or not issubclass(thing, keras.layers.Layer):
+        return None
+    signature = sphinx_inspect.signature(thing.__init__, bound_method=True)
+    return sphinx_inspect.stringify_signature(signature, show_annotation=False), None
+
+
 def skip_fields(app: Any, what: str, name: str, thing: Any, skip: bool, options: Any) -> Any:
     """ "Alias for field number 0" of a named tuple tells nothing; its docstring has the fields."""
     return True if type(thing).__name__ == "_tuplegetter" else None
@@ -151,6 +161,7 @@ def check(app: Any, env: Any) -> None:
 
 def setup(app: Any) -> dict[str, Any]:
     app.connect("autodoc-process-docstring", to_rst, priority=400)  # before napoleon
+    app.connect("autodoc-process-signature", signature_of)
     app.connect("autodoc-skip-member", skip_fields)
     app.connect("missing-reference", resolve_alias)
     app.connect("env-check-consistency", check)
