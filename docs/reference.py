@@ -60,37 +60,22 @@ class LinkNames(SphinxTransform):
     default_priority = 5
 
     def apply(self, **kwargs: Any) -> None:
+        others = (nodes.title, nodes.reference, pending_xref)
+        kept = {
+            id(literal)
+            for node in self.document.findall(lambda node: isinstance(node, others))
+            for literal in node.findall(nodes.literal)
+        }
         for literal in list(self.document.findall(nodes.literal)):
             found = re.fullmatch(r"([A-Za-z_][\w.]*)(\(.*\))?", literal.astext(), re.S)
             page = link_of(found[1], is_call=bool(found[2])) if found else None
-            inside = (nodes.title, nodes.reference, pending_xref)
-            if page is None or any(isinstance(p, inside) for p in _ancestors(literal)):
+            if page is None or id(literal) in kept:
                 continue
             link = pending_xref(
                 "", refdomain="py", reftype="obj", reftarget=page, refexplicit=True, refwarn=True
             )
             literal.replace_self(link)
             link += literal
-
-
-def _ancestors(node: nodes.Node) -> list[nodes.Node]:
-    above = []
-    while node.parent is not None:
-        node = node.parent
-        above.append(node)
-    return above
-
-
-def resolve_alias(app: Any, env: Any, node: Any, content: Any) -> Any:
-    """What autodoc calls by its module, `keras_noisy.losses.label_loss.LabelLoss`, has its page, too."""
-    target = node.get("reftarget", "")
-    if node.get("refdomain") != "py" or not target.startswith(PACKAGE):
-        return None
-    page = PAGE_OF.get(target) or link_of(target.rsplit(".")[-1])
-    if page is None or page == target:
-        return None
-    domain = env.get_domain("py")
-    return domain.resolve_xref(env, node["refdoc"], app.builder, "obj", page, node, content)
 
 
 # From Keras's Markdown to what autodoc reads
@@ -144,7 +129,7 @@ def signature_of(app: Any, what: str, name: str, thing: Any, *_: Any) -> Any:
 
 
 def skip_fields(app: Any, what: str, name: str, thing: Any, skip: bool, options: Any) -> Any:
-    """ "Alias for field number 0" of a named tuple tells nothing; its docstring has the fields."""
+    """Of a named tuple's fields Python only says their number; its docstring tells them."""
     return True if type(thing).__name__ == "_tuplegetter" else None
 
 
@@ -163,7 +148,6 @@ def setup(app: Any) -> dict[str, Any]:
     app.connect("autodoc-process-docstring", to_rst, priority=400)  # before napoleon
     app.connect("autodoc-process-signature", signature_of)
     app.connect("autodoc-skip-member", skip_fields)
-    app.connect("missing-reference", resolve_alias)
     app.connect("env-check-consistency", check)
     app.add_transform(LinkNames)
     return {"parallel_read_safe": True}

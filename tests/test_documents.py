@@ -54,23 +54,22 @@ def test_python_blocks_run(name, tmp_path, monkeypatch):
 
 
 def write_data(root):
-    """A few images where the pages have theirs: WebVision, and a folder with a list."""
-    lists = {
-        "webvision/google": "webvision/info/train_filelist_google.txt",
-        "webvision/val_images_256": "webvision/info/val_filelist.txt",
-        "photographs": "photographs/train.txt",
-    }
-    for folder, file_list in lists.items():
-        lines = []
-        for number in range(3):
-            image = root / folder / f"{number}.jpg"
-            image.parent.mkdir(parents=True, exist_ok=True)
-            keras.utils.save_img(image, np.full((60, 70, 3), number, "uint8"), scale=False)
-            below = "google/" if "google" in folder else ""
-            lines.append(f"{below}{number}.jpg {number}\n")
-        (root / file_list).parent.mkdir(exist_ok=True)
-        (root / file_list).write_text("".join(lines))
+    """A few images where the pages have theirs: WebVision, and a folder for each class."""
+    (root / "webvision/info").mkdir(parents=True)
     (root / "webvision/info/synsets.txt").write_text("n01440764 tench\nn01443537 goldfish\n")
+    for folder, file_list, prefix in (
+        ("webvision/google", "webvision/info/train_filelist_google.txt", "google/"),
+        ("webvision/val_images_256", "webvision/info/val_filelist.txt", ""),
+        ("flowers/daisy", None, None),
+        ("flowers/rose", None, None),
+    ):
+        (root / folder).mkdir(parents=True)
+        for number in range(3):
+            pixels = np.full((60, 70, 3), number, "uint8")
+            keras.utils.save_img(root / folder / f"{number}.jpg", pixels, scale=False)
+        if file_list:
+            lines = (f"{prefix}{number}.jpg {number}\n" for number in range(3))
+            (root / file_list).write_text("".join(lines))
 
 
 # Links
