@@ -221,14 +221,14 @@ class LogitBias(BiasSource, keras.layers.Layer):
 
 
 def _add_to_labels(logits: Tensor, labels: Tensor, epsilon: Tensor) -> Tensor:
-    index, targets, valid, _ = read_labels(labels, logits, argument="labels")
+    index, targets, wrong, _ = read_labels(labels, logits, argument="labels")
     if targets is None:
         classes = ops.arange(class_count(logits), dtype=index.dtype)
         is_label = classes == ops.expand_dims(index, -1)
         biased = ops.where(is_label, logits + epsilon, logits)
     else:
         biased = logits + epsilon * ops.cast(targets, logits.dtype)
-    return ops.where(ops.expand_dims(valid, -1), biased, math.nan)
+    return biased if wrong is None else ops.where(ops.expand_dims(wrong, -1), math.nan, biased)
 
 
 def _read_epsilon(epsilon: Any) -> Any:

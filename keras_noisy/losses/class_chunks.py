@@ -12,6 +12,7 @@ from typing import Any
 
 from keras import ops
 
+from keras_noisy.losses.custom_gradient import custom_gradient
 from keras_noisy.losses.tracing import attach, attached, outside_graphs
 
 Tensor = Any
@@ -136,16 +137,15 @@ def label_log_prob_and_entropy(chunks: ClassChunks, index: Tensor) -> tuple[Tens
     """
     index = ops.expand_dims(ops.cast(index, "int32"), axis=-1)
 
-    @ops.custom_gradient
+    @custom_gradient
     def both(*parts: Tensor) -> Any:
         bias = parts[2] if len(parts) > 2 else None
         own = dataclasses.replace(chunks, features=parts[0], kernel=parts[1], bias=bias)
         log_prob, log_sum, entropy = _forward(own, index)
 
-        def gradient(*arguments: Tensor, upstream: Tensor = None) -> tuple[Tensor, ...]:
-            # TensorFlow and JAX give the upstream gradient alone, PyTorch the arguments, too.
-            given = arguments[0] if upstream is None else upstream
-            return _backward(own, index, log_sum, ops.expand_dims(given[0], axis=-1))[: len(parts)]
+        def gradient(upstream: Tensor) -> tuple[Tensor, ...]:
+            of_log_prob = ops.expand_dims(upstream[0], axis=-1)
+            return _backward(own, index, log_sum, of_log_prob)[: len(parts)]
 
         return ops.stack([log_prob, entropy]), gradient
 

@@ -47,16 +47,13 @@ class LabelLoss(RobustLoss):
             log_prob, entropy = label_log_prob_and_entropy(chunks, index)
             epsilon = self.epsilon_of(y_pred, ops.expand_dims(entropy, axis=-1))
             if not _is_negative(epsilon):
-                log_prob = add_logit_bias(ops.expand_dims(log_prob, axis=-1), epsilon)
-                return self.of_log_prob(ops.squeeze(log_prob, axis=-1))
-        label = ops.expand_dims(index, axis=-1)
+                return self.of_log_prob(add_logit_bias(log_prob, _of_samples(epsilon)))
         epsilon = self.epsilon_of(y_pred)
         if _is_negative(epsilon):
-            log_prob = take(self._each_as_label(y_pred), label)
-        else:
-            log_prob = ops.expand_dims(label_log_prob(index, y_pred, self.from_logits), axis=-1)
-            log_prob = add_logit_bias(log_prob, epsilon)
-        return self.of_log_prob(ops.squeeze(log_prob, axis=-1))
+            label = ops.expand_dims(index, axis=-1)
+            return self.of_log_prob(ops.squeeze(take(self._each_as_label(y_pred), label), axis=-1))
+        log_prob = label_log_prob(index, y_pred, self.from_logits)
+        return self.of_log_prob(add_logit_bias(log_prob, _of_samples(epsilon)))
 
     def loss_of_targets(self, targets: Tensor, y_pred: Tensor) -> Tensor:
         # A class that is not a label may be impossible: it must not meet its weight 0.
@@ -76,3 +73,8 @@ class LabelLoss(RobustLoss):
 def _is_negative(epsilon: Any) -> bool:
     """Of a constant; what a layer or a prediction decides never is."""
     return isinstance(epsilon, float) and epsilon < 0.0
+
+
+def _of_samples(epsilon: Any) -> Any:
+    """A bias of samples (…, 1) as (…,); one of all as it is."""
+    return ops.squeeze(epsilon, axis=-1) if getattr(epsilon, "shape", ()) else epsilon

@@ -6,7 +6,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_noisy.losses.tracing import is_known_and_any
+from keras_noisy.losses.tracing import any_of
 
 Tensor = Any
 
@@ -22,13 +22,14 @@ class Labels(NamedTuple):
     Attributes:
         index: Integer tensor (…,), the label; 0 where there is none, so that it can be gathered with.
         targets: Float tensor (…, K), the distribution over the classes.
-        valid: Boolean tensor (…,): the entry names one of the K classes.
+        wrong: Boolean tensor (…,), or None where an eager call has shown that none is: the entry names
+            none of the K classes.
         ignored: Boolean tensor (…,), or None: the entry carries `ignore_class` and does not count.
     """
 
     index: Tensor
     targets: Tensor
-    valid: Tensor
+    wrong: Tensor
     ignored: Tensor
 
 
@@ -48,7 +49,7 @@ def read_labels(
 
     Raises:
         ValueError: If K < 2 or unknown, if the shapes do not fit together, or, in an eager call, if
-            an entry names no class. In a graph, where it can't raise, `valid` is False there.
+            an entry names no class. In a graph, where it can't raise, `wrong` is True there.
     """
     num_classes = class_count(y_pred)
     y_true = _to_tensor(y_true, argument)
@@ -61,13 +62,15 @@ def read_labels(
             y_true = ops.squeeze(y_true, axis=-1)
         labels = _read_integers(y_true, num_classes, ignore_class, argument)
         allowed = f"integers in [0, {num_classes})"
-    counts = labels.valid if labels.ignored is None else labels.valid | labels.ignored
-    if is_known_and_any(ops.logical_not(counts)):
+    is_any_wrong = any_of(labels.wrong)
+    if is_any_wrong:
         raise ValueError(
             f"`{argument}` must hold {allowed}; give `ignore_class` for a label that does not count. "
             f"Received: {describe(y_true)}, ignore_class={ignore_class}"
         )
-    return labels
+    if is_any_wrong is None and not is_soft:
+        labels = labels._replace(index=ops.where(labels.wrong, 0, labels.index))
+    return labels if is_any_wrong is None else labels._replace(wrong=None)
 
 
 def class_count(y_pred: Tensor) -> int:
@@ -145,14 +148,13 @@ def _read_integers(
         )
     # Small integer types could not even be compared with K.
     index = ops.cast(y_true, "int64" if dtype in ("int64", "uint64") else "int32")
-    valid = (index >= 0) & (index < num_classes)
+    wrong = (index < 0) | (index >= num_classes)
     if dtype.startswith("float"):
-        valid = valid & ops.equal(ops.cast(index, y_true.dtype), y_true)
-    ignored = None
-    if ignore_class is not None:
-        ignored = ops.equal(index, ignore_class)
-        valid = valid & ops.logical_not(ignored)
-    return Labels(ops.where(valid, index, 0), None, valid, ignored)
+        wrong = wrong | ops.not_equal(ops.cast(index, y_true.dtype), y_true)
+    if ignore_class is None:
+        return Labels(index, None, wrong, None)
+    ignored = ops.equal(index, ignore_class)
+    return Labels(ops.where(ignored, 0, index), None, wrong & ops.logical_not(ignored), ignored)
 
 
 def _read_targets(y_true: Tensor, y_pred: Tensor, ignore_class: int | None) -> Labels:
@@ -161,13 +163,12 @@ def _read_targets(y_true: Tensor, y_pred: Tensor, ignore_class: int | None) -> L
     if None in y_true.shape and not isinstance(y_true, keras.KerasTensor):
         # Only the run will tell the shape: it must not be broadcast.
         targets = ops.reshape(targets, ops.shape(y_pred))
-    valid = ops.logical_not(is_no_distribution(targets))
-    ignored = None
-    if ignore_class is not None:
-        # A one-hot encoder turns a label that names no class into a row of zeros.
-        if 0 <= ignore_class < class_count(y_pred):
-            ignored = targets[..., ignore_class] > 0.5
-        else:
-            ignored = ops.equal(ops.sum(ops.abs(targets), axis=-1), 0.0)
-        valid = valid & ops.logical_not(ignored)
-    return Labels(None, targets, valid, ignored)
+    wrong = is_no_distribution(targets)
+    if ignore_class is None:
+        return Labels(None, targets, wrong, None)
+    # A one-hot encoder turns a label that names no class into a row of zeros.
+    if 0 <= ignore_class < class_count(y_pred):
+        ignored = targets[..., ignore_class] > 0.5
+    else:
+        ignored = ops.equal(ops.sum(ops.abs(targets), axis=-1), 0.0)
+    return Labels(None, targets, wrong & ops.logical_not(ignored), ignored)

@@ -5,6 +5,8 @@ from typing import Any
 import keras
 from keras import ops
 
+from keras_noisy.losses.custom_gradient import custom_row_gradient
+
 Tensor = Any
 
 # A normal float32 number. The usual 1e-7 would cut off the gradient of hard samples.
@@ -32,13 +34,31 @@ def label_log_prob(index: Tensor, y_pred: Tensor, from_logits: bool) -> Tensor:
     label = ops.expand_dims(index, axis=-1)
     if not from_logits:
         return ops.squeeze(_log(take(y_pred, label)), axis=-1)
-    if keras.backend.backend() == "jax":
-        # Relative to the largest logit: a logsumexp of 1e4 has lost the digits that count.
-        relative = y_pred - ops.stop_gradient(ops.amax(y_pred, axis=-1, keepdims=True))
-        log_sum = ops.log(ops.sum(ops.exp(relative), axis=-1))
-        return _not_positive(ops.squeeze(take(relative, label), axis=-1) - log_sum)
-    # TensorFlow's and PyTorch's fused kernels; on JAX this op would build a one-hot tensor.
-    return _not_positive(-ops.sparse_categorical_crossentropy(index, y_pred, from_logits=True))
+    if keras.backend.backend() == "torch":
+        # PyTorch's fused kernel: what follows makes more passes where each runs on its own.
+        return _finite(-ops.sparse_categorical_crossentropy(index, y_pred, from_logits=True))
+    return _finite(ops.squeeze(_label_log_softmax(label, y_pred), axis=-1))
+
+
+@custom_row_gradient
+def _label_log_softmax(label: Tensor, logits: Tensor) -> Any:
+    """z_y - logsumexp(z), (…, 1).
+
+    Left to themselves, TensorFlow and JAX compute the exponentials twice, scatter into an array of zeros,
+    and keep a copy in float32 of logits in half precision.
+    """
+    # Relative to the largest logit: a logsumexp of 1e4 has lost the digits that count.
+    top = ops.amax(logits, axis=-1, keepdims=True)
+    exp = ops.exp(logits - top)
+    total = ops.sum(exp, axis=-1, keepdims=True)
+    log_prob = take(logits, label) - top - ops.log(total)
+
+    def gradient(upstream: Tensor) -> tuple[None, Tensor]:
+        is_label = ops.equal(ops.arange(logits.shape[-1], dtype=label.dtype), label)
+        of_label = upstream * one_minus_exp(log_prob)
+        return None, ops.where(is_label, of_label, exp * (-upstream / total))
+
+    return log_prob, gradient
 
 
 def class_log_probs(y_pred: Tensor, from_logits: bool, bias: Tensor = None) -> Tensor:
@@ -79,13 +99,14 @@ def class_margins(logits: Tensor) -> Tensor:
     return relative - ops.log(ops.where(rest < _TINY, _TINY, rest))
 
 
-def one_minus_exp(x: Tensor) -> Tensor:
+@custom_row_gradient
+def one_minus_exp(x: Tensor) -> Any:
     """1 - e^x for x <= 0, with every digit of the value and of its gradient.
 
-    `-expm1(x)` alone has the value, but JAX derives its gradient as `expm1(x) + 1`, which keeps no
-    digit of a small e^x.
+    `-expm1(x)` alone has the value, but its gradient is derived as `expm1(x) + 1`, which keeps no digit
+    of a small e^x.
     """
-    return ops.where(x > -1.0, -ops.expm1(x), 1.0 - ops.exp(x))
+    return -ops.expm1(x), lambda upstream: (-upstream * ops.exp(x),)
 
 
 def take(values: Tensor, label: Tensor) -> Tensor:
@@ -95,12 +116,9 @@ def take(values: Tensor, label: Tensor) -> Tensor:
 
 def _log(probabilities: Tensor) -> Tensor:
     """Log of probabilities, never positive, finite at 0."""
-    return _not_positive(ops.log(ops.where(probabilities < _TINY, _TINY, probabilities)))
-
-
-def _not_positive(log_prob: Tensor) -> Tensor:
-    """Cuts off what rounding makes of a probability of 1; the gradient at 1 itself is kept."""
-    return _finite(ops.where(log_prob > 0.0, 0.0, log_prob))
+    log_prob = ops.log(ops.where(probabilities < _TINY, _TINY, probabilities))
+    # Cuts off what rounding makes of a probability of 1; the gradient at 1 itself is kept.
+    return ops.where(log_prob > 0.0, 0.0, log_prob)
 
 
 def _finite(log_prob: Tensor) -> Tensor:

@@ -5,6 +5,7 @@ from typing import Any
 
 from keras import ops
 
+from keras_noisy.losses.custom_gradient import custom_row_gradient
 from keras_noisy.losses.prediction_bias import BiasSource
 from keras_noisy.losses.tracing import constant_in_graphs
 from keras_noisy.theory import initial_entropy, logit_bias
@@ -19,8 +20,6 @@ LARGEST = 60.0
 # Of an adaptive bias, which falls as soon as anything is learnt: how much more it begins with than one that
 # stays. Measured; docs/adaptive_bias.md.
 _LEAD = 1.2
-# Where both forms below hold every digit.
-_LIKELY = -1.0
 
 
 def read_logit_bias(value: Any) -> float | str | None:
@@ -96,7 +95,7 @@ def add_logit_bias(log_prob: Tensor, epsilon: Any) -> Tensor:
     Formula: for the label's margin `m = u - log(1 - e^u)` it is `m -> m + eps`, that is
 
     ```
-    u -> -log1p(e^{-eps} (e^{-u} - 1))
+    u -> -softplus(log(1 - e^u) - u - eps)
     ```
 
     Args:
@@ -108,17 +107,15 @@ def add_logit_bias(log_prob: Tensor, epsilon: Any) -> Tensor:
     """
     if isinstance(epsilon, float) and epsilon == 0.0:
         return log_prob
-    epsilon = ops.convert_to_tensor(epsilon, dtype=log_prob.dtype)
-    # The formula keeps every digit of a likely label, and overflows for one that is all but
-    # impossible. That one takes the same thing by way of its margin, which in turn overflows at
-    # u = 0. Each form is fed a harmless number where the other one counts, lest an overflow there
-    # turn the gradient into NaN.
-    is_likely = log_prob > _LIKELY
-    likely = ops.where(is_likely, log_prob, _LIKELY)
-    unlikely = ops.where(is_likely, _LIKELY, log_prob)
-    margin = unlikely - ops.log1p(-ops.exp(unlikely))
-    return ops.where(
-        is_likely,
-        -ops.log1p(ops.exp(-epsilon) * ops.expm1(-likely)),
-        -ops.softplus(-(margin + epsilon)),
-    )
+    return _add(log_prob, ops.convert_to_tensor(epsilon, dtype=log_prob.dtype))
+
+
+@custom_row_gradient
+def _add(log_prob: Tensor, epsilon: Tensor) -> Any:
+    # -inf for a label that is certain, which softplus takes.
+    minus_margin = ops.log(-ops.expm1(log_prob)) - log_prob
+
+    def gradient(upstream: Tensor) -> tuple[Tensor, None]:
+        return upstream / (ops.exp(log_prob + epsilon) - ops.expm1(log_prob)), None
+
+    return -ops.softplus(minus_margin - epsilon), gradient

@@ -26,7 +26,7 @@ from keras_noisy.losses.logit_bias import (
     resolve_logit_bias,
 )
 from keras_noisy.losses.prediction_bias import BiasSource, keep_bias, take_bias
-from keras_noisy.losses.tracing import is_known_and_any
+from keras_noisy.losses.tracing import any_of
 
 Tensor = Any
 
@@ -158,9 +158,9 @@ class RobustLoss(keras.losses.Loss, abc.ABC):
             losses = loss.loss_of_labels(labels.index, y_pred)
         else:
             losses = loss.loss_of_targets(labels.targets, y_pred)
-        losses = ops.where(labels.valid, losses, math.nan)
-        if not self.from_logits:
-            losses = ops.where(_refuse_logits(y_pred), math.nan, losses)
+        for wrong in (labels.wrong, None if self.from_logits else _refuse_logits(y_pred)):
+            if wrong is not None:
+                losses = ops.where(wrong, math.nan, losses)
         if labels.ignored is None:
             return losses
         losses = ops.where(labels.ignored, 0.0, losses)
@@ -271,15 +271,19 @@ class _ValidMask(keras.layers.Layer):
 
 
 def _refuse_logits(y_pred: Tensor) -> Tensor:
-    """Raises if rows of `y_pred` are no probabilities; in a graph, says which ones are none."""
+    """Raises if rows of `y_pred` are no probabilities; in a graph, says which ones are none.
+
+    None where an eager call has shown that all are.
+    """
     wrong = is_no_distribution(y_pred)
-    if is_known_and_any(wrong):
+    is_any_wrong = any_of(wrong)
+    if is_any_wrong:
         raise ValueError(
             "`y_pred` must be probabilities in [0, 1], in rows that sum to 1, with "
             f"`from_logits=False`. Received: {describe(y_pred)}. "
             "Set `from_logits=True` if they are logits."
         )
-    return wrong
+    return wrong if is_any_wrong is None else None
 
 
 def _check_ignore_class(value: Any) -> None:

@@ -2,7 +2,7 @@
 
 `keras.ops` has nothing to say about it. TensorFlow and JAX answer by an exception. PyTorch's compiler
 would rather trace the question itself, so it has to be asked. Beside the choice of a kernel in
-log_prob.py this is the only place that names a backend.
+log_prob.py, and what custom_gradient.py does, this is the only place that names a backend.
 """
 
 import weakref
@@ -15,19 +15,19 @@ from keras import ops
 _IS_TORCH = keras.backend.backend() == "torch"
 
 
-def is_known_and_any(condition: Any) -> bool:
-    """Whether `condition` holds anywhere; False in a graph, where its values are not known yet."""
+def any_of(condition: Any) -> bool | None:
+    """Whether `condition` holds anywhere; None in a graph, where its values are not known yet."""
     if _IS_TORCH:
         import torch
 
         if torch.compiler.is_compiling():
-            return False
+            return None
     try:
         return bool(ops.any(condition))
     except (TypeError, RuntimeError):
         # "This is being traced", in the words of TensorFlow and JAX (TypeError) and of PyTorch's
         # tensors without values (RuntimeError). What else is wrong will show when they are used.
-        return False
+        return None
 
 
 def outside_graphs(function: Callable) -> Callable:

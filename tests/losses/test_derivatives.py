@@ -1,0 +1,59 @@
+"""Second derivatives, and what is not derived backwards: some gradients are the package's own."""
+
+import numpy as np
+import pytest
+from cases import every_loss, some_batch
+from references import batch_reference
+from support import BACKEND, to_numpy
+
+STEP = 1e-5
+
+
+def expected_of(case, labels, logits, direction, bias):
+    """The change of the gradient along a direction, by differences of the float64 references."""
+    up, down = (
+        case.reference(labels, logits + step * direction, bias)[1] for step in (STEP, -STEP)
+    )
+    return (up - down) / (2 * STEP)
+
+
+def second_derivatives(function, x, direction):
+    """Changes of the gradient of the sum of `function(x)` along a direction, in the ways there are."""
+    x, direction = x.astype("float32"), direction.astype("float32")
+    if BACKEND == "tensorflow":
+        import tensorflow as tf
+
+        x = tf.constant(x)
+        with tf.GradientTape() as outer:
+            outer.watch(x)
+            with tf.GradientTape() as inner:
+                inner.watch(x)
+                value = function(x)
+            along = tf.reduce_sum(inner.gradient(value, x) * direction)
+        return [outer.gradient(along, x)]
+    if BACKEND == "jax":
+        import jax
+
+        slope = jax.grad(lambda x: function(x).sum())
+        return [
+            jax.jvp(slope, (x,), (direction,))[1],
+            jax.grad(lambda x: (slope(x) * direction).sum())(x),
+        ]
+    import torch
+
+    x, direction = torch.tensor(x, requires_grad=True), torch.tensor(direction)
+    (slope,) = torch.autograd.grad(function(x).sum(), x, create_graph=True)
+    twice = torch.autograd.grad((slope * direction).sum(), x)[0]
+    pure = torch.func.grad(lambda x: function(x).sum())
+    return [twice, torch.func.vjp(pure, x.detach())[1](direction)[0]]
+
+
+@every_loss
+@pytest.mark.parametrize("bias", [0.0, 3.0])
+def test_second_derivatives(case, bias):
+    labels, logits = some_batch(num_classes=5, batch=4, scale=1.0)
+    direction = np.random.default_rng(1).normal(size=logits.shape)
+    expected = expected_of(case, labels, logits, direction, bias)
+    loss = case.make(logit_bias=bias)
+    for result in second_derivatives(lambda z: loss(labels, z), logits, direction):
+        np.testing.assert_allclose(to_numpy(result), expected, rtol=1e-3, atol=1e-4)
