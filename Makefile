@@ -27,6 +27,7 @@ test: $(ALL) $(NO_TENSORFLOW)
 
 docs: $(ALL)
 	.venv/bin/python docs/generate_losses.py
+	.venv/bin/python docs/interactive/export.py
 	.venv/bin/python -m sphinx -b html -W --keep-going -q docs docs/_build/html
 	@echo "docs/_build/html/index.html"
 
