@@ -64,7 +64,9 @@ The images are cut into three parts. Each part is predicted by a network that wa
 
 
 # %%
-def train(x: NDArray, labels: NDArray, loss: keras_noisy.losses.RobustLoss, annealed: bool) -> keras.Model:
+def train(
+    x: NDArray, labels: NDArray, loss: keras_noisy.losses.RobustLoss, annealed: bool
+) -> keras.Model:
     keras.utils.set_random_seed(0)
     batches = ShuffledBatches(x, labels, BATCH_SIZE)
     steps = EPOCHS * len(batches)
@@ -110,7 +112,9 @@ labels that are wrong indeed; recall is the share of the wrong labels that are l
 print(f"{'':<20}{'accuracy':>10}{'listed':>8}{'precision':>11}{'recall':>9}")
 for name, probabilities in predictions.items():
     accuracy = np.mean(probabilities.argmax(axis=-1) == true_labels)
-    ranked = find_label_issues(labels, probabilities, return_indices_ranked_by="self_confidence", n_jobs=1)
+    ranked = find_label_issues(
+        labels, probabilities, return_indices_ranked_by="self_confidence", n_jobs=1
+    )
     precision, recall = is_wrong[ranked].mean(), is_wrong[ranked].sum() / is_wrong.sum()
     print(f"{name:<20}{accuracy:>10.1%}{len(ranked):>8,}{precision:>11.1%}{recall:>9.1%}")
 

@@ -36,7 +36,7 @@ from keras_noisy.datasets import ShuffledBatches, glyphs
 QUICK = bool(os.environ.get("KERAS_NOISY_QUICK"))  # a trial in seconds
 IMAGE_SIZE = 32  # height and width; of photographs rather 224
 BATCH_SIZE = 64
-EPOCHS = 1 if QUICK else 10
+EPOCHS = 1 if QUICK else 12
 
 # %% [markdown]
 """
@@ -67,11 +67,11 @@ def backbone() -> keras.Model:
 # %% [markdown]
 """
 So that this example runs as it is, it makes up what is not there. The images are printed characters, 30 for each of
-50 classes, 40 % of them in a wrong folder. The weights come from a training on 200 other characters.
+40 classes, 40 % of them in a wrong folder. The weights come from a training on 80 other characters.
 """
 
 # %%
-CLASSES, OTHER_CLASSES = (10, 10) if QUICK else (50, 200)
+CLASSES, OTHER_CLASSES = (10, 10) if QUICK else (40, 80)
 
 
 def classifier(num_classes: int, weights: Path | None) -> keras.Model:
@@ -115,3 +115,51 @@ if not TRAIN.exists():
     make_up_folders()
 if not WEIGHTS.exists():
     make_up_weights()
+
+# %% [markdown]
+"""
+## To `fit`
+
+Keras reads such folders itself. (For damaged files, and for the augmentation of photographs, see
+`keras_noisy.datasets.image_list`.)
+"""
+
+# %%
+options: dict[str, Any] = {
+    "image_size": (IMAGE_SIZE, IMAGE_SIZE),
+    "batch_size": BATCH_SIZE,
+    "verbose": False,
+}
+train = keras.utils.image_dataset_from_directory(TRAIN, **options, seed=0)
+test = keras.utils.image_dataset_from_directory(TEST, **options, shuffle=False)
+num_classes = len(train.class_names)
+steps = EPOCHS * len(train)
+print(f"{num_classes} classes, {len(train)} batches")
+
+# %% [markdown]
+"""
+## Fine-tune
+
+Once with cross-entropy, for comparison, and once with the MAE and a logit bias that falls to 0: one more line, a layer
+at the end of the model. The learning rate is smaller than that of a training from the beginning.
+"""
+
+# %%
+for name in ("cross-entropy", "MAE, annealed bias"):
+    model = classifier(num_classes, WEIGHTS)
+    loss = keras_noisy.CE(from_logits=True)
+    if name != "cross-entropy":
+        bias = keras_noisy.LogitBias(training_steps=steps)
+        model = keras.Model(model.input, bias(model.output))
+        loss = keras_noisy.MAE(logit_bias=bias, from_logits=True)
+    model.compile(optimizer(0.05, steps), loss=loss, metrics=["accuracy"])
+    history = model.fit(train, shuffle=False, epochs=EPOCHS, verbose=0).history
+    accuracy = model.evaluate(test, verbose=0, return_dict=True)["accuracy"]
+    print(
+        f"{name}: agrees with {history['accuracy'][-1]:.1%} of the folders, test accuracy {accuracy:.1%}"
+    )
+
+# %% [markdown]
+"""
+60 % of the folders are right: a network that agrees with more has learnt wrong ones by heart.
+"""

@@ -62,7 +62,9 @@ labelled by people who take a third of them for the character next to it.
 # %%
 def make_up(num_classes: int, images_per_class: int) -> None:
     (x, y), _ = glyphs.load_data(num_classes, images_per_class, test_per_class=1, verbose=0)
-    given = keras_noisy.noise.corrupt(y, keras_noisy.noise.pair_flip(num_classes, rate=0.35), seed=0)
+    given = keras_noisy.noise.corrupt(
+        y, keras_noisy.noise.pair_flip(num_classes, rate=0.35), seed=0
+    )
     FOLDER.mkdir(parents=True, exist_ok=True)
     with open(TABLE, "w", newline="") as file:
         table = csv.writer(file)
@@ -106,7 +108,9 @@ parallel, leaves damaged files out, and says which they were. The checked images
 
 
 # %%
-def pipeline(rows: list[dict[str, str]], column: str, is_training: bool) -> keras_noisy.datasets.Pipeline:
+def pipeline(
+    rows: list[dict[str, str]], column: str, is_training: bool
+) -> keras_noisy.datasets.Pipeline:
     lines = (f"{row['image']} {number_of[row[column]]}\n" for row in rows)
     (FOLDER / "list.txt").write_text("".join(lines))
     return image_list.pipeline(

@@ -79,7 +79,9 @@ these images that are recognised for what they are.
 STEPS = EPOCHS * len(ShuffledBatches(x, labels, BATCH_SIZE))
 
 
-def train(loss: keras.losses.Loss, bias: keras_noisy.LogitBias | None = None) -> dict[str, list[float]]:
+def train(
+    loss: keras.losses.Loss, bias: keras_noisy.LogitBias | None = None
+) -> dict[str, list[float]]:
     keras.utils.set_random_seed(0)
     model = keras_noisy.models.small_cnn(NUM_CLASSES, input_shape=(28, 28))
     if bias is not None:

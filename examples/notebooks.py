@@ -10,13 +10,16 @@ import sys
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
-sys.path.append(str(HERE.parent / "recipes" / "kaggle"))
-from build import notebook_of
 
 
 def main(arguments: list[str] | None = None) -> None:
+    sys.path.append(str(HERE.parent / "recipes" / "kaggle"))
+    from build import notebook_of
+
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n\n")[0])
-    parser.add_argument("--out", type=Path, default=Path("build/notebooks"), help="folder to write to")
+    parser.add_argument(
+        "--out", type=Path, default=Path("build/notebooks"), help="folder to write to"
+    )
     folder = parser.parse_args(arguments).out
     folder.mkdir(parents=True, exist_ok=True)
     for script in sorted(HERE.glob("*.py")):

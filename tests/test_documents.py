@@ -4,6 +4,8 @@ import re
 import runpy
 from pathlib import Path
 
+import keras
+import numpy as np
 import pytest
 
 pytest.importorskip("matplotlib")
@@ -17,8 +19,20 @@ BLOCKS = [
 ]
 
 
+def write_photos():
+    """The folder of the README: a folder for each class."""
+    for name in ("bird", "cat", "dog"):
+        folder = Path("photos") / name
+        folder.mkdir(parents=True)
+        for i in range(8):
+            keras.utils.save_img(folder / f"{i}.jpg", np.full((70, 60, 3), 30 * i), scale=False)
+
+
 @pytest.mark.parametrize("block", BLOCKS)
-def test_python_blocks_run(block):
+def test_python_blocks_run(block, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    if "photos" in block:
+        write_photos()
     exec(compile(block, "document", "exec"), {})
 
 

@@ -67,7 +67,9 @@ def test_metadata(dist):
     assert metadata["License-Expression"] == "Apache-2.0"
     assert metadata["Description-Content-Type"] == "text/markdown"
     assert (ROOT / "README.md").read_text() in metadata.get_payload()
-    required = {re.match(r"[\w-]+", r)[0] for r in metadata.get_all("Requires-Dist") if ";" not in r}
+    required = {
+        re.match(r"[\w-]+", r)[0] for r in metadata.get_all("Requires-Dist") if ";" not in r
+    }
     assert required == {"keras", "numpy"}
     python = metadata["Requires-Python"].removeprefix(">=")
     assert f"Programming Language :: Python :: {python}" in metadata.get_all("Classifier")
@@ -95,6 +97,7 @@ def test_the_oldest_versions_are_those_that_are_tested():
     extras = PROJECT["optional-dependencies"]
     backends = [bound for name in ("tensorflow", "jax", "torch") for bound in extras[name]]
     bounds = dict(bound.split(">=") for bound in [*PROJECT["dependencies"], *backends])
+    assert bounds.keys() == {"keras", "numpy", "tensorflow", "jax", "torch"}
     pinned = pins("constraints-oldest.txt")
     for name, bound in bounds.items():
         assert pinned[name] == bound or pinned[name].startswith(f"{bound}."), name

@@ -67,7 +67,9 @@ def try_wheel(wheel: Path, backend: str) -> None:
 def main(backends: list[str]) -> None:
     wheels = list((ROOT / "dist").glob("*.whl"))
     if len(wheels) != 1:
-        sys.exit(f"wheel.py: error: there must be one wheel in dist/ (`make build`), found {wheels}")
+        sys.exit(
+            f"wheel.py: error: there must be one wheel in dist/ (`make build`), found {wheels}"
+        )
     for backend in backends or BACKENDS:
         try_wheel(wheels[0], backend)
 
