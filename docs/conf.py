@@ -23,7 +23,7 @@ extensions = [
     "sphinx_copybutton",
     "reference",
 ]
-exclude_patterns = ["_build", "interactive"]
+exclude_patterns = ["_build", "interactive", "releasing.md"]  # the last is for maintainers
 templates_path = ["_templates"]
 nitpicky = True
 # What is not ours has no page here: `ValueError`, Keras's classes.
