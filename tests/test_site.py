@@ -47,5 +47,5 @@ def test_site(tmp_path, monkeypatch):
                 continue
             target = (path.parent / file).resolve() if file else path
             assert target.exists(), (path.name, link)
-            if anchor and target in pages and path.name not in ("genindex.html", "search.html"):
+            if anchor and target in pages:
                 assert anchor in anchors[target], (path.name, link)
