@@ -20,7 +20,7 @@ Measures every loss of the package, forward and backward in one call, with integ
 `GLIBC_TUNABLES=glibc.malloc.mmap_threshold=4294967296:glibc.malloc.trim_threshold=8589934592` in front
 keeps memory in the process on Linux, and shows what the losses themselves cost.
 
-Ratios are medians over the turns, each to what the other side took a moment before or after: a virtual
+What it prints also goes to results/losses, with a summary in Markdown. Ratios are medians over the turns, each to what the other side took a moment before or after: a virtual
 machine may give a process one processor instead of two for a while. `processor` is the time of
 processors, to Keras. `peak` is the most memory that is in use in a call, over that of logits and gradient,
 which are part of it. JAX's compiler and TensorFlow's allocator know it; that one counts whole blocks, up
@@ -29,14 +29,12 @@ to a quarter more than large arrays need. For PyTorch it is what Linux says of t
 """
 
 import argparse
-import ctypes
 import gc
 import importlib.util
 import json
 import math
 import os
 import random
-import re
 import statistics
 import sys
 import time
@@ -51,6 +49,7 @@ import keras
 import numpy as np
 from glyph_runs import parser_of
 from keras import ops
+from memory import allocated_growth, resident_growth
 
 import keras_noisy
 from keras_noisy import losses
@@ -132,8 +131,9 @@ def main() -> None:
                 setting = Setting(mode, dtype, rows, classes)
                 records.append(measure(setting, options.losses, options.turns))
                 show(setting, records[-1])
-                path = options.results / f"{BACKEND}.json"
-                write_whole(path, json.dumps(records, indent=1, allow_nan=False))
+                text = json.dumps(records, indent=1, allow_nan=False)
+                write_whole(options.results / f"{BACKEND}.json", text)
+                write_whole(options.results / f"{BACKEND}.md", summary_of(records))
 
 
 def measure(setting: Setting, names: list[str], turns: int) -> dict[str, Any]:
@@ -340,44 +340,14 @@ def peak_of(side: Program, setting: Setting) -> float | None:
     """The most memory in use in a call, over that of logits and gradient."""
     growth = side.growth
     if growth is None and BACKEND == "tensorflow":
-        growth = _allocated_by(side.call)
+        growth = allocated_growth(side.call)
     if growth is None and BACKEND == "torch" and setting.size >= _VISIBLE and _is_linux_cpu():
-        growth = min(_resident_for(side.call) for _ in range(3))  # other work may add to it
+        growth = min(resident_growth(side.call) for _ in range(3))  # other work may add to it
     return None if growth is None else (setting.size + growth) / (2 * setting.size)
-
-
-def _allocated_by(call: Callable[[], Any]) -> int | None:
-    """What TensorFlow's own count says; on the CPU it has one with oneDNN, which is the default."""
-    import tensorflow as tf
-
-    device = "GPU:0" if tf.config.list_physical_devices("GPU") else "CPU:0"
-    memory = tf.config.experimental
-    try:
-        memory.reset_memory_stats(device)
-        before = memory.get_memory_info(device)["current"]
-        call()
-        return memory.get_memory_info(device)["peak"] - before
-    except ValueError:
-        return None
 
 
 def _is_linux_cpu() -> bool:
     return sys.platform.startswith("linux") and "cpu" in str(ops.zeros(1).device)
-
-
-def _resident_for(call: Callable[[], Any]) -> int:
-    """By how much the process grows, at its peak."""
-
-    def status(key: str) -> int:
-        found = re.search(rf"^{key}:\s+(\d+)", Path("/proc/self/status").read_text(), re.MULTILINE)
-        return 1024 * int(found[1]) if found else 0
-
-    gc.collect()
-    ctypes.CDLL(None).malloc_trim(0)  # gives free memory back
-    Path("/proc/self/clear_refs").write_text("5")  # sets the peak to what there is now
-    before = status("VmRSS")
-    call()
-    return status("VmHWM") - before
 
 
 def repeats_of(call: Callable[[], Any]) -> int:
@@ -413,6 +383,46 @@ def show(setting: Setting, record: dict[str, Any]) -> None:
         for name in ("limit", "memory")
     )
     print(f"{speeds}", flush=True)
+
+
+def summary_of(records: list[dict[str, Any]]) -> str:
+    """Two tables in Markdown: losses of the label's log-probability from least to most, and the others."""
+    of_label = ["" for _ in records]
+    others = ["" for _ in records]
+    apart = [name for name in LOSSES if name in records[0]["sides"] and not _is_of_label(name)]
+    for index, record in enumerate(records):
+        sides = record["sides"]
+        setting = Setting(record["mode"], record["dtype"], record["rows"], record["classes"])
+        family = [name for name in LOSSES if name in sides and name not in apart]
+        cells = [
+            _range([sides[name]["ratios"].get(column) for name in family])
+            for column in ("Keras", "textbook", "library", "limit")
+        ]
+        peaks = [_range([sides[name]["peak"] for name in names]) for names in (family, ["Keras"])]
+        keras_ms = f"{1e3 * sides['Keras']['seconds']:.2f}"
+        of_label[index] = _row([str(setting), keras_ms, *cells, *peaks])
+        ratios = [f"{sides[name]['ratios']['Keras']:.1f}" for name in apart]
+        peak = _range([sides[name]["peak"] for name in apart])
+        others[index] = _row([str(setting), *ratios, peak])
+    titles = ["", "Keras, ms", *("/ " + column for column in COLUMNS[:4]), "peak", "Keras's peak"]
+    tables = [[_row(titles), _row(["---"] * len(titles)), *of_label]]
+    if apart:
+        tables.append([_row(["", *apart, "peak"]), _row(["---"] * (len(apart) + 2)), *others])
+    return "\n\n".join("\n".join(lines) for lines in tables) + "\n"
+
+
+def _is_of_label(name: str) -> bool:
+    loss = LOSSES[name]
+    return isinstance(loss, losses.LabelLoss) and loss.logit_bias != "adaptive"
+
+
+def _range(values: list[float | None]) -> str:
+    known = sorted(value for value in values if value is not None)
+    return f"{known[0]:.2f} to {known[-1]:.2f}" if known else ""
+
+
+def _row(cells: list[str]) -> str:
+    return "| " + " | ".join(cells) + " |"
 
 
 def parse() -> argparse.Namespace:

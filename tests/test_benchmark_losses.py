@@ -37,6 +37,8 @@ def test_prints_ratios_and_writes_records(benchmark, monkeypatch, capsys, tmp_pa
     monkeypatch.setattr("sys.argv", ["losses.py", *options.split(), "--results", str(tmp_path)])
     benchmark.main()
     assert "MAE+auto" in capsys.readouterr().out
+    summary = (tmp_path / f"{keras.backend.backend()}.md").read_text()
+    assert f"{keras.backend.backend()} {mode}, 4x10 float32" in summary
     (record,) = json.loads((tmp_path / f"{keras.backend.backend()}.json").read_text())
     for name in ("CE", "MAE+auto"):
         ratios = record["sides"][name]["ratios"]

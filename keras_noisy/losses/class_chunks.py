@@ -10,6 +10,7 @@ import dataclasses
 import weakref
 from typing import Any
 
+import keras
 from keras import ops
 
 from keras_noisy.losses.custom_gradient import custom_gradient
@@ -47,13 +48,14 @@ class ClassChunks:
 
     @property
     def width(self) -> int:
-        """Classes of a shard in a chunk."""
-        return max(1, min(self.chunk_size, self.num_classes) // self.shards)
+        """Classes of a shard in a chunk: as even as can be, at most `chunk_size` of all shards."""
+        return -(-(self.num_classes // self.shards) // self.num_chunks)
 
     @property
     def num_chunks(self) -> int:
         """Number of chunks."""
-        return -(-(self.num_classes // self.shards) // self.width)
+        most = max(1, min(self.chunk_size, self.num_classes) // self.shards)
+        return -(-(self.num_classes // self.shards) // most)
 
     def start(self, number: Tensor) -> Tensor:
         """Where a chunk begins in each shard; the last one may overlap the one before."""
@@ -228,6 +230,11 @@ def _added(values: Tensor, chunk: Tensor, start: Tensor) -> Tensor:
     """Values (rows, shards, classes) with those of a chunk (rows, classes of all shards) added."""
     rows, shards, _ = values.shape
     chunk = ops.reshape(chunk, (rows, shards, -1))
+    if keras.backend.backend() == "torch":
+        values[..., start : start + chunk.shape[-1]] += (
+            chunk  # the functional update would copy all
+        )
+        return values
     own = ops.slice(values, (0, 0, start), chunk.shape)
     return ops.slice_update(values, (0, 0, start), own + chunk)
 

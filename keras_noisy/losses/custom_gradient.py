@@ -31,9 +31,9 @@ def custom_gradient(function: Function) -> Callable[..., Tensor]:
 def custom_row_gradient(function: Function) -> Callable[..., Tensor]:
     """Decorates such a function if it acts on each element, or turns rows (…, K) into columns (…, 1).
 
-    Its gradient must be linear in that of what follows. An input without a gradient gets None. On JAX forward-mode derivatives work,
-    too, which JAX refuses for others; and what has no gradients, as a model that is being built of
-    symbols, gets the value.
+    Its gradient must be linear in that of what follows, and is None for an input that has none. Unlike
+    others, on JAX it is derived forwards, too, and a model that is being built of symbols gets the
+    value. No such function may call another one: PyTorch's compiler confuses them.
     """
     backends = {"jax": _on_jax, "tensorflow": custom_gradient, "torch": _on_torch}
     with_gradient = backends.get(keras.backend.backend(), _without)(function)
@@ -72,7 +72,8 @@ def _on_torch(function: Function) -> Callable[..., Tensor]:
     def of(*inputs: Tensor) -> Tensor:
         # PyTorch's compiler stumbles over functions of which no gradient is asked.
         is_derived = torch.is_grad_enabled() and any(x.requires_grad for x in inputs)
-        return Derived.apply(*inputs) if is_derived else function(*inputs)[0]
+        derived: Any = Derived.apply
+        return derived(*inputs) if is_derived else function(*inputs)[0]
 
     return of
 

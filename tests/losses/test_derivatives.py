@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 from cases import every_loss, some_batch
-from references import batch_reference
 from support import BACKEND, to_numpy
 
 STEP = 1e-5

@@ -1,0 +1,84 @@
+"""What does a loss of the package cost in a whole training step of a large network?
+
+Steps of keras-cv's ResNet-50 with 1000 classes, as `train_on_batch` makes them (forward and backward pass, SGD with
+momentum), with losses of the package and with `keras.losses.SparseCategoricalCrossentropy`, in turns and in random
+order. Each side has a model of its own; the first one twice, which shows what the ratios are worth.
+
+    KERAS_BACKEND=tensorflow python benchmarks/training_step.py
+    KERAS_BACKEND=torch python benchmarks/training_step.py --size 64 --batch 4 --turns 9
+"""
+
+import os
+import random
+import statistics
+import time
+from typing import Any
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow greets at length
+
+import glyph_runs
+import keras
+import numpy as np
+
+import keras_noisy
+
+CROSSENTROPY = "Keras's cross-entropy"
+LOSSES = {
+    CROSSENTROPY: keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+    "the same again": keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+    "CE": keras_noisy.CE(from_logits=True),
+    'MAE(logit_bias="auto")': keras_noisy.MAE(logit_bias="auto", from_logits=True),
+    "10 NCE + 0.1 AGCE": 10.0 * keras_noisy.NCE(from_logits=True)
+    + 0.1 * keras_noisy.AGCE(a=1.8, q=3.0, from_logits=True),
+}
+
+
+def main() -> None:
+    options = parse()
+    rng = np.random.default_rng(0)
+    images = rng.uniform(0, 255, (options.batch, options.size, options.size, 3)).astype("float32")
+    labels = rng.integers(options.classes, size=options.batch).astype("int32")
+    models = {name: model_of(loss, options) for name, loss in LOSSES.items()}
+    print(
+        f"{keras.backend.backend()}, ResNet-50, {options.batch} images of {options.size} pixels, "
+        f"{options.classes} classes, {options.turns} turns"
+    )
+    for model in models.values():
+        for _ in range(2):
+            model.train_on_batch(images, labels)
+    order = random.Random(0)
+    seconds: dict[str, list[float]] = {name: [] for name in models}
+    for _ in range(options.turns):
+        for name in order.sample(list(models), len(models)):
+            start = time.perf_counter()
+            models[name].train_on_batch(images, labels)  # returns numbers, so it waits for them
+            seconds[name].append(time.perf_counter() - start)
+    print(f"{'':26} {'ms':>8} {'ratio':>7}   quartiles of the ratios")
+    for name, taken in seconds.items():
+        ratios = [a / b for a, b in zip(taken, seconds[CROSSENTROPY], strict=True)]
+        low, middle, high = statistics.quantiles(ratios, n=4, method="inclusive")
+        print(
+            f"{name:26} {1000 * statistics.median(taken):8.1f} {middle:7.3f}   {low:.3f} to {high:.3f}"
+        )
+
+
+def model_of(loss: keras.losses.Loss, options: Any) -> keras.Model:
+    keras.utils.set_random_seed(0)
+    shape = (options.size, options.size, 3)
+    model = keras_noisy.models.resnet(options.classes, depth=50, input_shape=shape)
+    model.compile(keras.optimizers.SGD(1e-3, momentum=0.9), loss=loss)
+    return model
+
+
+def parse() -> Any:
+    parser = glyph_runs.parser_of(__doc__)
+    add = parser.add_argument
+    add("--classes", type=int, default=1000, help="number of classes")
+    add("--size", type=int, default=224, help="pixels of height and width")
+    add("--batch", type=int, default=8, help="images in a step")
+    add("--turns", type=int, default=15, help="paired measurements")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()
