@@ -21,7 +21,7 @@ INTRODUCTION = """\
 
 All take `logit_bias=None | float | "auto" | "adaptive"`, `from_logits=False`, `ignore_class=None` and
 Keras's `reduction`, `name` and `dtype`. `p_j` is the predicted probability of class j, `y` the label,
-`K` the number of classes.
+`K` the number of classes. [Leaderboard](leaderboard.md) compares them all in trainings.
 
 ## How to choose
 
@@ -29,10 +29,11 @@ Keras's `reduction`, `name` and `dtype`. `p_j` is the predicted probability of c
   classes and memorises wrong labels.
 - **Up to about 10 classes** bounded losses learn as they are: `GCE(q=0.7)`, `MAE`, or a sum such as
   NCE+AGCE with the weights published for CIFAR-10.
-- **With some hundred classes** `MAE` and its relatives stall without a logit bias. Give them
-  `logit_bias="adaptive"` ([measured](adaptive_bias.md)), or take `GCE(q=0.7)`, which needs none at 100.
+- **With some hundred classes** `MAE` and its relatives stall without a logit bias. Give them one that falls,
+  `LogitBias(training_steps=…)`, which measured best ([Annealed bias](annealed_bias.md)), or, without a layer,
+  `logit_bias="adaptive"` ([Adaptive bias](adaptive_bias.md)); or take `GCE(q=0.7)`, which needs none at 100.
 - **With a thousand classes and more** a bias, `GCE(q="auto")`, or `BiTempered` with its defaults is needed
-  for learning at all. [theory.md](theory.md) explains why, and `keras_noisy.diagnose(model, x, loss)` tells
+  for learning at all. [Theory](theory.md) explains why, and `keras_noisy.diagnose(model, x, loss)` tells
   it of your model.
 - **Symmetric** losses have the same sum over all possible labels whatever the prediction. That makes
   them tolerate labels that are wrong at random (Ghosh et al., 2017), as long as no bias is added.
@@ -48,7 +49,7 @@ PULLS = """\
 The average error `dL/dz` at the label's logit `z = 0` of a network that has not been trained, whose logits
 have standard deviation 1: where it is all but 0, the loss can't learn. And what to set for 1000 classes,
 either of the two where there are two, nothing (–) where it learns as it is; `keras-noisy calibrate
---classes 1000` tells the same for any number of classes, and [diagnosis.md](diagnosis.md) what came of it in
+--classes 1000` tells the same for any number of classes, and [Diagnosis](diagnosis.md) what came of it in
 trainings.
 """
 

@@ -2,28 +2,50 @@
 
 import argparse
 import json
+import platform
 import sys
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import keras
+
 import keras_noisy
 from keras_noisy import calibration, datasets, plots
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Runs the command.
+    """Runs the command; without a word it says what there is.
 
     Args:
         arguments: Words of the command line. Defaults to those that the program was started with.
     """
     parser, commands = _parser()
     options = parser.parse_args(arguments)
+    if options.command is None:
+        _overview(parser)
+        return
     try:
         options.run(options)
     except (ValueError, OSError, RuntimeError, ImportError) as error:
         commands[options.command].error(str(error))
+
+
+def _overview(parser: argparse.ArgumentParser) -> None:
+    print(
+        f"keras-noisy {keras_noisy.__version__}, on Keras {keras.__version__} with the "
+        f"{keras.backend.backend()} backend (KERAS_BACKEND chooses), Python {platform.python_version()}\n"
+    )
+    parser.print_help()
+    print(
+        "\n`keras-noisy calibrate --classes 1000` is a good start; each command has its own --help."
+        "\n\nIn Python:"
+        "\n  import keras_noisy"
+        '\n  loss = keras_noisy.MAE(logit_bias="auto", from_logits=True)  # for compile, as any loss'
+        "\n  help(keras_noisy.MAE)"
+        "\nDocumentation: README.md and docs/ of the sources."
+    )
 
 
 def _calibrate(options: argparse.Namespace) -> None:
@@ -111,7 +133,7 @@ def _parser() -> tuple[argparse.ArgumentParser, dict[str, argparse.ArgumentParse
         allow_abbrev=False,
     )
     parser.add_argument("--version", action="version", version=keras_noisy.__version__)
-    commands = parser.add_subparsers(dest="command", required=True, metavar="command")
+    commands = parser.add_subparsers(dest="command", metavar="command")
 
     def command(name: str, summary: str) -> argparse.ArgumentParser:
         return commands.add_parser(

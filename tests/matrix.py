@@ -2,6 +2,8 @@
 
 .venv/bin/python tests/matrix.py            # all rows
 .venv/bin/python tests/matrix.py jax torch  # some
+
+`make test-oldest` and `make test-nightly` run the rows of the core in environments of their own.
 """
 
 import os
@@ -51,6 +53,17 @@ ROWS = [
         {"EXPECT_NO_TENSORFLOW": "1"},
     ),
 ]
+# The core, where other versions are installed; those may warn of what has changed since, or will.
+CORE = [
+    "tests/test_package.py",
+    *(f"tests/{room}" for room in ("losses", "layers", "theory", "calibration", "training")),
+    *("-W", "default"),
+]
+OTHER_VERSIONS = [
+    Row(f"{age}-{backend}", backend, CORE, f".venv-{age}")
+    for age in ("oldest", "nightly")
+    for backend in ("tensorflow", "jax", "torch")
+]
 
 
 class Result(NamedTuple):
@@ -93,10 +106,10 @@ def run(row: Row) -> Result:
 
 
 def main(names: list[str]) -> int:
-    known = {row.name: row for row in ROWS}
+    known = {row.name: row for row in [*ROWS, *OTHER_VERSIONS]}
     if unknown := set(names) - set(known):
         sys.exit(f"matrix.py: error: no such row: {sorted(unknown)}; there are {list(known)}")
-    results = {name: run(known[name]) for name in names or known}
+    results = {name: run(known[name]) for name in names or [row.name for row in ROWS]}
     print(f"\n{'row':<16}{'passed':>8}{'failed':>8}{'skipped':>9}{'seconds':>9}")
     for name, result in results.items():
         passed, failed, skipped, seconds = result

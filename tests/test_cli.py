@@ -89,7 +89,7 @@ def test_check_images_of_webvision_says_what_is_missing(dirty, capsys):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        ([], "command"),
+        (["draw"], "invalid choice: 'draw'"),
         (["check-images", "no_such_folder"], "`root` must be a folder"),
         (["check-images", ".", "--workers", "0"], "`workers` must be a positive integer"),
         (["calibrate"], "--classes"),
@@ -109,9 +109,19 @@ def test_bad_arguments_are_told_in_words(arguments, words, capsys, tmp_path, mon
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.backend_free
+def test_without_a_word_it_says_what_there_is(capsys):
+    main([])
+    output = capsys.readouterr().out
+    assert output.startswith(f"keras-noisy {keras_noisy.__version__}, on Keras {keras.__version__}")
+    assert f"the {keras.backend.backend()} backend" in output
+    for words in ("calibrate ", "figures ", "check-images", "docs/", "help(keras_noisy.MAE)"):
+        assert words in output
+
+
 def test_runs_as_a_module():
     result = subprocess.run(
-        [sys.executable, "-m", "keras_noisy", "--help"],
+        [sys.executable, "-m", "keras_noisy"],
         capture_output=True,
         text=True,
         check=True,

@@ -1,0 +1,173 @@
+# %% [markdown]
+"""
+Title: Images and wrong labels from a CSV file of your own
+Author: The keras-noisy authors
+Date created: 2026/11/25
+Last modified: 2026/11/25
+Description: From a folder of images and a table of labels, some of them wrong, to a saved model that predicts.
+Accelerator: None
+
+## Introduction
+
+You have a folder of images and a CSV file that says what is on them: written by many hands, collected from the web,
+or guessed by another program. Some labels are wrong; somebody has checked a few of them. This example
+
+1. estimates from those how many labels are wrong, and which,
+2. trains a network that does not learn the wrong ones by heart,
+3. says how good it is, which the wrong labels alone can not tell,
+4. saves it, loads it, and lets it predict.
+
+## Setup
+"""
+
+# %%
+import os
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow greets at length
+
+import csv
+import random
+from pathlib import Path
+
+import keras
+import numpy as np
+
+import keras_noisy
+from keras_noisy.datasets import glyphs, image_list
+
+QUICK = bool(os.environ.get("KERAS_NOISY_QUICK"))  # a trial in seconds
+EPOCHS = 2 if QUICK else 15
+BATCH_SIZE = 64
+IMAGE_SIZE = 32  # height and width; of photographs rather 224
+
+# %% [markdown]
+"""
+## The images and the table
+
+Yours are a folder and a file with the columns `image` (a path in that folder), `label` (a name), and `checked`: the
+correct label where somebody has looked, else nothing. Change these two lines to them:
+"""
+
+# %%
+FOLDER = Path("results/labels_from_csv")
+TABLE = FOLDER / "labels.csv"
+
+# %% [markdown]
+"""
+So that this example runs as it is, it makes up such a folder, if there is none: printed characters as PNG files,
+labelled by people who take a third of them for the character next to it.
+"""
+
+
+# %%
+def make_up(num_classes: int, images_per_class: int) -> None:
+    (x, y), _ = glyphs.load_data(num_classes, images_per_class, test_per_class=1, verbose=0)
+    given = keras_noisy.noise.corrupt(
+        y, keras_noisy.noise.pair_flip(num_classes, rate=0.35), seed=0
+    )
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    with open(TABLE, "w", newline="") as file:
+        table = csv.writer(file)
+        table.writerow(["image", "label", "checked"])
+        for i, image in enumerate(x):
+            keras.utils.save_img(FOLDER / f"{i:05}.png", image[..., np.newaxis], scale=False)
+            checked = f"character {y[i]}" if i % 10 == 0 else ""
+            table.writerow([f"{i:05}.png", f"character {given[i]}", checked])
+
+
+if not TABLE.exists():
+    make_up(num_classes=10 if QUICK else 50, images_per_class=20 if QUICK else 60)
+
+with open(TABLE, newline="") as file:
+    rows = list(csv.DictReader(file))
+random.Random(0).shuffle(rows)
+class_names = sorted({row["label"] for row in rows})
+number_of = {name: number for number, name in enumerate(class_names)}
+checked = [row for row in rows if row["checked"]]
+print(f"{len(rows):,} images of {len(class_names)} classes, {len(checked):,} checked")
+
+# %% [markdown]
+"""
+## How many labels are wrong?
+
+The checked ones tell.
+"""
+
+# %%
+correct = np.array([number_of[row["checked"]] for row in checked])
+given = np.array([number_of[row["label"]] for row in checked])
+print(keras_noisy.noise.describe(correct, given))
+
+# %% [markdown]
+"""
+## To `fit`
+
+`image_list` reads a list with a line `path label` for each image, labels counted from 0. It decodes and augments in
+parallel, leaves damaged files out, and says which they were. The checked images are held out: they measure.
+"""
+
+
+# %%
+def pipeline(
+    rows: list[dict[str, str]], column: str, is_training: bool
+) -> keras_noisy.datasets.Pipeline:
+    lines = (f"{row['image']} {number_of[row[column]]}\n" for row in rows)
+    (FOLDER / "list.txt").write_text("".join(lines))
+    return image_list.pipeline(
+        FOLDER,
+        FOLDER / "list.txt",
+        len(class_names),
+        is_training=is_training,
+        augment=False,  # parts of photographs show the same thing, parts of characters another one
+        image_size=IMAGE_SIZE,
+        batch_size=BATCH_SIZE,
+        bad_images=FOLDER / "bad_images.csv",
+    )
+
+
+train = pipeline([row for row in rows if not row["checked"]], "label", is_training=True)
+test = pipeline(checked, "checked", is_training=False)
+
+# %% [markdown]
+"""
+## Train
+
+Cross-entropy, for comparison, and the MAE with a logit bias that falls to 0 during the training. For photographs, take
+`keras_noisy.models.resnet`, or any other model with one output for each class.
+"""
+
+
+# %%
+def fit(loss: keras.losses.Loss, bias: keras_noisy.LogitBias | None = None) -> keras.Model:
+    keras.utils.set_random_seed(0)
+    model = keras_noisy.models.small_cnn(len(class_names), (IMAGE_SIZE, IMAGE_SIZE, 3))
+    if bias is not None:
+        model = keras.Model(model.input, bias(model.output))
+    rate = keras.optimizers.schedules.CosineDecay(0.1, EPOCHS * train.steps)
+    optimizer = keras.optimizers.SGD(rate, momentum=0.9, nesterov=True, clipnorm=5.0)
+    model.compile(optimizer, loss=loss, metrics=["accuracy"])
+    model.fit(train.dataset, shuffle=False, epochs=EPOCHS, verbose=0)
+    accuracy = model.evaluate(test.dataset, verbose=0, return_dict=True)["accuracy"]
+    print(f"{loss.name}: {accuracy:.1%} of the checked images")
+    return model
+
+
+fit(keras_noisy.CE(from_logits=True))
+bias = keras_noisy.LogitBias(training_steps=EPOCHS * train.steps)
+model = fit(keras_noisy.MAE(logit_bias=bias, from_logits=True), bias)
+
+# %% [markdown]
+"""
+## Save, load, predict
+
+The saved model takes raw images and knows nothing of labels: its layer `LogitBias` does nothing in prediction. Where
+it is loaded, `import keras_noisy` makes Keras know that layer.
+"""
+
+# %%
+model.save(FOLDER / "model.keras")
+loaded = keras.saving.load_model(FOLDER / "model.keras")
+row = checked[0]
+image = keras.utils.load_img(FOLDER / row["image"], target_size=(IMAGE_SIZE, IMAGE_SIZE))
+logits = loaded.predict(np.asarray(image)[np.newaxis], verbose=0)
+print(f"{row['image']} is {class_names[logits.argmax()]}; a person said {row['checked']}")

@@ -1,0 +1,136 @@
+# %% [markdown]
+"""
+Title: Image classification with wrong labels
+Author: The keras-noisy authors
+Date created: 2026/11/25
+Last modified: 2026/11/25
+Description: Watch a network memorise wrong labels, and another one that does not, on 200 printed characters.
+Accelerator: None
+
+## Introduction
+
+Labels of large data sets are wrong, and a network that is trained with cross-entropy learns the wrong ones by heart,
+too. Bounded losses such as the mean absolute error (MAE) resist. But with many classes they hardly learn at all,
+unless the label's logit gets a *logit bias* in training
+([Staats, Thamm, Rosenow, AAAI-25](https://arxiv.org/abs/2306.05497)).
+
+Here you see both, in two minutes on a CPU. Nothing is downloaded: the images are drawn.
+
+## Setup
+"""
+
+# %%
+import os
+from pathlib import Path
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow greets at length
+
+import keras
+
+import keras_noisy
+from keras_noisy.datasets import ShuffledBatches, glyphs
+from keras_noisy.training import LabelNoiseMonitor
+
+QUICK = bool(os.environ.get("KERAS_NOISY_QUICK"))  # a trial in seconds
+NUM_CLASSES = 20 if QUICK else 200
+NOISE = 0.4
+EPOCHS = 2 if QUICK else 15
+BATCH_SIZE = 128
+
+# %% [markdown]
+"""
+## The data
+
+Images of printed characters, a class for each. 40 % of the training labels are replaced by others, at random. We keep
+the correct labels as well, not to train with them, but to see what happens to the wrong ones. The labels of the test
+images are correct.
+"""
+
+# %%
+(x, true_labels), test = glyphs.load_data(NUM_CLASSES, train_per_class=40, verbose=0)
+noise = keras_noisy.noise.symmetric(NUM_CLASSES, NOISE)
+labels = keras_noisy.noise.corrupt(true_labels, noise, seed=0)
+print(keras_noisy.noise.describe(true_labels, labels))
+
+# %% [markdown]
+"""
+## Will it learn?
+
+The package can tell before any training. The MAE alone learns slowly here, and with 1000 classes not at all:
+"""
+
+# %%
+keras.utils.set_random_seed(0)
+model = keras_noisy.models.small_cnn(NUM_CLASSES, input_shape=(28, 28))
+print(keras_noisy.diagnose(model, x[:512], keras_noisy.MAE(from_logits=True)))
+
+# %% [markdown]
+"""
+## Three losses
+
+The same network with the same optimizer each time. The best of the three, *annealed*, takes one more line: a layer at
+the end of the model, whose bias falls to 0 by the last step.
+
+A `LabelNoiseMonitor` adds to the logs what becomes of the wrong labels: the share that is memorised, and the share of
+these images that are recognised for what they are.
+"""
+
+# %%
+STEPS = EPOCHS * len(ShuffledBatches(x, labels, BATCH_SIZE))
+
+
+def train(
+    loss: keras.losses.Loss, bias: keras_noisy.LogitBias | None = None
+) -> dict[str, list[float]]:
+    keras.utils.set_random_seed(0)
+    model = keras_noisy.models.small_cnn(NUM_CLASSES, input_shape=(28, 28))
+    if bias is not None:
+        model = keras.Model(model.input, bias(model.output))
+    rate = keras.optimizers.schedules.CosineDecay(0.1, STEPS)
+    optimizer = keras.optimizers.SGD(rate, momentum=0.9, nesterov=True, clipnorm=5.0)
+    model.compile(optimizer, loss=loss)
+    return model.fit(
+        ShuffledBatches(x, labels, BATCH_SIZE),
+        shuffle=False,  # done already
+        epochs=EPOCHS,
+        callbacks=[LabelNoiseMonitor((x, labels, true_labels), test, max_samples=2000)],
+        verbose=0,
+    ).history
+
+
+bias = keras_noisy.LogitBias(training_steps=STEPS)
+histories = {
+    "cross-entropy": train(keras_noisy.CE(from_logits=True)),
+    "MAE": train(keras_noisy.MAE(from_logits=True)),
+    "MAE, annealed bias": train(keras_noisy.MAE(logit_bias=bias, from_logits=True), bias),
+}
+
+# %% [markdown]
+"""
+## What came of it
+"""
+
+# %%
+print(f"{'':<20}{'test accuracy':>15}{'memorised':>12}{'recognised':>12}")
+for name, history in histories.items():
+    last = [history[key][-1] for key in ("test_accuracy", "memorised", "recognised")]
+    print(f"{name:<20}{last[0]:>15.1%}{last[1]:>12.1%}{last[2]:>12.1%}")
+
+# %%
+figure = keras_noisy.plots.curve_panels(
+    {
+        panel: {name: history[key] for name, history in histories.items()}
+        for key, panel in (("test_accuracy", "test accuracy"), ("memorised", "memorised"))
+    }
+)
+Path("results").mkdir(exist_ok=True)
+figure.savefig("results/noisy_glyphs.png")
+
+# %% [markdown]
+"""
+## Where to go next
+
+Put your own images in place of `x` and `labels`, or take another example: one reads images and labels from a CSV file
+(`labels_from_csv.py`), one finds the wrong labels (`find_label_errors.py`), and one fine-tunes a larger network
+(`finetune_backbone.py`).
+"""

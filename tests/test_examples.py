@@ -1,0 +1,109 @@
+"""The examples run from nothing, in their quick setting, and as notebooks they are whole."""
+
+import csv
+import os
+import re
+import runpy
+import subprocess
+import sys
+from pathlib import Path
+
+import keras
+import pytest
+
+pytest.importorskip("matplotlib")
+
+ROOT = Path(__file__).parents[1]
+EXAMPLES = ROOT / "examples"
+SCRIPTS = sorted(set(EXAMPLES.glob("*.py")) - {EXAMPLES / "notebooks.py"})
+HEADER = r'''# %% \[markdown\]
+"""
+Title: .+
+Author: .+
+Date created: (20\d\d/\d\d/\d\d)
+Last modified: (20\d\d/\d\d/\d\d)
+Description: .+\.
+Accelerator: (None|GPU)
+'''
+
+
+def run(name, folder, backend):
+    """What an example prints, on one backend; that is as good as on three."""
+    if keras.backend.backend() != backend:
+        pytest.skip(f"runs on {backend}")
+    result = subprocess.run(
+        [
+            sys.executable,
+            *("-W", "error", "-W", "ignore:__array__ implementation:DeprecationWarning"),
+            EXAMPLES / f"{name}.py",
+        ],
+        cwd=folder,
+        env={**os.environ, "KERAS_NOISY_QUICK": "1", "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert result.returncode == 0, result.stderr
+    return result.stdout
+
+
+def test_noisy_glyphs(tmp_path):
+    output = run("noisy_glyphs", tmp_path, "jax")
+    assert "800 labels of 20 classes" in output
+    assert "will learn" in output
+    assert len(re.findall(r"^(?:cross-entropy|MAE).*( +[\d.]+%){3}$", output, re.M)) == 3
+    assert (tmp_path / "results" / "noisy_glyphs.png").stat().st_size > 10_000
+
+
+def test_labels_from_csv(tmp_path):
+    pytest.importorskip("tensorflow")
+    output = run("labels_from_csv", tmp_path, "tensorflow")
+    assert "200 images of 10 classes, 20 checked" in output
+    assert len(re.findall(r"[\d.]+% of the checked images", output)) == 2
+    assert re.search(r"\.png is character \d; a person said character \d$", output.strip())
+
+
+def test_find_label_errors(tmp_path):
+    pytest.importorskip("cleanlab")
+    output = run("find_label_errors", tmp_path, "torch")
+    assert "400 images of 10 classes" in output
+    with open(tmp_path / "results" / "suspicious_labels.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert f"has {len(rows)} samples" in output
+    assert rows
+    doubts = [float(row["probability_of_the_label"]) for row in rows]
+    assert doubts == sorted(doubts)
+    assert all(row["label"] != row["looks_like"] for row in rows)
+
+
+def test_finetune_backbone(tmp_path):
+    pytest.importorskip("keras_cv")
+    output = run("finetune_backbone", tmp_path, "tensorflow")
+    assert len(re.findall(r"of the folders, test accuracy [\d.]+%", output)) == 2
+
+
+@pytest.mark.backend_free
+@pytest.mark.parametrize("path", SCRIPTS, ids=lambda path: path.stem)
+def test_each_has_a_header_and_stands_on_the_page(path):
+    dates = re.match(HEADER, path.read_text())
+    assert dates, "the header of keras.io's scripts"
+    assert dates[1] <= dates[2]
+    page = (ROOT / "docs" / "examples.md").read_text()
+    assert f"../examples/{path.name}" in page
+
+
+@pytest.mark.backend_free
+def test_notebooks(tmp_path, monkeypatch):
+    nbformat = pytest.importorskip("nbformat")
+    pytest.importorskip("jupytext")
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    main = runpy.run_path(str(EXAMPLES / "notebooks.py"))["main"]
+    main(["--out", str(tmp_path)])
+    assert {path.stem for path in tmp_path.iterdir()} == {path.stem for path in SCRIPTS}
+    for path in tmp_path.iterdir():
+        notebook = nbformat.read(path, as_version=4)
+        nbformat.validate(notebook)
+        assert notebook.cells[0].source.startswith("# ")
+        for cell in notebook.cells:
+            if cell.cell_type == "code":
+                compile(cell.source, path.name, "exec")
