@@ -8,14 +8,14 @@ from keras_noisy.losses.hyperparameters import check_number
 from keras_noisy.losses.log_prob import one_minus_exp
 from keras_noisy.losses.robust_loss import LossOptions
 from keras_noisy.losses.row_loss import RowLoss
-from keras_noisy.losses.tracing import any_of
+from keras_noisy.losses.tracing import while_any
 
 Tensor = Any
 
-# Newton steps for the normaliser, at most.
+# Newton steps for the normaliser, at most, before the last one.
 _STEPS = 5
-# A step that begins with so small an error of the mass leaves one below 1e-6.
-_CLOSE = 1e-4
+# So small an error of the mass is below 1e-6 two steps later.
+_CLOSE = 1e-2
 
 
 @keras.saving.register_keras_serializable(package="keras_noisy")
@@ -106,16 +106,26 @@ def _normaliser(log_probs: Tensor, tail: Tensor) -> Any:
     By Newton's method for mass^-tail = 1, which is almost linear in lambda.
     """
 
-    # Both sums from the logarithms: where a compiler makes one pass of each, sharing the masses would
-    # have it write them down.
-    normaliser = 0.0
-    for _ in range(_STEPS):
+
+    def step(log_probs: Tensor, normaliser: Tensor) -> tuple[Tensor, Tensor]:
+        # Both sums from the logarithms: where a compiler makes one pass of each, sharing the masses
+        # would have it write them down.
         log_masses = _log_tempered(log_probs - normaliser, tail)
         mass = ops.sum(ops.exp(log_masses), axis=-1, keepdims=True)
         slope = ops.sum(ops.exp((1.0 + tail) * log_masses), axis=-1, keepdims=True)
-        normaliser += mass * ops.expm1(tail * ops.log(mass)) / (tail * slope)
-        if any_of(ops.abs(mass - 1.0) > _CLOSE) is False:
-            break
+        step = mass * ops.expm1(tail * ops.log(mass)) / (tail * slope)
+        return normaliser + step, ops.abs(mass - 1.0)
+
+    fixed = ops.stop_gradient(log_probs)
+    start = ops.zeros_like(fixed[..., :1])
+    normaliser, _ = while_any(
+        lambda _, error: error > _CLOSE,
+        lambda normaliser, _: step(fixed, normaliser),
+        (start, ops.ones_like(start)),
+        at_most=_STEPS,
+    )
+    # The last step has the derivative of the solution, should this one be derived.
+    normaliser, _ = step(log_probs, ops.stop_gradient(normaliser))
 
     def gradient(upstream: Tensor) -> tuple[Tensor, None]:
         slopes = ops.exp((1.0 + tail) * _log_tempered(log_probs - normaliser, tail))

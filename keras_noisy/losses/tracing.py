@@ -30,6 +30,27 @@ def any_of(condition: Any) -> bool | None:
         return None
 
 
+def while_any(
+    condition: Callable[..., Any],
+    body: Callable[..., tuple[Any, ...]],
+    state: tuple[Any, ...],
+    at_most: int,
+) -> tuple[Any, ...]:
+    """`keras.ops.while_loop` as long as the condition holds anywhere.
+
+    In PyTorch's graphs, which know no such loop, `at_most` times.
+    """
+    if not _IS_TORCH:
+        return ops.while_loop(
+            lambda *state: ops.any(condition(*state)), body, state, maximum_iterations=at_most
+        )
+    for _ in range(at_most):
+        if any_of(condition(*state)) is False:
+            break
+        state = body(*state)
+    return state
+
+
 def outside_graphs(function: Callable) -> Callable:
     """Decorates a function that attaches something or looks for it: PyTorch's compiler forgets it."""
     if not _IS_TORCH:
