@@ -48,6 +48,7 @@ def try_wheel(wheel: Path, backend: str) -> None:
         environment = Path(folder) / "venv"
         venv.create(environment, with_pip=True)
         variables = {**os.environ, "KERAS_BACKEND": backend, "KERAS_HOME": folder}
+        variables["TF_CPP_MIN_LOG_LEVEL"] = "3"  # TensorFlow greets at length
 
         def python(what: str, *arguments: str) -> None:
             start = time.perf_counter()
