@@ -106,7 +106,6 @@ def _normaliser(log_probs: Tensor, tail: Tensor) -> Any:
     By Newton's method for mass^-tail = 1, which is almost linear in lambda.
     """
 
-
     def step(log_probs: Tensor, normaliser: Tensor) -> tuple[Tensor, Tensor]:
         # Both sums from the logarithms: where a compiler makes one pass of each, sharing the masses
         # would have it write them down.
