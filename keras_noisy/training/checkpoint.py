@@ -1,5 +1,6 @@
 import os
 import re
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -76,9 +77,12 @@ class Checkpoint(keras.callbacks.Callback):
             path = self._states()[epochs]
             optimizer.build(model.trainable_variables)
             try:
-                model.load_weights(path)
+                with warnings.catch_warnings():
+                    # Keras says so and goes on without the optimizer's state.
+                    warnings.filterwarnings("error", "Skipping variable loading")
+                    model.load_weights(path)
                 _load_seeds(path, model)
-            except (ValueError, KeyError) as error:
+            except (ValueError, KeyError, UserWarning) as error:
                 raise ValueError(f"{path} has not the state of this model: {error}") from error
         return epochs
 
