@@ -77,4 +77,4 @@ def _is_negative(epsilon: Any) -> bool:
 
 def _of_samples(epsilon: Any) -> Any:
     """A bias of samples (…, 1) as (…,); one of all as it is."""
-    return ops.squeeze(epsilon, axis=-1) if getattr(epsilon, "shape", ()) else epsilon
+    return ops.squeeze(epsilon, axis=-1) if len(getattr(epsilon, "shape", ())) else epsilon
