@@ -36,16 +36,17 @@ def while_any(
     state: tuple[Any, ...],
     at_most: int,
 ) -> tuple[Any, ...]:
-    """`keras.ops.while_loop` as long as the condition holds anywhere.
+    """Repeats as long as the condition holds anywhere: in a graph by `keras.ops.while_loop`.
 
     In PyTorch's graphs, which know no such loop, `at_most` times.
     """
-    if not _IS_TORCH:
-        return ops.while_loop(
-            lambda *state: ops.any(condition(*state)), body, state, maximum_iterations=at_most
-        )
     for _ in range(at_most):
-        if any_of(condition(*state)) is False:
+        holds = any_of(condition(*state))
+        if holds is None and not _IS_TORCH:
+            return ops.while_loop(
+                lambda *state: ops.any(condition(*state)), body, state, maximum_iterations=at_most
+            )
+        if holds is False:
             break
         state = body(*state)
     return state
