@@ -4,13 +4,14 @@ import numpy as np
 from cases import every_loss, some_batch
 from support import BACKEND, to_numpy
 
+BIAS = 3.0
 STEP = 1e-5
 
 
-def expected_of(case, labels, logits, direction, bias):
+def expected_of(case, labels, logits, direction):
     """The change of the gradient along a direction, by differences of the float64 references."""
     up, down = (
-        case.reference(labels, logits + step * direction, bias)[1] for step in (STEP, -STEP)
+        case.reference(labels, logits + step * direction, BIAS)[1] for step in (STEP, -STEP)
     )
     return (up - down) / (2 * STEP)
 
@@ -47,10 +48,10 @@ def second_derivatives(function, x, direction):
 
 
 @every_loss
-def test_second_derivatives(case, bias=3.0):
+def test_second_derivatives(case):
     labels, logits = some_batch(num_classes=5, batch=4, scale=1.0)
     direction = np.random.default_rng(1).normal(size=logits.shape)
-    expected = expected_of(case, labels, logits, direction, bias)
-    loss = case.make(logit_bias=bias)
+    expected = expected_of(case, labels, logits, direction)
+    loss = case.make(logit_bias=BIAS)
     for result in second_derivatives(lambda z: loss(labels, z), logits, direction):
         np.testing.assert_allclose(to_numpy(result), expected, rtol=1e-3, atol=1e-4)
