@@ -159,7 +159,7 @@ def test_epochs_are_compared_as_numbers(tmp_path):
     ],
     ids=lambda other: next(iter(other)),
 )
-@pytest.mark.filterwarnings("default")  # Keras only warns of some
+@pytest.mark.filterwarnings("default::UserWarning")  # Keras only warns of some
 def test_another_model_is_refused(other, tmp_path):
     checkpoint = Checkpoint(tmp_path)
     fit(built(), 1, callbacks=[checkpoint])
