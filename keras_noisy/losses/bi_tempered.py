@@ -112,8 +112,8 @@ def _normaliser(log_probs: Tensor, tail: Tensor) -> Any:
         log_masses = _log_tempered(log_probs - normaliser, tail)
         mass = ops.sum(ops.exp(log_masses), axis=-1, keepdims=True)
         slope = ops.sum(ops.exp((1.0 + tail) * log_masses), axis=-1, keepdims=True)
-        step = mass * ops.expm1(tail * ops.log(mass)) / (tail * slope)
-        return normaliser + step, ops.abs(mass - 1.0)
+        change = mass * ops.expm1(tail * ops.log(mass)) / (tail * slope)
+        return normaliser + change, ops.abs(mass - 1.0)
 
     fixed = ops.stop_gradient(log_probs)
     start = ops.zeros_like(fixed[..., :1])

@@ -31,12 +31,12 @@ def label_log_prob(index: Tensor, y_pred: Tensor, from_logits: bool) -> Tensor:
     Returns:
         Float tensor (…,), never positive, and finite.
     """
+    if from_logits and keras.backend.backend() == "torch":
+        # PyTorch's fused kernel: what follows makes more passes where each runs on its own.
+        return _finite(-ops.sparse_categorical_crossentropy(index, y_pred, from_logits=True))
     label = ops.expand_dims(index, axis=-1)
     if not from_logits:
         return ops.squeeze(_log(take(y_pred, label)), axis=-1)
-    if keras.backend.backend() == "torch":
-        # PyTorch's fused kernel: what follows makes more passes where each runs on its own.
-        return _finite(-ops.sparse_categorical_crossentropy(index, y_pred, from_logits=True))
     return _finite(ops.squeeze(_label_log_softmax(label, y_pred), axis=-1))
 
 

@@ -1,8 +1,8 @@
 """What differs between backends: eager calls and graphs that are being traced, attributes of tensors.
 
 `keras.ops` has nothing to say about it. TensorFlow and JAX answer by an exception. PyTorch's compiler
-would rather trace the question itself, so it has to be asked. Beside the choice of a kernel in
-log_prob.py, and what custom_gradient.py does, this is the only place that names a backend.
+would rather trace the question itself, so it has to be asked. Backends are
+named here, in custom_gradient.py, and where one has a faster way: log_prob.py and class_chunks.py.
 """
 
 import weakref
