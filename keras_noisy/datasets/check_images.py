@@ -11,12 +11,11 @@ from typing import Any
 import keras
 
 from keras_noisy.datasets.bad_images import append_bad_images, inspect_image, read_bad_images
-from keras_noisy.datasets.file_list import BadImage
+from keras_noisy.datasets.file_list import BadImage, images_in
 from keras_noisy.datasets.pipeline import check_folder
 from keras_noisy.files import write_whole
 
 _CHUNK = 512
-_SUFFIXES = (".jpg", ".jpeg", ".png", ".gif", ".bmp", ".webp")
 
 
 def check_images(
@@ -63,7 +62,7 @@ def check_images(
     check_folder("root", root)
     if workers is not None and (not isinstance(workers, int) or workers < 1):
         raise ValueError(f"`workers` must be a positive integer. Received: workers={workers!r}")
-    names = _images_in(root) if paths is None else [os.fsdecode(path) for path in paths]
+    names = images_in(root) if paths is None else [os.fsdecode(path) for path in paths]
     progress = _Progress(output, root, names)
     if progress.checked == 0:
         _forget(output, set(names))
@@ -103,16 +102,6 @@ class _Progress:
 
     def write(self, checked: int) -> None:
         write_whole(self.path, json.dumps({"names": self._names, "checked": checked}))
-
-
-def _images_in(root: Path) -> list[str]:
-    found = (
-        os.path.relpath(os.path.join(folder, name), root)
-        for folder, _, names in os.walk(root)
-        for name in names
-        if name.lower().endswith(_SUFFIXES)
-    )
-    return sorted(found)
 
 
 def _forget(output: Path, names: set[str]) -> None:

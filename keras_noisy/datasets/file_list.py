@@ -1,11 +1,14 @@
 """Lists of image files and their labels, as WebVision has them: a line for each, `path label`."""
 
 import os
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+# How the names of images end.
+_SUFFIXES = (".jpg", ".jpeg", ".png", ".gif", ".bmp", ".webp")
 _BOM = b"\xef\xbb\xbf"  # what some editors on Windows begin a file with
 
 
@@ -97,3 +100,14 @@ def read_file_list(path: str | os.PathLike, num_classes: int, prefix: str = "") 
     labels = np.fromiter(label_of.values(), "int32", len(label_of))
     start = prefix.encode()
     return FileList([start + name for name in label_of], labels, bad)
+
+
+def images_in(folder: Path) -> list[str]:
+    """The files at any depth that are images by their names: sorted paths below the folder, with `/`."""
+    found = (
+        os.path.relpath(os.path.join(above, name), folder).replace(os.sep, "/")
+        for above, _, names in os.walk(folder)
+        for name in names
+        if name.lower().endswith(_SUFFIXES)
+    )
+    return sorted(found)

@@ -1,0 +1,161 @@
+"""Images in a folder for each class: your own data."""
+
+import os
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from keras_noisy.datasets.file_list import FileList, images_in
+from keras_noisy.datasets.image_list import from_files
+from keras_noisy.datasets.pipeline import Options, Pipeline, check_folder, check_split
+
+
+def pipeline(
+    root: str | os.PathLike,
+    split: str = "train",
+    *,
+    validation_split: float = 0.0,
+    class_names: tuple[str, ...] | None = None,
+    image_size: int = 224,
+    colour_jitter: bool = True,
+    max_bad_share: float = 0.01,
+    bad_images: str | os.PathLike = "bad_images.csv",
+    **options: Any,
+) -> Pipeline:
+    """Images in a folder for each class, as a tf.data pipeline of raw pixels.
+
+    Classes are numbered in the alphabetical order of their folders; `Pipeline.class_names` has them. An
+    image counts if its name ends as that of a JPEG, PNG, GIF, BMP or WebP does, at any depth below the
+    folder of its class. Whether it is held out for validation depends on its path alone: it is in the
+    same split in every call, whatever the seed, and stays there when others are added. Augmentation, bad
+    files and determinism are those of `keras_noisy.datasets.image_list.pipeline`.
+
+    Args:
+        root: Folder with a folder for each class.
+        split: `"train"`; `"validation"`, images that `"train"` does not have; or `"test"`, all images of
+            a folder of its own. The last two are neither shuffled nor augmented, if the options don't say
+            otherwise. Defaults to `"train"`.
+        validation_split: Share of the images to hold out for validation, from 0 up to, not including, 1;
+            the same for both splits. Of a few images it is a rough one. Defaults to `0.0`.
+        class_names: Names of the folders in the order of the labels, such as the `class_names` of the
+            training data for those of a test. Defaults to all folders in `root` that are not hidden.
+        image_size: Positive integer, height and width of the images. Defaults to `224`.
+        colour_jitter: Whether augmentation changes colours, too. Defaults to `True`.
+        max_bad_share: Share of the images, from 0 to 1, that may turn out to be bad; with more, training
+            stops. Defaults to `0.01`.
+        bad_images: CSV file of the bad ones, read and added to. Defaults to `"bad_images.csv"`.
+        **options: `batch_size`, `noise`, `seed` and so on; see `keras_noisy.datasets.Options`. An array of
+            labels as `noise` is for the images of the split, in the order of their classes and paths.
+
+    Returns:
+        A `keras_noisy.datasets.Pipeline`.
+
+    Raises:
+        ValueError: If an argument is out of its range, if there is no image, or if more images are bad
+            than may be.
+        FileNotFoundError: If `root` or the folder of a class does not exist.
+        ImportError: If TensorFlow is not installed.
+
+    Example:
+
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> import keras
+    >>> import numpy as np
+    >>> from keras_noisy.datasets import image_folder
+    >>> with tempfile.TemporaryDirectory() as photos:
+    ...     for name in ("cat/1.jpg", "cat/2.jpg", "dog/1.jpg"):
+    ...         (Path(photos) / name).parent.mkdir(exist_ok=True)
+    ...         keras.utils.save_img(Path(photos) / name, np.zeros((300, 200, 3)))
+    ...     train = image_folder.pipeline(photos, image_size=64)
+    ...     [(x.shape, sorted(y.tolist())) for x, y in train.dataset.as_numpy_iterator()]
+    [((3, 64, 64, 3), [0, 0, 1])]
+    >>> train.class_names
+    ('cat', 'dog')
+    """
+    is_training = check_split(split, ("train", "validation", "test")) == "train"
+    _check_share(validation_split, split)
+    folder = Path(root)
+    names = _classes(folder, class_names)
+    return from_files(
+        folder,
+        _files(folder, names, split, validation_split),
+        len(names),
+        Options.of(options, is_training=is_training),
+        image_size=image_size,
+        colour_jitter=colour_jitter,
+        max_bad_share=max_bad_share,
+        bad_images=Path(bad_images),
+        class_names=names,
+    )
+
+
+def _classes(root: Path, class_names: Any) -> tuple[str, ...]:
+    """The names of the folders, in the order of the labels."""
+    check_folder("root", root)
+    if class_names is None:
+        folders = (each.name for each in root.iterdir() if each.is_dir())
+        names = tuple(sorted(name for name in folders if not name.startswith(".")))
+        if len(names) < 2:
+            raise ValueError(
+                "`root` must hold a folder for each class, two or more of them. "
+                f"Received: root={os.fspath(root)!r} with the folders {list(names)}"
+            )
+        return names
+    names = () if isinstance(class_names, str) else tuple(class_names)
+    if len(names) < 2 or len(set(names)) < len(names):
+        raise ValueError(
+            "`class_names` must be the names of two or more folders, none of them twice. "
+            f"Received: class_names={class_names!r}"
+        )
+    for name in names:
+        if not (root / name).is_dir():
+            raise FileNotFoundError(
+                f"`class_names` must be folders in {os.fspath(root)!r}. Received: {name!r}, "
+                "which is none"
+            )
+    return names
+
+
+def _files(root: Path, names: tuple[str, ...], split: str, validation_split: float) -> FileList:
+    """The images of a split, class by class."""
+    paths: list[bytes] = []
+    labels: list[int] = []
+    for label, name in enumerate(names):
+        images = [os.fsencode(f"{name}/{image}") for image in images_in(root / name)]
+        if split != "test":
+            held_out = split == "validation"
+            images = [path for path in images if (_place(path) < validation_split) == held_out]
+        paths += images
+        labels += [label] * len(images)
+    if not paths:
+        raise ValueError(
+            f"`root` must hold images in the folders of its classes. Received: "
+            f"root={os.fspath(root)!r}, which has none for split={split!r} with "
+            f"validation_split={validation_split}"
+        )
+    return FileList(paths, np.array(labels, "int32"), [])
+
+
+def _place(path: bytes) -> float:
+    """A number in [0, 1) of each path, as if drawn at random."""
+    digest = blake2b(path, digest_size=6).digest()
+    return int.from_bytes(digest, "big") / 2**48
+
+
+def _check_share(validation_split: Any, split: str) -> None:
+    is_number = isinstance(validation_split, (int, float)) and not isinstance(
+        validation_split, bool
+    )
+    if not is_number or not 0.0 <= validation_split < 1.0:
+        raise ValueError(
+            "`validation_split` must be from 0 up to, not including, 1. "
+            f"Received: validation_split={validation_split!r}"
+        )
+    if split == "validation" and validation_split == 0:
+        raise ValueError(
+            '`validation_split` must be above 0 for split="validation", and the same for "train". '
+            f"Received: validation_split={validation_split!r}"
+        )
