@@ -28,10 +28,13 @@ NAMES = [str(path.relative_to(ROOT)) for path in DOCUMENTS]
 
 
 def blocks_of(text):
-    """The Python blocks of a page, each with the number of its first line."""
+    """The Python blocks of a page: the number of the first line, the code, and what it is said to print.
+
+    That is the indented block after it, if there is one.
+    """
     return [
-        (text.count("\n", 0, found.start(1)) + 1, found[1])
-        for found in re.finditer(r"```python\n(.*?)```", text, re.S)
+        (text.count("\n", 0, found.start(1)) + 1, found[1], found[2])
+        for found in re.finditer(r"```python\n(.*?)```\n\n?((?: {4}[^\n]*\n)*)", text, re.S)
     ]
 
 
@@ -39,18 +42,43 @@ WITH_PYTHON = [name for name in NAMES if blocks_of((ROOT / name).read_text())]
 
 
 @pytest.mark.parametrize("name", WITH_PYTHON)
-def test_python_blocks_run(name, tmp_path, monkeypatch):
+def test_python_blocks_run(name, tmp_path, monkeypatch, capsys):
     """One after the other, as a reader would: what a block makes, the next ones have."""
     monkeypatch.chdir(tmp_path)
     page = (ROOT / name).read_text()
     if "photos" in page or "webvision" in page:
         write_data()
+    if "tfds.pipeline" in page:
+        library = pytest.importorskip("tensorflow_datasets")
+        with library.testing.mock_data(num_examples=8):
+            run_blocks(name, page, capsys)
+    else:
+        run_blocks(name, page, capsys)
+
+
+def run_blocks(name, page, capsys):
     names = {}
-    for line, block in blocks_of(page):
+    for line, block, output in blocks_of(page):
         if "import torch" in block and keras.backend.backend() != "torch":
             continue
         block = "\n" * (line - 1) + block.replace('"/data/', '"')
+        capsys.readouterr()
         exec(compile(block, name, "exec"), names)
+        if output:
+            assert_alike(capsys.readouterr().out, output)
+
+
+def assert_alike(printed, expected):
+    """The same words, and almost the same numbers: some are those of a network with random weights."""
+    printed = "\n".join(printed.splitlines()[-len(expected.splitlines()) :])  # after progress bars
+    number = r"-?\d+(?:[.,]\d+)*"
+    words = (re.sub(number, "#", text).split() for text in (printed, expected))
+    assert next(words) == next(words), printed
+    printed, expected = (
+        [float(found.replace(",", "")) for found in re.findall(number, text)]
+        for text in (printed, expected)
+    )
+    np.testing.assert_allclose(printed, expected, rtol=0.1, atol=0.02)
 
 
 def write_data():
