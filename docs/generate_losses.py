@@ -19,44 +19,51 @@ INTRODUCTION = """\
 
 # The losses
 
-All take `logit_bias=None | float | "auto" | "adaptive"`, `from_logits=False`, `ignore_class=None` and
-Keras's `reduction`, `name` and `dtype`. `p_j` is the predicted probability of class j, `y` the label,
-`K` the number of classes. [Leaderboard](leaderboard.md) compares them all in trainings.
+All take `logit_bias=None | float | "auto" | "adaptive"` or a `LogitBias` layer, `from_logits=False`,
+`ignore_class=None` and Keras's `reduction`, `name` and `dtype`. `p_j` is the predicted probability of
+class j, `y` the label, `K` the number of classes. [Leaderboard](leaderboard.md) compares them all in
+trainings.
 
 ## How to choose
 
-- **Start with cross-entropy** (`CE`) to have something to compare with. It learns with any number of
-  classes and memorises wrong labels.
+- **Start with cross-entropy** (`CE`), to have something to compare with. It learns with any number of
+  classes, and memorises wrong labels.
 - **Up to about 10 classes** bounded losses learn as they are: `GCE(q=0.7)`, `MAE`, or a sum such as
   NCE+AGCE with the weights published for CIFAR-10.
-- **With some hundred classes** `MAE` and its relatives stall without a logit bias. Give them one that falls,
-  `LogitBias(training_steps=…)`, which measured best ([Annealed bias](annealed_bias.md)), or, without a layer,
-  `logit_bias="adaptive"` ([Adaptive bias](adaptive_bias.md)); or take `GCE(q=0.7)`, which needs none at 100.
-- **With a thousand classes and more** a bias, `GCE(q="auto")`, or `BiTempered` with its defaults is needed
-  for learning at all. [Theory](theory.md) explains why, and `keras_noisy.diagnose(model, x, loss)` tells
-  it of your model.
-- **Symmetric** losses have the same sum over all possible labels whatever the prediction. That makes
-  them tolerate labels that are wrong at random (Ghosh et al., 2017), as long as no bias is added.
-- **A bound** limits what a single wrong label can do.
+- **With a few hundred classes** `MAE` and its relatives stall without a logit bias. Give them one that
+  falls during training, `LogitBias(training_steps=…)`, which gave the best results
+  ([Annealed bias](annealed_bias.md)), or, if you want no layer, `logit_bias="adaptive"`
+  ([Adaptive bias](adaptive_bias.md)). `GCE(q=0.7)` needs none at 100 classes.
+- **With a thousand classes and more** bounded losses need help to learn at all: a logit bias,
+  `GCE(q="auto")`, or another hyperparameter [made for so many classes](#on-a-fresh-network). `BiTempered`
+  learns with its defaults. [Theory](theory.md) explains why, and `keras_noisy.diagnose(model, x, loss)`
+  tells whether a loss will learn on your model.
 
-A logit bias takes a little of the tolerance away, and hardly helps NCE, whose gradient is small however
-unlikely the label is: give that a weight. In a sum such as NCE+AGCE it helps the other part.
+What the tables say of a loss:
+
+- A **symmetric** loss, summed over all possible labels, is the same whatever the prediction. That makes
+  it tolerate labels that are wrong at random (Ghosh et al., 2017), as long as no bias is added.
+- The **range**: a loss with an upper bound limits what a single wrong label can do.
+
+A logit bias costs a little of that tolerance. It hardly helps NCE, whose gradient is small however unlikely
+the label is; in a sum such as NCE+AGCE it helps the other part.
 """
 
 PULLS = """\
-## At a fresh network
+## On a fresh network
 
-The average error `dL/dz` at the label's logit `z = 0` of a network that has not been trained, whose logits
-have standard deviation 1: where it is all but 0, the loss can't learn. And what to set for 1000 classes,
-either of the two where there are two, nothing (–) where it learns as it is; `keras-noisy calibrate
---classes 1000` tells the same for any number of classes, and [Diagnosis](diagnosis.md) what came of it in
-trainings.
+The average error is the mean of `dL/dz` at the label's logit `z = 0` in networks that have not been trained,
+whose logits have standard deviation 1. Where it is close to 0, the loss can't learn. The last column says
+what to set for 1000 classes: one of the two if there are two, nothing (–) if the loss learns as it is.
+`keras-noisy calibrate --classes 1000` prints the same, for any number of classes.
+[Diagnosis](diagnosis.md) compares it with trainings.
 """
 
 COMBINATIONS = """\
 ## Sums
 
-Losses add up, with weights, and the sum is a loss that saves and loads. Its parts share one bias:
+Losses can be added, with weights. The sum is a loss itself, which is saved with a model. Its parts share
+one bias:
 
 ```python
 import keras_noisy
@@ -67,15 +74,16 @@ loss = loss.with_options(from_logits=True, logit_bias="auto")
 
 ## Published settings
 
-By name and data set, `keras_noisy.losses.get("nce+agce", dataset="cifar100", from_logits=True)`:
-the numbers, in the order of their letters, with which each was published. `webvision` stands for its
-first 50 classes. Public code takes 9.21 for A and leaves out the factor 2 of the MAE; so do these.
+`keras_noisy.losses.get("nce+agce", dataset="cifar100", from_logits=True)` makes a loss with the numbers
+that were published for a data set. The table has them in the order of the letters in *loss*.
+`webvision` stands for its first 50 classes. Public code takes 9.21 for A and leaves out the factor 2 of
+the MAE; so do these.
 """
 
 ANL = """\
-"anl-ce" was published with an L1 penalty on all weights and no weight decay, which is not a part of
-the loss: `keras_noisy.training.penalise_weights(model, keras.regularizers.L1(5e-7))` adds it
-(delta = 1e-6 for MNIST, 5e-5 for CIFAR-10, 5e-7 for CIFAR-100, 5e-6 for WebVision).
+"anl-ce" was published with an L1 penalty on all weights and no weight decay. The penalty is not a part
+of the loss: `keras_noisy.training.penalise_weights(model, keras.regularizers.L1(5e-7))` adds it. The
+published factors are 1e-6 for MNIST, 5e-5 for CIFAR-10, 5e-7 for CIFAR-100 and 5e-6 for WebVision.
 """
 
 
@@ -164,7 +172,12 @@ def entry(loss: type) -> str:
 
 def notes(document: str) -> str:
     """What the docstring says between formula and properties: limits, and what others do."""
-    return document.split("```\n", 2)[2].split("Properties:")[0].strip() + "\n"
+    text = document.split("```\n", 2)[2].split("Properties:")[0].strip() + "\n"
+    return re.sub(r"\bdocs/(\w+\.md)", lambda page: f"[{title_of(page[1])}]({page[1]})", text)
+
+
+def title_of(page: str) -> str:
+    return PAGE.with_name(page).read_text().splitlines()[0].removeprefix("# ")
 
 
 def hyperparameters(document: str) -> list[str]:

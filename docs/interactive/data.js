@@ -13,7 +13,7 @@ const DATA = {
 "RCE":{"summary":"Reverse cross-entropy: the cross-entropy with label and prediction exchanged.","formula":"loss = -sum_j p_j log [j = y] = A (1 - p_y),  with log 0 = -A","defaults":{"A":4.0}},
 "TaylorCE":{"summary":"Taylor cross-entropy: the first terms of the cross-entropy's Taylor series around `p_y = 1`.","formula":"loss = sum_{i = 1..order} (1 - p_y)^i / i","defaults":{"order":2}},
 "PHuberCE":{"summary":"Partially Huberised cross-entropy: linear where the label is unlikely.","formula":"loss = -log p_y  if p_y > 1 / tau\n       1 + log(tau) - tau p_y  otherwise","defaults":{"tau":10.0}},
-"FocalCE":{"summary":"Focal cross-entropy: leaves samples alone that are classified well.","formula":"loss = -(1 - p_y)^gamma log p_y","defaults":{"gamma":0.5}},
+"FocalCE":{"summary":"Focal cross-entropy: leaves well-classified samples alone.","formula":"loss = -(1 - p_y)^gamma log p_y","defaults":{"gamma":0.5}},
 "AGCE":{"summary":"Asymmetric generalised cross-entropy.","formula":"loss = ((a + 1)^q - (a + p_y)^q) / q","defaults":{"a":0.6,"q":0.6}},
 "AUL":{"summary":"Asymmetric unhinged loss.","formula":"loss = ((a - p_y)^q - (a - 1)^q) / q","defaults":{"a":5.5,"q":3.0}},
 "AEL":{"summary":"Asymmetric exponential loss.","formula":"loss = exp(-p_y / a)","defaults":{"a":2.5}},

@@ -100,7 +100,7 @@ class Diagnosis:
 def diagnose(
     model: keras.Model, x: Any, loss: keras.losses.Loss, batch_size: int = 128
 ) -> Diagnosis:
-    """Says whether a loss will learn on a fresh model, before any training, and what to change.
+    """Tells before any training whether a loss will learn on a model, and what to change if not.
 
     It measures the model's logits on `x` as the first training step would meet them, averages the
     loss's error over them (`keras_noisy.calibration.average_error`, with their standard deviation),
@@ -115,21 +115,21 @@ def diagnose(
 
     without its logit bias in the denominator.
 
-    From 1/6 on the verdict is "learns", below 1/20 "stalls", "learns slowly" between.
-    docs/diagnosis.md compares it with trainings. It says nothing of what is memorised later, a weight of
-    the loss does not change it, and a `keras_noisy.LogitBias` layer that gets labels is not seen. Of a
-    layer that gives its bias to the loss, it is that of the first step.
+    The verdict is "learns" from 1/6 on, "stalls" below 1/20, and "learns slowly" between.
+    docs/diagnosis.md compares it with trainings. It does not tell what is memorised later. A weight of
+    the loss does not change it, and a `keras_noisy.LogitBias` layer that gets labels is not seen. If a
+    layer gives its bias to the loss, the bias is that of the first step.
 
     Args:
         model: A `keras.Model`, built and not trained, that returns logits or probabilities of shape
             (batch, …, K).
-        x: Inputs as the model takes them, arrays (n, …); some hundred are enough.
+        x: Inputs as the model takes them, arrays (n, …); a few hundred are enough.
         loss: A loss of this package or any other `keras.losses.Loss`, per sample and without weights.
         batch_size: Integer, the inputs that are passed at once. Defaults to `128`; take that of the
             training if the model has batch normalisation.
 
     Returns:
-        A `Diagnosis`: printable, and with its figures as fields.
+        A `Diagnosis`, to be printed, with its numbers as fields.
 
     Raises:
         ValueError: If an argument is none of the above, or if the model returns logits and the loss

@@ -59,7 +59,8 @@ def match(
 ) -> RobustLoss:
     """Moves a loss that is right for one number of classes to another, without training anything.
 
-    Formula: one hyperparameter changes so that the average error of a fresh network at logit 0 stays,
+    Formula: one hyperparameter changes, so that the average error of a fresh network at logit 0 stays
+    the same,
 
     ```
     average_error(result, 0, to_classes) = average_error(loss, 0, from_classes)
@@ -88,8 +89,8 @@ def match(
             `1.0`.
 
     Returns:
-        A loss with the same options; of the same class, but for a single normalised loss, of which it
-        is a weighted sum.
+        A loss with the same options and of the same class; for a single normalised loss, a weighted sum
+        of it.
 
     Raises:
         ValueError: If no hyperparameter can carry the rule: the loss has none (`MAE`, `RCE`: use a

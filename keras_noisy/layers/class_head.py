@@ -12,28 +12,29 @@ Tensor = Any
 
 @keras.saving.register_keras_serializable(package="keras_noisy")
 class ClassHead(keras.layers.Layer, HeadSource):
-    """The last layer of a classifier with very many classes, whose logits a loss needs not have.
+    """The last layer of a classifier with very many classes, for losses that do without all logits.
 
-    It is a dense layer, `z = x W + b`, and its output are the logits. But with a million classes the logits of
+    It is a dense layer, `z = x W + b`, and its output is the logits. But with a million classes the logits of
     a batch, and their gradient, fill the memory. Every loss that is a function of the label's log-probability
-    (all `keras_noisy.losses.LabelLoss`) finds in these logits what they are made from, and computes value and
-    gradients some thousand classes at a time, with integer labels, `from_logits=True` and any logit bias but a
-    negative one. The values are those of a dense layer, to rounding.
+    (all `keras_noisy.losses.LabelLoss`) finds in these logits the features and weights that they are made from,
+    and computes value and gradients for some thousand classes at a time, with integer labels,
+    `from_logits=True` and any logit bias but a negative one. The values are those of a dense layer, up to
+    rounding.
 
-    What then nobody asks for, a compiled step does not compute: on JAX, and on TensorFlow in a graph with or
-    without XLA, the logits are never made, unless a metric needs them. Leave metrics to `evaluate`, which has
-    the ordinary logits, or to `top_k`. On PyTorch, and in eager steps, the logits would be made all the same:
-    `logits_in_training=False` gives NaN in their place, and metrics of training mean nothing.
+    A compiled step, on JAX or on TensorFlow in a graph with or without XLA, then never computes the logits,
+    unless a metric needs them. Leave metrics to `evaluate`, which has the ordinary logits, or to `top_k`. On
+    PyTorch, and in eager steps, the logits would be computed nevertheless: `logits_in_training=False` gives NaN
+    in their place, and training metrics are then meaningless.
 
-    With `keras.distribution.ModelParallel` on JAX the kernel may be cut by classes, `(None, "classes")`; each
+    With `keras.distribution.ModelParallel` on JAX the kernel may be split by classes, `(None, "classes")`; each
     chunk then has classes of every device.
 
     Args:
         num_classes: Integer, at least 2, the number K of classes.
-        chunk_size: Positive integer, how many classes are computed at a time. Memory beside weights and
+        chunk_size: Positive integer, the number of classes computed at a time. Memory beside weights and
             gradients is about `3 * batch * chunk_size` numbers. Defaults to `8192`.
         use_bias: Whether there is a `b`. Defaults to `True`.
-        logits_in_training: Whether the output in training are the logits. Defaults to `True`.
+        logits_in_training: Whether the output in training is the logits. Defaults to `True`.
         kernel_initializer: As in `keras.layers.Dense`. Defaults to `"glorot_uniform"`.
         bias_initializer: As in `keras.layers.Dense`. Defaults to `"zeros"`.
         **kwargs: `name`, `dtype`, `trainable`; see `keras.layers.Layer`. Under mixed precision the products are

@@ -25,7 +25,7 @@ _ROUNDING = 1e-3
 
 @keras.saving.register_keras_serializable(package="keras_noisy")
 class LogitBias(BiasSource, keras.layers.Layer):
-    """The logit bias of a model: in training constant or on a schedule, none at inference.
+    """The logit bias of a model: constant or on a schedule in training, none at inference.
 
     Put it at the end of a model, where logits or probabilities pass through it unchanged, and give it
     to the loss:
@@ -36,16 +36,14 @@ class LogitBias(BiasSource, keras.layers.Layer):
     model.compile(optimizer, loss=keras_noisy.MAE(logit_bias=bias, from_logits=True))
     ```
 
-    In each step of training the loss then adds the bias of that step to the label's logit; in
-    validation it adds none, so that `val_loss` is the loss without bias. The layer counts its calls in
-    training, which is one for each batch in `fit` if the model calls it once, in a weight that is saved
-    with the model: training that goes on after loading goes on where the schedule was. At inference it
-    does nothing. To deploy a model without it, take `keras.Model(model.input, bias.input)`, or
-    `model.pop()` of a `Sequential` model.
+    In each training step the loss then adds the bias of that step to the label's logit. In validation
+    it adds none, so that `val_loss` is the loss without bias. The layer counts its calls in training
+    (in `fit` one per batch, if the model calls it once) in a weight that is saved with the model: after
+    loading, the schedule continues where it was. At inference the layer does nothing. To deploy a model
+    without it, take `keras.Model(model.input, bias.input)`, or `model.pop()` of a `Sequential` model.
 
-    The loss finds the bias by the predictions: they must be what the layer returns, no other layer or
-    cast may stand between. So it does not matter what else is called, or how the model was loaded or
-    copied.
+    The loss finds the bias through the predictions: they must be what the layer returns, without another
+    layer or cast in between. It does not matter how the model was loaded or copied.
 
     Formula, for the step t, counted from 0, T training steps and K classes:
 
@@ -53,12 +51,12 @@ class LogitBias(BiasSource, keras.layers.Layer):
     eps_t = (1 + cos(pi min(1, t / T))) / 2 epsilon    with training_steps
     eps_t = epsilon(t)                                 of a schedule
     eps_t = epsilon                                    otherwise
-    eps_i = eps_t min(1, H_i / H_0)                    what sample i gets of it, if adaptive
+    eps_i = eps_t min(1, H_i / H_0)                    for sample i, if adaptive
     ```
 
-    with the entropy H_i of its prediction, and its average H_0 in a fresh network. With many classes and
-    noisy labels, `LogitBias(training_steps=T)` is what measured best (docs/annealed_bias.md): a bias
-    that stays lets the loss memorise wrong labels late in training.
+    with the entropy H_i of its prediction, and the average H_0 of that in a fresh network. With many
+    classes and noisy labels, `LogitBias(training_steps=T)` gave the best results (docs/annealed_bias.md):
+    with a constant bias the network memorises wrong labels late in training.
 
     Args:
         epsilon: The bias in units of the logits: a number from -60 to 60, from 0 on with
@@ -66,10 +64,10 @@ class LogitBias(BiasSource, keras.layers.Layer):
             1.2 times that if adaptive; or a `keras.optimizers.schedules.LearningRateSchedule` with values
             from 0 to 60.
         training_steps: Integer, the number of batches of the whole training, in which the bias falls
-            to 0. As for Keras's own schedules, batches count, also where the gradients of several
+            to 0. As in Keras's own schedules, each batch counts, even if the gradients of several
             are accumulated. Defaults to `None`: it does not fall.
-        adaptive: Whether a sample gets the less of the bias, the surer the network is of it, as with
-            `logit_bias="adaptive"` of a loss. Defaults to `None`: with `training_steps` it does.
+        adaptive: Whether a sample gets less of the bias, the surer the network is of it, as with
+            `logit_bias="adaptive"` of a loss. Defaults to `None`: only with `training_steps`.
         **kwargs: Arguments of `keras.layers.Layer`.
 
     Call arguments:

@@ -13,7 +13,7 @@ Tensor = Any
 
 @keras.saving.register_keras_serializable(package="keras_noisy")
 class FocalCE(LabelLoss):
-    """Focal cross-entropy: leaves samples alone that are classified well.
+    """Focal cross-entropy: leaves well-classified samples alone.
 
     Formula:
 

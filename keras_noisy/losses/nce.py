@@ -20,7 +20,7 @@ class NCE(NormalisedLoss):
     - Symmetric: yes.
     - Use it: as the first part of a sum, such as `10.0 * NCE() + 0.1 * AGCE(a=1.8, q=3.0)`. Alone
       its gradient is about `1 / (K log K)` as long as the label is unlikely, however unlikely: with
-      many classes it needs a large weight, and no logit bias mends that.
+      many classes it stalls, and neither a large weight nor a logit bias mends that.
 
     Args:
         **options: `logit_bias=None`, `from_logits=False`, `ignore_class=None`,

@@ -48,8 +48,9 @@ class RobustLoss(keras.losses.Loss, abc.ABC):
     Shapes: `y_pred` is (…, K) with any leading axes; `y_true` holds integers (…,) or (…, 1), or
     one-hot or soft targets (…, K), told apart by rank. The loss of a soft target is the average of
     the loss over labels drawn from it (with a bias, losses of the whole row differ: see `RowLoss`).
-    A logit of -inf rules a class out; a label must not be such a class. Per-sample losses are (…,). Everything is computed in float32
-    or better, and integer labels stay integers, whatever `dtype` and Keras's `floatx` say.
+    A logit of -inf rules a class out; a label must not be such a class. Per-sample losses are (…,).
+    Everything is computed in float32 or better, and integer labels stay integers, whatever `dtype`
+    and Keras's `floatx` say.
 
     Args:
         logit_bias: What is added to the label's logit inside the loss. `None` (default) adds
@@ -58,8 +59,8 @@ class RobustLoss(keras.losses.Loss, abc.ABC):
             `"adaptive"` starts with 1.2 times that and gives each sample less, the surer the network is of
             it (`1.2 eps min(1, H / H_0)`, with the prediction's entropy H and a fresh network's H_0), so
             that fewer wrong labels are memorised (docs/adaptive_bias.md). A `keras_noisy.LogitBias`
-            layer of the model adds what it has for the step: nothing in validation, and in training
-            a constant, or less and less of one (docs/annealed_bias.md); `"layer"` says the same.
+            layer of the model, or `"layer"` for whichever layer the predictions come from, adds the
+            bias of the training step, which may fall (docs/annealed_bias.md), and none in validation.
         from_logits: Whether `y_pred` holds logits. Defaults to `False`: probabilities, as in Keras.
             Prefer logits where you can: a softmax in half precision rounds hard samples to 0.
         ignore_class: Integer, a label that does not count: its samples have loss 0 and are left out

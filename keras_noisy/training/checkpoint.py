@@ -15,16 +15,16 @@ _SEEDS = "keras_noisy_seeds"  # in that file, where Keras looks for nothing
 
 
 class Checkpoint(keras.callbacks.Callback):
-    """Saves a training after each epoch, and lets it go on after it was killed at any moment.
+    """Saves a training after each epoch, so that it can continue whenever it was killed.
 
     One file has the weights of the model, among them the step of a `keras_noisy.LogitBias`, what dropout and
     other random layers draw next, the state of the optimizer, and, in its name, the number of epochs that are
-    done. It appears whole or not at all, and only then the one before goes: whenever the process dies, the
-    folder has one state, and a right one.
+    done. It appears whole or not at all, and only then the previous one is removed: whenever the process dies,
+    the folder holds a complete state.
     (`keras.callbacks.BackupAndRestore` writes weights and epoch one after the other, and in place.)
 
-    A training that goes on ends where an uninterrupted one ends if its data do not depend on what was
-    before: give the epoch to the data, too, as below.
+    A training that continues ends where an uninterrupted one ends, if its data depend only on the epoch:
+    pass the epoch to the data too, as below.
 
     Args:
         folder: Folder of the states; it is made when the first one is saved.

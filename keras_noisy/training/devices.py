@@ -68,25 +68,25 @@ def use_devices(
     num_processes: int = 1,
     process: int = 0,
 ) -> Devices:
-    """Lets all that follows train on several devices, on the engine that the backend has for it.
+    """Distributes the training that follows over several devices, with the engine of the backend.
 
     Each device gets a part of each batch, and the weights stay the same on all: on TensorFlow by
     `tf.distribute.MirroredStrategy`, on JAX by `keras.distribution.DataParallel`. On JAX there may be several
-    processes, one for each machine, which are connected by `jax.distributed`; and the layer `"logits"`, where
-    most weights are if there are very many classes, may be cut by classes
+    processes, one for each machine, which are connected by `jax.distributed`; and the layer `"logits"`, which has
+    most of the weights if there are very many classes, may be split by classes
     (`keras.distribution.ModelParallel`). Keras has no such engine for PyTorch.
 
-    To be called before anything is computed. One device needs none of it, and gets nothing.
+    Call it before anything is computed. With one device nothing is distributed.
 
     Args:
-        count: Number of devices of this machine. Without a GPU or TPU, the processor is cut into as many, to try
-            things out. Defaults to `None`: all GPUs or TPUs, or one processor.
-        class_shards: In how many parts the layer `"logits"` is cut; it divides the number of devices.
+        count: Number of devices of this machine. Without a GPU or TPU, the processor is split into as many, to
+            try things out. Defaults to `None`: all GPUs or TPUs, or one processor.
+        class_shards: Number of parts in which the layer `"logits"` is split; a divisor of the number of devices.
             Defaults to `1`.
-        coordinator: Address `"host:port"` of the first process, which all processes are told. Defaults to
+        coordinator: Address `"host:port"` of the first process; the same in all processes. Defaults to
             `None`.
         num_processes: Number of processes that train together. Defaults to `1`.
-        process: Which of them this is, counted from 0. Defaults to `0`.
+        process: The number of this process, counted from 0. Defaults to `0`.
 
     Returns:
         A `Devices`.

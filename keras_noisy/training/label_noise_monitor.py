@@ -17,11 +17,11 @@ class LabelNoiseMonitor(keras.callbacks.Callback):
     It adds to the logs, and so to the progress bar, `History`, `CSVLogger` and `TensorBoard`:
 
     - `test_accuracy`: accuracy on samples with correct labels, `mean(argmax model(x) = label)`;
-    - `memorised`: of the training samples with a wrong label, the share that is predicted to have it;
-    - `recognised`: of the same samples, the share that is predicted to be what it is.
+    - `memorised`: of the training samples with a wrong label, the share for which it is predicted;
+    - `recognised`: of the same samples, the share for which the true class is predicted.
 
-    What is not given is not shown. Callbacks that write logs see these values if they stand after this one
-    in the list of callbacks.
+    Without `train` or `test`, their values are left out. Callbacks that write logs see these values if they
+    come after this one in the list of callbacks.
 
     Args:
         train: Training samples: arrays `(x, noisy_labels, true_labels)`, or a data set of batches
