@@ -128,6 +128,13 @@ def anchors_of(path):
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
+@pytest.mark.backend_free
+@pytest.mark.parametrize("name", NAMES)
+def test_no_line_begins_with_a_percent_sign(name):
+    """The site takes it for a comment and leaves it out."""
+    assert not re.findall(r"^%.*", (ROOT / name).read_text(), re.M)
+
+
 # Commands
 
 
