@@ -593,7 +593,7 @@ def test_missing_parts_come_with_instructions(tree, tmp_path, missing, split, su
 
 
 @pytest.mark.backend_free
-def test_names_are_not_needed(tree, tmp_path):
+def test_names_are_not_needed(tmp_path):
     for name in ("google", "info"):
         (tmp_path / name).mkdir()
     (tmp_path / "info" / "train_filelist_google.txt").write_text("google/a.jpg 0\n")

@@ -139,7 +139,7 @@ def test_log_prob_and_entropy(chunk_size, use_bias):
     )
 
 
-def test_without_logits_in_training(calls):
+def test_without_logits_in_training():
     expected = trained(dense, LOSSES["mae, biased"], "auto")
     head = head_of(8, logits_in_training=False)
     history, weights, model = trained(head, LOSSES["mae, biased"], "auto")
