@@ -12,12 +12,7 @@ import numpy as np
 from keras import ops
 
 from keras_noisy.losses.class_chunks import keep_chunks
-from keras_noisy.losses.labels import (
-    class_count,
-    describe,
-    is_no_distribution,
-    read_labels,
-)
+from keras_noisy.losses.labels import class_count, describe, is_no_distribution, read_labels
 from keras_noisy.losses.log_prob import class_log_probs
 from keras_noisy.losses.logit_bias import (
     adapt_logit_bias,
@@ -26,7 +21,7 @@ from keras_noisy.losses.logit_bias import (
     resolve_logit_bias,
 )
 from keras_noisy.losses.prediction_bias import BiasSource, keep_bias, take_bias
-from keras_noisy.losses.tracing import any_of
+from keras_noisy.losses.tracing import refuse
 
 Tensor = Any
 
@@ -271,19 +266,15 @@ class _ValidMask(keras.layers.Layer):
 
 
 def _refuse_logits(y_pred: Tensor) -> Tensor:
-    """Raises if rows of `y_pred` are no probabilities; in a graph, says which ones are none.
-
-    None where an eager call has shown that all are.
-    """
-    wrong = is_no_distribution(y_pred)
-    is_any_wrong = any_of(wrong)
-    if is_any_wrong:
-        raise ValueError(
+    """Raises if rows of `y_pred` are no probabilities; in a graph, says which ones are none."""
+    return refuse(
+        is_no_distribution(y_pred),
+        lambda: (
             "`y_pred` must be probabilities in [0, 1], in rows that sum to 1, with "
             f"`from_logits=False`. Received: {describe(y_pred)}. "
             "Set `from_logits=True` if they are logits."
-        )
-    return wrong if is_any_wrong is None else None
+        ),
+    )
 
 
 def _check_ignore_class(value: Any) -> None:
