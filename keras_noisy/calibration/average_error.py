@@ -8,9 +8,10 @@ import numpy as np
 from keras import ops
 from numpy.typing import ArrayLike, NDArray
 
+from keras_noisy.arguments import check_classes
 from keras_noisy.calibration.gradient import gradient
 from keras_noisy.losses import LabelLoss, RobustLoss, WeightedSum
-from keras_noisy.theory.arguments import check_classes, check_logit_std
+from keras_noisy.theory.arguments import check_logit_std
 from keras_noisy.theory.fresh_logits import fresh_logits
 from keras_noisy.theory.log_sum import log_sum
 

@@ -1,10 +1,10 @@
 import math
-import numbers
 from typing import Any
 
 import keras
 from keras import ops
 
+from keras_noisy.arguments import check_classes, check_flag, check_integer
 from keras_noisy.losses.class_chunks import ClassChunks, HeadSource, top_k
 
 Tensor = Any
@@ -72,19 +72,10 @@ class ClassHead(keras.layers.Layer, HeadSource):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        for name, value, least in (("num_classes", num_classes, 2), ("chunk_size", chunk_size, 1)):
-            is_integer = isinstance(value, numbers.Integral) and not isinstance(value, bool)
-            if not is_integer or value < least:
-                raise ValueError(
-                    f"`{name}` must be an integer of at least {least}. Received: {name}={value!r}"
-                )
-        for name, flag in (("use_bias", use_bias), ("logits_in_training", logits_in_training)):
-            if not isinstance(flag, bool):
-                raise ValueError(f"`{name}` must be True or False. Received: {name}={flag!r}")
-        self.num_classes = int(num_classes)
-        self.chunk_size = int(chunk_size)
-        self.use_bias = use_bias
-        self.logits_in_training = logits_in_training
+        self.num_classes = check_classes("num_classes", num_classes)
+        self.chunk_size = check_integer("chunk_size", chunk_size, 1)
+        self.use_bias = check_flag("use_bias", use_bias)
+        self.logits_in_training = check_flag("logits_in_training", logits_in_training)
         self.kernel_initializer = keras.initializers.get(kernel_initializer)
         self.bias_initializer = keras.initializers.get(bias_initializer)
 
@@ -130,13 +121,10 @@ class ClassHead(keras.layers.Layer, HeadSource):
         Raises:
             ValueError: If `k` is out of its range, or the layer is not built.
         """
-        if not isinstance(k, numbers.Integral) or not 1 <= k <= self.num_classes:
-            raise ValueError(
-                f"`k` must be an integer from 1 to {self.num_classes}. Received: k={k!r}"
-            )
+        k = check_integer("k", k, 1, self.num_classes)
         if not self.built:
             raise ValueError("The layer must be built before `top_k`. Received: one that is not")
-        return top_k(self._chunks(ops.convert_to_tensor(inputs, dtype=self.compute_dtype)), int(k))
+        return top_k(self._chunks(ops.convert_to_tensor(inputs, dtype=self.compute_dtype)), k)
 
     def compute_output_spec(self, inputs: Tensor, training: bool | None = None) -> Any:
         return keras.KerasTensor((inputs.shape[0], self.num_classes), dtype="float32")

@@ -3,14 +3,13 @@
 import abc
 import inspect
 import math
-import numbers
 from collections.abc import Mapping
 from typing import Any, Self, TypedDict, Unpack
 
 import keras
-import numpy as np
 from keras import ops
 
+from keras_noisy.arguments import check_flag, is_integer, is_number
 from keras_noisy.losses.class_chunks import keep_chunks
 from keras_noisy.losses.labels import class_count, describe, is_no_distribution, read_labels
 from keras_noisy.losses.log_prob import class_log_probs
@@ -95,13 +94,9 @@ class RobustLoss(keras.losses.Loss, abc.ABC):
         precise = "float64" if policy.compute_dtype == "float64" else "float32"
         super().__init__(name=name, reduction=reduction, dtype=precise)
         _check_ignore_class(ignore_class)
-        if not isinstance(from_logits, (bool, np.bool_)):
-            raise ValueError(
-                f"`from_logits` must be True or False. Received: from_logits={from_logits!r}"
-            )
         # Plain Python values: a configuration is JSON.
         self.logit_bias = read_logit_bias(logit_bias)
-        self.from_logits = bool(from_logits)
+        self.from_logits = check_flag("from_logits", from_logits)
         self.ignore_class = None if ignore_class is None else int(ignore_class)
         self._requested_dtype = dtype
         self._valid_mask: Any = None if ignore_class is None else _ValidMask()
@@ -176,8 +171,7 @@ class RobustLoss(keras.losses.Loss, abc.ABC):
     __array_ufunc__ = None
 
     def __mul__(self, weight: Any) -> Any:
-        is_number = isinstance(weight, numbers.Real) and not isinstance(weight, bool)
-        return _sum([self], [weight]) if is_number else NotImplemented
+        return _sum([self], [weight]) if is_number(weight) else NotImplemented
 
     __rmul__ = __mul__
 
@@ -278,8 +272,7 @@ def _refuse_logits(y_pred: Tensor) -> Tensor:
 
 
 def _check_ignore_class(value: Any) -> None:
-    is_integer = isinstance(value, numbers.Integral) and not isinstance(value, bool)
-    if value is not None and not (is_integer and abs(value) < 2**31):
+    if value is not None and not (is_integer(value) and abs(value) < 2**31):
         raise ValueError(
             "`ignore_class` must be None or an integer of 32 bits. "
             f"Received: ignore_class={value!r}"

@@ -235,7 +235,7 @@ def test_photographs_need_a_size():
 
 @pytest.mark.parametrize("size", [0, -3, 2.5, "224", True])
 def test_size_is_checked(size):
-    expected = f"`image_size` must be a positive integer. Received: image_size={size!r}"
+    expected = f"`image_size` must be an integer of at least 1. Received: image_size={size!r}"
     with pytest.raises(ValueError, match=re.escape(expected)):
         tfds.pipeline("food101", image_size=size)
 

@@ -439,8 +439,8 @@ def test_message_reaches_those_who_call_fit(small):
 @pytest.mark.parametrize(
     ("name", "value", "allowed"),
     [
-        ("image_size", 0, "a positive integer"),
-        ("image_size", 224.0, "a positive integer"),
+        ("image_size", 0, "an integer of at least 1"),
+        ("image_size", 224.0, "an integer of at least 1"),
         ("colour_jitter", 1, "True or False"),
         ("max_bad_share", 1.5, "from 0 to 1"),
         ("max_bad_share", -0.1, "from 0 to 1"),
@@ -469,12 +469,12 @@ def test_folder_of_the_images_must_exist(tmp_path):
 @pytest.mark.backend_free
 def test_splits_and_subsets_are_checked(build):
     with pytest.raises(
-        ValueError, match=r'^`split` must be one of "train", "val", "ilsvrc12"\. Received'
+        ValueError, match=r"^`split` must be 'train', 'val' or 'ilsvrc12'\. Received"
     ):
         build("test")
     for subset in ("webvision", None):
         with pytest.raises(
-            ValueError, match=r"^`subset` must be one of .*'all'\)\. Received: subset="
+            ValueError, match=r"^`subset` must be 'mini', .* or 'all'\. Received: subset="
         ):
             build("train", subset)
     with pytest.raises(TypeError, match=r"^Unknown arguments: \['bath_size'\]"):
