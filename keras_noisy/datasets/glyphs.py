@@ -12,7 +12,7 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from keras_noisy.arguments import check_integer
+from keras_noisy.arguments import check_flag, check_integer
 from keras_noisy.datasets._characters import CHARACTERS
 from keras_noisy.datasets._drawing import SIDE, load_fonts, random_parameters, render, warp
 from keras_noisy.datasets.pipeline import Pipeline, from_splits
@@ -78,7 +78,7 @@ def load_data(
         check_integer("test_per_class", test_per_class, 1),
     )
     seed = check_integer("seed", seed, 0)
-    if not cache:
+    if not check_flag("cache", cache):
         return _generate(num_classes, counts, seed, verbose)
 
     home = os.environ.get("KERAS_HOME") or os.path.join(os.path.expanduser("~"), ".keras")

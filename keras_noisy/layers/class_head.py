@@ -84,6 +84,7 @@ class ClassHead(keras.layers.Layer, HeadSource):
             raise ValueError(
                 f"The input must have the shape (batch, D). Received: shape {tuple(input_shape)}"
             )
+        self.input_spec = keras.layers.InputSpec(ndim=2, axes={-1: input_shape[-1]})
         self.kernel = self.add_weight(
             name="kernel",
             shape=(input_shape[-1], self.num_classes),
@@ -119,12 +120,18 @@ class ClassHead(keras.layers.Layer, HeadSource):
             Two tensors (batch, k), the logits, largest first, and the classes, int32.
 
         Raises:
-            ValueError: If `k` is out of its range, or the layer is not built.
+            ValueError: If an argument is none of the above, or the layer is not built.
         """
         k = check_integer("k", k, 1, self.num_classes)
         if not self.built:
             raise ValueError("The layer must be built before `top_k`. Received: one that is not")
-        return top_k(self._chunks(ops.convert_to_tensor(inputs, dtype=self.compute_dtype)), k)
+        inputs = ops.convert_to_tensor(inputs, dtype=self.compute_dtype)
+        depth = self.kernel.shape[0]
+        if tuple(inputs.shape[1:]) != (depth,):
+            raise ValueError(
+                f"`inputs` must have the shape (batch, {depth}). Received: shape {tuple(inputs.shape)}"
+            )
+        return top_k(self._chunks(inputs), k)
 
     def compute_output_spec(self, inputs: Tensor, training: bool | None = None) -> Any:
         return keras.KerasTensor((inputs.shape[0], self.num_classes), dtype="float32")

@@ -168,7 +168,7 @@ class LogitBias(BiasSource, keras.layers.Layer):
         return "adaptive" if self.adaptive and self.epsilon == "auto" else self.epsilon
 
     def call(self, logits: Tensor, labels: Tensor = None, training: bool | None = None) -> Tensor:
-        num_classes = class_count(logits)
+        num_classes = class_count(logits, argument="logits")
         if not training:
             self.give_none(logits)
             return logits
@@ -194,7 +194,7 @@ class LogitBias(BiasSource, keras.layers.Layer):
     def compute_output_spec(
         self, logits: Tensor, labels: Tensor = None, training: bool | None = None
     ) -> keras.KerasTensor:
-        class_count(logits)
+        class_count(logits, argument="logits")
         if labels is not None:
             holds_targets(labels, logits, argument="labels")
         return keras.KerasTensor(logits.shape, dtype=logits.dtype)

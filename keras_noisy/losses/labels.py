@@ -74,13 +74,13 @@ def read_labels(
     return labels._replace(wrong=wrong)
 
 
-def class_count(y_pred: Tensor) -> int:
+def class_count(y_pred: Tensor, argument: str = "y_pred") -> int:
     """The number of classes K, from the static shape of predictions (…, K)."""
     shape = tuple(y_pred.shape)
     if not shape or shape[-1] is None or shape[-1] < 2:
         raise ValueError(
-            "`y_pred` must have shape (…, K) with a known number of classes K of at least 2. "
-            f"Received: y_pred.shape={shape}"
+            f"`{argument}` must have shape (…, K) with a known number of classes K of at least 2. "
+            f"Received: {argument}.shape={shape}"
         )
     return int(shape[-1])
 
