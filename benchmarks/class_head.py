@@ -11,6 +11,7 @@ includes the gradients of the weights, and no state of an optimizer.
 """
 
 import json
+import math
 import os
 import statistics
 import subprocess
@@ -32,79 +33,95 @@ import keras_noisy
 SIDES = ("dense", "chunked")
 # Above this, the dense layer is left out: 512 x 1,000,000 logits and what is made of them are 8 GB.
 DENSE_UP_TO = 400_000
+COLUMNS = "{:>9} {:>10} {:>12} {:>7} {:>20} {:>11}"
 
 
-def step_of(side: str, batch: int, depth: int, classes: int, chunk: int) -> Callable[[], Any]:
-    """One compiled step: the loss, and the gradients of features and weights."""
+# Returns a loss, and its gradients of weights and features.
+Step = Callable[[], tuple[Any, list[Any]]]
+
+
+def step_of(side: str, batch: int, depth: int, classes: int, chunk: int) -> Step:
+    """One compiled step: the loss, and the gradients of weights and features."""
     rng = np.random.default_rng(0)
     # Not by way of float64: memory that was in use before would hide what a step needs.
     features = rng.standard_normal((batch, depth), "float32")
     labels = rng.integers(0, classes, batch).astype("int32")
-    head = (
-        keras.layers.Dense(classes)
-        if side == "dense"
-        else keras_noisy.layers.ClassHead(
-            # Without XLA nobody leaves out logits that are not asked for.
-            classes,
-            chunk,
-            logits_in_training=keras.backend.backend() != "torch",
-        )
-    )
+    head = head_of(side, classes, chunk)
     head.build((batch, depth))
     for variable in head.trainable_variables:
         variable.assign(0.1 * rng.standard_normal(variable.shape, "float32"))
     loss = keras_noisy.MAE(logit_bias="auto", from_logits=True)
-    if keras.backend.backend() == "jax":
-        import jax
+    on = {"jax": _on_jax, "tensorflow": _on_tensorflow, "torch": _on_torch}
+    return on[keras.backend.backend()](head, loss, features, labels)
 
+
+def head_of(side: str, classes: int, chunk: int) -> keras.layers.Layer:
+    if side == "dense":
+        return keras.layers.Dense(classes)
+    # Without XLA nobody leaves out logits that are not asked for.
+    has_logits = keras.backend.backend() != "torch"
+    return keras_noisy.layers.ClassHead(classes, chunk, logits_in_training=has_logits)
+
+
+def _on_jax(head: Any, loss: Any, features: Any, labels: Any) -> Step:
+    import jax
+
+    weights = [variable.value for variable in head.trainable_variables]
+
+    def of(weights: Any, features: Any) -> Any:
+        logits, _ = head.stateless_call(weights, [], features)
+        return loss(labels, logits)
+
+    compiled = jax.jit(jax.value_and_grad(of, argnums=(0, 1)))
+    features = jax.device_put(features)
+
+    def step() -> tuple[Any, list[Any]]:
+        value, (of_weights, of_features) = jax.block_until_ready(compiled(weights, features))
+        return value, [*of_weights, of_features]
+
+    return step
+
+
+def _on_tensorflow(head: Any, loss: Any, features: Any, labels: Any) -> Step:
+    import tensorflow as tf
+
+    x, y = tf.constant(features), tf.constant(labels)
+
+    @tf.function(jit_compile=True)
+    def compiled() -> Any:
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            value = loss(y, head(x))
         weights = [variable.value for variable in head.trainable_variables]
+        return value, tape.gradient(value, [*weights, x])
 
-        def of(weights: Any, features: Any) -> Any:
-            logits, _ = head.stateless_call(weights, [], features)
-            return loss(labels, logits)
+    def step() -> tuple[Any, list[Any]]:
+        value, gradients = compiled()
+        value.numpy()  # waits for it
+        return value, gradients
 
-        compiled = jax.jit(jax.value_and_grad(of, argnums=(0, 1)))
-        features = jax.device_put(features)
+    return step
 
-        def step() -> Any:
-            value, (of_weights, of_features) = jax.block_until_ready(compiled(weights, features))
-            return value, [*of_weights, of_features]
 
-        return step
-    if keras.backend.backend() == "tensorflow":
-        import tensorflow as tf
-
-        x, y = tf.constant(features), tf.constant(labels)
-
-        @tf.function(jit_compile=True)
-        def compiled() -> Any:
-            with tf.GradientTape() as tape:
-                tape.watch(x)
-                value = loss(y, head(x))
-            weights = [variable.value for variable in head.trainable_variables]
-            return value, tape.gradient(value, [*weights, x])
-
-        def run() -> Any:
-            value, gradients = compiled()
-            value.numpy()  # waits for it
-            return value, gradients
-
-        return run
+def _on_torch(head: Any, loss: Any, features: Any, labels: Any) -> Step:
     import torch
 
     x = torch.tensor(features, requires_grad=True)
     y = torch.tensor(labels)
 
-    def eager() -> Any:
+    def step() -> tuple[Any, list[Any]]:
         value = loss(y, head(x, training=True))
         weights = [variable.value for variable in head.trainable_variables]
-        return value, torch.autograd.grad(value, [*weights, x])
+        return value, list(torch.autograd.grad(value, [*weights, x]))
 
-    return eager
+    return step
 
 
 def peak_of(side: str, options: Any, classes: int) -> tuple[float, float]:
-    """Peak memory of a step above the weights, in MB, and its median time, in a process of its own."""
+    """Peak memory of a step above the weights, in MB, and its median time, in a process of its own.
+
+    The memory is NaN where TensorFlow does not count it.
+    """
     command = [sys.executable, __file__, "--alone", side, "--classes", str(classes)]
     for name in ("batch", "depth", "chunk", "turns"):
         command += [f"--{name}", str(getattr(options, name))]
@@ -120,12 +137,13 @@ def alone(side: str, options: Any, classes: int) -> None:
     # TensorFlow keeps what it has got from the system, which then does not see a step.
     is_tensorflow = keras.backend.backend() == "tensorflow"
     growth = (allocated_growth if is_tensorflow else resident_growth)(step)
+    megabytes = math.nan if growth is None else growth / 2**20
     seconds = []
     for _ in range(options.turns):
         start = time.perf_counter()
         step()
         seconds.append(time.perf_counter() - start)
-    print(json.dumps({"megabytes": growth / 2**20, "seconds": statistics.median(seconds)}))
+    print(json.dumps({"megabytes": megabytes, "seconds": statistics.median(seconds)}))
 
 
 def main() -> None:
@@ -137,36 +155,39 @@ def main() -> None:
         f"{keras.backend.backend()}, batch {options.batch}, {options.depth} features, "
         f"{options.chunk} classes a chunk"
     )
-    columns = "{:>9} {:>10} {:>12} {:>7} {:>20} {:>11}"
-    print(
-        columns.format(
-            "classes", "dense, MB", "chunked, MB", "memory", "time, chunked/dense", "difference"
-        )
-    )
+    titles = ("classes", "dense, MB", "chunked, MB", "memory", "time, chunked/dense", "difference")
+    print(COLUMNS.format(*titles))
     rows = []
     for classes in options.classes:
-        row: dict[str, Any] = {"classes": classes}
-        sides = SIDES if classes <= DENSE_UP_TO else SIDES[1:]
-        for side in sides:
-            row[side], row[f"{side}, seconds"] = peak_of(side, options, classes)
-        row["ratio"] = None
-        if len(sides) == 2:
-            row["ratio"], row["difference"] = compare(options, classes)
-        rows.append(row)
-        dense = row.get("dense")
-        print(
-            columns.format(
-                f"{classes:,}",
-                "" if dense is None else f"{dense:,.0f}",
-                f"{row['chunked']:,.0f}",
-                "" if dense is None else f"1/{dense / max(row['chunked'], 1):.1f}",
-                f"{row['ratio']:.2f}" if row["ratio"] else f"({row['chunked, seconds']:.2f} s)",
-                f"{row['difference']:.0e}" if row["ratio"] else "",
-            ),
-            flush=True,
-        )
+        rows.append(measured(options, classes))
+        print(COLUMNS.format(*cells(rows[-1])), flush=True)
     if options.plot:
         draw(rows, options.plot)
+
+
+def measured(options: Any, classes: int) -> dict[str, Any]:
+    """By side, memory and time; and how the two compare, if the dense one is not too large."""
+    row: dict[str, Any] = {"classes": classes}
+    sides = SIDES if classes <= DENSE_UP_TO else SIDES[1:]
+    for side in sides:
+        row[side], row[f"{side}, seconds"] = peak_of(side, options, classes)
+    if sides == SIDES:
+        row["ratio"], row["difference"] = compare(options, classes)
+    return row
+
+
+def cells(row: dict[str, Any]) -> tuple[str, ...]:
+    classes, chunked = f"{row['classes']:,}", f"{row['chunked']:,.0f}"
+    if "dense" not in row:
+        return classes, "", chunked, "", f"({row['chunked, seconds']:.2f} s)", ""
+    return (
+        classes,
+        f"{row['dense']:,.0f}",
+        chunked,
+        f"1/{row['dense'] / max(row['chunked'], 1):.1f}",
+        f"{row['ratio']:.2f}",
+        f"{row['difference']:.0e}",
+    )
 
 
 def compare(options: Any, classes: int) -> tuple[float, float]:

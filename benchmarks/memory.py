@@ -19,7 +19,10 @@ def resident_growth(call: Callable[[], Any]) -> int:
 
 
 def allocated_growth(call: Callable[[], Any]) -> int | None:
-    """What TensorFlow's own count says; on the CPU it has one with oneDNN, which is the default."""
+    """By how many bytes TensorFlow's own count grows, at its peak; None where it does not count.
+
+    On the CPU it does with oneDNN, which is the default.
+    """
     import tensorflow as tf
 
     device = "GPU:0" if tf.config.list_physical_devices("GPU") else "CPU:0"

@@ -312,20 +312,13 @@ def problem(configuration: Configuration) -> str | None:
             return f'data.{name} must be given for data.name "{data.name}". Received: null'
     if data.name == "glyphs" and data.classes > 2000:
         return f'data.classes must be from 2 to 2000 for "glyphs". Received: {data.classes}'
-    if configuration.noise.model == "asymmetric" and data.name not in (
-        "fashion_mnist",
-        "cifar10",
-        "cifar100",
-    ):
+    small = ("fashion_mnist", "cifar10", "cifar100")
+    if configuration.noise.model == "asymmetric" and data.name not in small:
         return f'noise.model "asymmetric" is not defined for "{data.name}"; there is "pair_flip"'
     if configuration.noise.model == "index_block" and data.name != "cifar100":
         return f'noise.model "index_block" is defined for "cifar100". Received: "{data.name}"'
-    if configuration.noise.model == "instance_dependent" and data.name not in (
-        "glyphs",
-        "fashion_mnist",
-        "cifar10",
-        "cifar100",
-    ):
+    in_memory = ("glyphs", *small)
+    if configuration.noise.model == "instance_dependent" and data.name not in in_memory:
         return f'noise.model "instance_dependent" needs images in memory. Received: "{data.name}"'
     results = Path(configuration.results)
     existing = next(

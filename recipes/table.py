@@ -30,7 +30,9 @@ import keras
 import train
 import yaml
 from configuration import Configuration, Loss, Noise, Parser, read
+from folder import alone_in, claim, read_record
 from jsonargparse.typing import PositiveInt
+from model import loss_of
 
 from keras_noisy.files import write_whole
 from keras_noisy.plots import compare_losses
@@ -136,7 +138,7 @@ def configuration_of(grid: Grid, cell: Cell) -> Configuration:
 
     def check(configuration: Configuration) -> None:
         try:
-            train.loss_of(configuration)
+            loss_of(configuration)
         except ValueError as error:
             raise ValueError(f"losses, {cell.loss}: {error}") from error
 
@@ -148,7 +150,7 @@ def record_of(configuration: Configuration) -> dict[str, Any] | None:
     folder = Path(configuration.results)
     if not (folder / "results.json").exists():
         return None
-    record = train.read_record(folder)
+    record = read_record(folder)
     return record if record["configuration"] == configuration.decides() else None
 
 
@@ -209,8 +211,8 @@ def begin_work(counter: Any, workers: int, gpus: Sequence[int] | None) -> None:
 def work(configuration: Configuration) -> float:
     """Trains in a process of the pool; returns the test accuracy."""
     keras.utils.clear_session()
-    train.claim(configuration)
-    with train.alone_in(configuration):
+    claim(configuration)
+    with alone_in(configuration):
         return float(train.train(configuration)["test_accuracy"])
 
 

@@ -91,7 +91,10 @@ def test_check_images_of_webvision_says_what_is_missing(dirty, capsys):
     [
         (["draw"], "invalid choice: 'draw'"),
         (["check-images", "no_such_folder"], "`root` must be a folder"),
-        (["check-images", ".", "--workers", "0"], "`workers` must be a positive integer"),
+        (
+            ["check-images", ".", "--workers", "0"],
+            "`workers` must be None or an integer of at least 1",
+        ),
         (["calibrate"], "--classes"),
         (["calibrate", "--classes", "1"], "`num_classes` must be an integer of at least 2"),
         (["calibrate", "--classes", "ten"], "invalid int value"),

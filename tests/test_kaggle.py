@@ -255,7 +255,7 @@ def installed(request, tmp_path_factory):
 
 
 @pytest.fixture
-def execute(installed, tmp_path, monkeypatch):
+def execute(installed, tmp_path):
     """Runs a notebook in a folder, as Kaggle does: all text, the number of pictures."""
 
     def execute(name, folder):

@@ -9,6 +9,7 @@ import zipfile
 from email import message_from_string
 from pathlib import Path
 
+import matrix
 import pytest
 
 import keras_noisy
@@ -142,9 +143,6 @@ def test_the_workflow_calls_what_there_is():
     ]
     assert len(commands) >= len(jobs)
     makefile = (ROOT / "Makefile").read_text()
-    sys.path.append(str(ROOT / "tests"))
-    import matrix
-
     known = {row.name for row in [*matrix.ROWS, *matrix.OTHER_VERSIONS]}
     for options, command in commands:
         program, target, *_ = command.split()
@@ -161,7 +159,5 @@ def test_the_workflow_calls_what_there_is():
 
 def test_every_row_of_the_tests_runs_on_github():
     yaml = pytest.importorskip("yaml")
-    import matrix
-
     jobs = yaml.safe_load(WORKFLOW.read_text())["jobs"]
     assert jobs["test"]["strategy"]["matrix"]["row"] == [row.name for row in matrix.ROWS]

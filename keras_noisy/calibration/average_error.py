@@ -8,9 +8,10 @@ import numpy as np
 from keras import ops
 from numpy.typing import ArrayLike, NDArray
 
+from keras_noisy.arguments import check_classes, check_flag
 from keras_noisy.calibration.gradient import gradient
 from keras_noisy.losses import LabelLoss, RobustLoss, WeightedSum
-from keras_noisy.theory.arguments import check_classes, check_logit_std
+from keras_noisy.theory.arguments import check_logit_std
 from keras_noisy.theory.fresh_logits import fresh_logits
 from keras_noisy.theory.log_sum import log_sum
 
@@ -76,7 +77,10 @@ def average_error(
     check_classes("num_classes", num_classes)
     check_logit_std(logit_std)
     check_loss(loss)
+    from_logits = check_flag("from_logits", from_logits, or_none=True)
     z = np.asarray(logits, dtype="float64")
+    if z.size == 0:
+        return z
     if not isinstance(loss, RobustLoss):
         loss = _with_logits(loss, from_logits)
     return _error(loss, z.ravel(), int(num_classes), float(logit_std)).reshape(z.shape)

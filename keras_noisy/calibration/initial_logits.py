@@ -2,7 +2,6 @@
 
 import dataclasses
 import inspect
-import numbers
 from typing import Any
 
 import keras
@@ -10,6 +9,7 @@ import numpy as np
 from keras import ops
 from numpy.typing import NDArray
 
+from keras_noisy.arguments import check_integer
 from keras_noisy.calibration.gradient import without_traces
 from keras_noisy.losses.labels import is_no_distribution
 from keras_noisy.losses.prediction_bias import forget_biases
@@ -101,10 +101,7 @@ def initial_logits(model: keras.Model, x: Any, batch_size: int = 128) -> Initial
             "`model` must be a keras.Model that is built: call it on a batch first. "
             f"Received: model={model!r}"
         )
-    if not isinstance(batch_size, numbers.Integral) or batch_size < 1:
-        raise ValueError(
-            f"`batch_size` must be an integer of at least 1. Received: batch_size={batch_size!r}"
-        )
+    batch_size = check_integer("batch_size", batch_size, 1)
     inputs, count = _read(x)
     # Models of the user's own need not tell training from inference.
     takes_training = "training" in inspect.signature(model.call).parameters

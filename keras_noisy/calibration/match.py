@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 import keras
 
+from keras_noisy.arguments import check_classes
 from keras_noisy.calibration.average_error import average_error
 from keras_noisy.losses import (
     AEL,
@@ -26,7 +27,7 @@ from keras_noisy.losses import (
 )
 from keras_noisy.losses.normalised_loss import NormalisedLoss
 from keras_noisy.theory import logit_bias
-from keras_noisy.theory.arguments import check_classes, check_logit_std
+from keras_noisy.theory.arguments import check_logit_std
 from keras_noisy.theory.root import find_root
 
 

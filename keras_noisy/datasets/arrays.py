@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from keras_noisy.arguments import check_choice, check_classes
 from keras_noisy.datasets.augmentation import DATASETS, seeded_augmentation
 from keras_noisy.datasets.pipeline import Options, Pipeline, from_arrays
 
@@ -47,6 +48,7 @@ def pipeline(
     >>> train.steps, train.element_spec[0].shape.as_list()
     (3, [None, 8, 8, 3])
     """
+    num_classes = check_classes("num_classes", num_classes)
     images, labels = np.asarray(images), np.asarray(labels)
     if images.dtype != np.uint8 or images.ndim not in (3, 4):
         raise ValueError(
@@ -60,10 +62,7 @@ def pipeline(
             f"`labels` must be {len(images)} integers in [0, {num_classes}), one for each image. "
             f"Received: {labels.dtype} of shape {labels.shape}"
         )
-    if augmentation is not None and augmentation not in DATASETS:
-        raise ValueError(
-            f"`augmentation` must be None or one of {DATASETS}. Received: augmentation={augmentation!r}"
-        )
+    check_choice("augmentation", augmentation, (None, *DATASETS))
     change = None if augmentation is None else seeded_augmentation(augmentation)
     read = Options.of(options, is_training=is_training)
     return from_arrays(images, labels, num_classes, read, change, class_names)

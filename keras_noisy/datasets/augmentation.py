@@ -7,6 +7,7 @@ from typing import Any
 
 import keras
 
+from keras_noisy.arguments import check_choice, check_integer
 from keras_noisy.datasets.pipeline import require_tf
 
 # By data set: mean and standard deviation of the channels of the training images, pixels in [0, 1].
@@ -53,10 +54,7 @@ def normalisation(dataset: str) -> keras.layers.Layer:
       Noisy Labels", [ICML 2020](https://arxiv.org/abs/2006.13554): the protocol that most later work
       follows.
     """
-    if dataset not in STATISTICS:
-        raise ValueError(
-            f"`dataset` must be one of {sorted(STATISTICS)}. Received: dataset={dataset!r}"
-        )
+    check_choice("dataset", dataset, STATISTICS)
     mean, std = STATISTICS[dataset]
     return keras.layers.Rescaling(
         scale=[1.0 / (255.0 * s) for s in std],
@@ -80,7 +78,7 @@ def augmentation(dataset: str, seed: int = 0) -> keras.layers.Layer | None:
         A `keras.layers.Pipeline` for batches of images, usable in a model and in tf.data; or `None`.
 
     Raises:
-        ValueError: If `dataset` is none of the above.
+        ValueError: If an argument is none of the above.
 
     Example:
 
@@ -93,8 +91,8 @@ def augmentation(dataset: str, seed: int = 0) -> keras.layers.Layer | None:
     - Ma, Huang, Wang, Romano, Erfani, Bailey, 2020, "Normalized Loss Functions for Deep Learning with
       Noisy Labels", [ICML 2020](https://arxiv.org/abs/2006.13554).
     """
-    if dataset not in DATASETS:
-        raise ValueError(f"`dataset` must be one of {DATASETS}. Received: dataset={dataset!r}")
+    check_choice("dataset", dataset, DATASETS)
+    seed = check_integer("seed", seed, 0)
     if not dataset.startswith("cifar"):
         return None
     options = {"fill_mode": "constant", "data_format": "channels_last"}

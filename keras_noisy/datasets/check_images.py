@@ -10,6 +10,7 @@ from typing import Any
 
 import keras
 
+from keras_noisy.arguments import check_integer
 from keras_noisy.datasets.bad_images import append_bad_images, inspect_image, read_bad_images
 from keras_noisy.datasets.file_list import BadImage, images_in
 from keras_noisy.datasets.pipeline import check_folder
@@ -60,8 +61,7 @@ def check_images(
     """
     root, output = Path(root), Path(bad_images)
     check_folder("root", root)
-    if workers is not None and (not isinstance(workers, int) or workers < 1):
-        raise ValueError(f"`workers` must be a positive integer. Received: workers={workers!r}")
+    workers = check_integer("workers", workers, 1, or_none=True)
     names = images_in(root) if paths is None else [os.fsdecode(path) for path in paths]
     progress = _Progress(output, root, names)
     if progress.checked == 0:

@@ -7,6 +7,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from keras_noisy.arguments import check_classes
+
 # How the names of images end.
 _SUFFIXES = (".jpg", ".jpeg", ".png", ".gif", ".bmp", ".webp")
 _BOM = b"\xef\xbb\xbf"  # what some editors on Windows begin a file with
@@ -55,7 +57,7 @@ def read_file_list(path: str | os.PathLike, num_classes: int, prefix: str = "") 
 
     Raises:
         FileNotFoundError: If there is no such file.
-        ValueError: If it holds no usable line.
+        ValueError: If it holds no usable line, or if `num_classes` is out of its range.
 
     Example:
 
@@ -71,6 +73,7 @@ def read_file_list(path: str | os.PathLike, num_classes: int, prefix: str = "") 
     >>> found.bad[0].reason
     'google/q1/dog.jpg: label 1200 is not in [0, 1000)'
     """
+    num_classes = check_classes("num_classes", num_classes)
     label_of: dict[bytes, int] = {}
     bad: list[BadImage] = []
 

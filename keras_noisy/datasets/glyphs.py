@@ -3,7 +3,6 @@
 Nothing is downloaded: the characters are drawn from the DejaVu fonts that matplotlib ships.
 """
 
-import numbers
 import os
 import tempfile
 import warnings
@@ -13,6 +12,7 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
+from keras_noisy.arguments import check_flag, check_integer
 from keras_noisy.datasets._characters import CHARACTERS
 from keras_noisy.datasets._drawing import SIDE, load_fonts, random_parameters, render, warp
 from keras_noisy.datasets.pipeline import Pipeline, from_splits
@@ -72,13 +72,13 @@ def load_data(
     >>> x_train.shape, y_train.shape, x_test.shape, y_test.shape
     ((600, 28, 28), (600,), (100, 28, 28), (100,))
     """
-    num_classes = _checked("num_classes", num_classes, 2, len(CHARACTERS))
+    num_classes = check_integer("num_classes", num_classes, 2, len(CHARACTERS))
     counts = (
-        _checked("train_per_class", train_per_class, 1),
-        _checked("test_per_class", test_per_class, 1),
+        check_integer("train_per_class", train_per_class, 1),
+        check_integer("test_per_class", test_per_class, 1),
     )
-    seed = _checked("seed", seed, 0)
-    if not cache:
+    seed = check_integer("seed", seed, 0)
+    if not check_flag("cache", cache):
         return _generate(num_classes, counts, seed, verbose)
 
     home = os.environ.get("KERAS_HOME") or os.path.join(os.path.expanduser("~"), ".keras")
@@ -151,18 +151,10 @@ def class_names(num_classes: int = 1000) -> list[str]:
     >>> glyphs.class_names(5)
     ['ე', 'ᴿ', 'ŗ', 'Ἢ', ',']
     """
-    num_classes = _checked("num_classes", num_classes, 2, len(CHARACTERS))
+    num_classes = check_integer("num_classes", num_classes, 2, len(CHARACTERS))
     # One fixed order, so that classes are nested and a class is the same whatever the seed.
     order = np.argsort(np.random.default_rng(0).random(len(CHARACTERS)))
     return [CHARACTERS[i] for i in order[:num_classes]]
-
-
-def _checked(name: str, value: Any, minimum: int, maximum: int | None = None) -> int:
-    is_integer = isinstance(value, numbers.Integral) and not isinstance(value, bool)
-    if not is_integer or value < minimum or (maximum is not None and value > maximum):
-        allowed = f"at least {minimum}" if maximum is None else f"from {minimum} to {maximum}"
-        raise ValueError(f"`{name}` must be an integer {allowed}. Received: {name}={value!r}")
-    return int(value)
 
 
 def _generate(

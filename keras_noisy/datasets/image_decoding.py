@@ -5,13 +5,13 @@ epoch and its index, whatever else happens in parallel.
 """
 
 import math
-import numbers
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from keras_noisy.arguments import check_integer
 from keras_noisy.datasets.pipeline import as_it_is
 from keras_noisy.noise.uniform import bits, stream
 
@@ -102,11 +102,7 @@ def evaluation_image(contents: Tensor, size: int) -> Tensor:
 
 
 def check_size(image_size: Any) -> None:
-    is_integer = isinstance(image_size, numbers.Integral) and not isinstance(image_size, bool)
-    if not is_integer or image_size < 1:
-        raise ValueError(
-            f"`image_size` must be a positive integer. Received: image_size={image_size!r}"
-        )
+    check_integer("image_size", image_size, 1)
 
 
 def decode_whole(contents: Tensor) -> Tensor:

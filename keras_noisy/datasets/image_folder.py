@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from keras_noisy.arguments import check_choice, check_number
 from keras_noisy.datasets.file_list import FileList, images_in
 from keras_noisy.datasets.image_list import from_files
-from keras_noisy.datasets.pipeline import Options, Pipeline, check_folder, check_split
+from keras_noisy.datasets.pipeline import Options, Pipeline, check_folder
 
 
 def pipeline(
@@ -75,15 +76,20 @@ def pipeline(
     >>> train.class_names
     ('cat', 'dog')
     """
-    is_training = check_split(split, ("train", "validation", "test")) == "train"
-    _check_share(validation_split, split)
+    check_choice("split", split, ("train", "validation", "test"))
+    check_number("validation_split", validation_split, "[0, 1)")
+    if split == "validation" and validation_split == 0:
+        raise ValueError(
+            '`validation_split` must be above 0 for split="validation", and the same for "train". '
+            f"Received: validation_split={validation_split!r}"
+        )
     folder = Path(root)
     names = _classes(folder, class_names)
     return from_files(
         folder,
         _files(folder, names, split, validation_split),
         len(names),
-        Options.of(options, is_training=is_training),
+        Options.of(options, is_training=split == "train"),
         image_size=image_size,
         colour_jitter=colour_jitter,
         max_bad_share=max_bad_share,
@@ -143,19 +149,3 @@ def _place(path: bytes) -> float:
     """A number in [0, 1) of each path, as if drawn at random."""
     digest = blake2b(path, digest_size=6).digest()
     return int.from_bytes(digest, "big") / 2**48
-
-
-def _check_share(validation_split: Any, split: str) -> None:
-    is_number = isinstance(validation_split, (int, float)) and not isinstance(
-        validation_split, bool
-    )
-    if not is_number or not 0.0 <= validation_split < 1.0:
-        raise ValueError(
-            "`validation_split` must be from 0 up to, not including, 1. "
-            f"Received: validation_split={validation_split!r}"
-        )
-    if split == "validation" and validation_split == 0:
-        raise ValueError(
-            '`validation_split` must be above 0 for split="validation", and the same for "train". '
-            f"Received: validation_split={validation_split!r}"
-        )

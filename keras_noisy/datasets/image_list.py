@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from keras_noisy.arguments import check_flag, check_number
 from keras_noisy.datasets.bad_images import append_bad_images, read_bad_images
 from keras_noisy.datasets.file_list import FileList, read_file_list
 from keras_noisy.datasets.image_decoding import check_size, sample_image, with_draws
@@ -115,7 +116,10 @@ def from_files(
     class_names: tuple[str, ...] | None = None,
 ) -> Pipeline:
     """The pipeline of a list that is read already."""
-    _check(root, image_size, colour_jitter, max_bad_share)
+    check_folder("root", root)
+    check_size(image_size)
+    check_flag("colour_jitter", colour_jitter)
+    check_number("max_bad_share", max_bad_share, "[0, 1]")
     tf = require_tf()
     noisy = noisy_labels(files.labels, options.noise, options.seed, num_classes)
 
@@ -182,17 +186,3 @@ def _nothing_but_calls(function: Any, argument: Any, element_spec: Any) -> Any:
     )
     one = tf.data.Dataset.from_tensors(zeros)
     return one.filter(as_it_is(lambda *_: tf.numpy_function(function, [argument], bool)))
-
-
-def _check(root: Path, image_size: Any, colour_jitter: Any, max_bad_share: Any) -> None:
-    check_folder("root", root)
-    check_size(image_size)
-    if not isinstance(colour_jitter, bool):
-        raise ValueError(
-            f"`colour_jitter` must be True or False. Received: colour_jitter={colour_jitter!r}"
-        )
-    is_number = isinstance(max_bad_share, (int, float)) and not isinstance(max_bad_share, bool)
-    if not is_number or not 0.0 <= max_bad_share <= 1.0:
-        raise ValueError(
-            f"`max_bad_share` must be from 0 to 1. Received: max_bad_share={max_bad_share!r}"
-        )

@@ -2,7 +2,6 @@
 
 import dataclasses
 import itertools
-import numbers
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from keras_noisy.arguments import check_choice, check_flag, check_integer
 from keras_noisy.extras import require
 from keras_noisy.noise import corrupt
 
@@ -100,12 +100,7 @@ class Options:
             ("num_workers", 1),
             ("first_epoch", 0),
         ):
-            value = getattr(self, name)
-            is_integer = isinstance(value, numbers.Integral) and not isinstance(value, bool)
-            if not is_integer or value < least:
-                raise ValueError(
-                    f"`{name}` must be an integer of at least {least}. Received: {name}={value!r}"
-                )
+            check_integer(name, getattr(self, name), least)
         if self.seed >= 2**63:
             raise ValueError(f"`seed` must be less than 2^63. Received: seed={self.seed!r}")
         if self.worker >= self.num_workers:
@@ -114,10 +109,7 @@ class Options:
                 f"Received: worker={self.worker}, num_workers={self.num_workers}"
             )
         for name in ("shuffle", "augment", "keep_clean", "whole_batches"):
-            value = getattr(self, name)
-            may_be_none = name in ("shuffle", "augment")
-            if not isinstance(value, bool) and (value is not None or not may_be_none):
-                raise ValueError(f"`{name}` must be True or False. Received: {name}={value!r}")
+            check_flag(name, getattr(self, name), or_none=name in ("shuffle", "augment"))
 
     def labels(self, noisy: Any, clean: Any) -> Any:
         """The labels of a sample or a batch, as the pipeline gives them."""
@@ -189,13 +181,6 @@ def require_tf() -> Any:
 def as_it_is(function: Callable[..., Any]) -> Callable[..., Any]:
     """A function for tf.data whose source TensorFlow does not rewrite: there is no need."""
     return require_tf().autograph.experimental.do_not_convert(function)
-
-
-def check_split(split: Any, allowed: tuple[str, ...]) -> str:
-    if not isinstance(split, str) or split not in allowed:
-        words = ", ".join(f'"{word}"' for word in allowed)
-        raise ValueError(f"`split` must be one of {words}. Received: split={split!r}")
-    return split
 
 
 def check_folder(argument: str, folder: Path) -> None:
@@ -362,7 +347,8 @@ def from_splits(
     class_names: tuple[str, ...] | None = None,
 ) -> Pipeline:
     """The pipeline of a split of `(train), (test)`, as `keras.datasets` load them."""
-    is_training = check_split(split, ("train", "test")) == "train"
+    check_choice("split", split, ("train", "test"))
+    is_training = split == "train"
     read = Options.of(options, is_training=is_training)
     x, y = load()[0 if is_training else 1]
     return from_arrays(x, y, num_classes, read, augmentation, class_names)

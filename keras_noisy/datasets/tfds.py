@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from keras_noisy.arguments import check_flag
 from keras_noisy.datasets.augmentation import seeded_augmentation
 from keras_noisy.datasets.image_decoding import check_size, sample_image, with_draws
 from keras_noisy.datasets.pipeline import (
@@ -84,6 +85,9 @@ def pipeline(
     (10, [None, 32, 32, 3])
     """
     library = require("tensorflow_datasets", extra="datasets")
+    if not isinstance(split, str):
+        raise ValueError(f"`split` must be the name of a split. Received: split={split!r}")
+    check_flag("colour_jitter", colour_jitter)
     if is_training is None:
         is_training = split.startswith("train")
     read = Options.of(options, is_training=is_training)

@@ -6,9 +6,10 @@ from typing import Any
 
 import numpy as np
 
+from keras_noisy.arguments import check_choice
 from keras_noisy.datasets.file_list import FileList, read_file_list
 from keras_noisy.datasets.image_list import from_files
-from keras_noisy.datasets.pipeline import Options, Pipeline, check_split
+from keras_noisy.datasets.pipeline import Options, Pipeline
 
 NUM_CLASSES = 1000
 # "mini", as in the literature: of the first 50 classes, what Google found.
@@ -99,9 +100,9 @@ def pipeline(
     - Li, Wang, Li, Agustsson, Van Gool, 2017, "WebVision Database: Visual Learning and Understanding from
       Web Data", [arXiv:1708.02862](https://arxiv.org/abs/1708.02862).
     """
-    is_training = check_split(split, ("train", "val", "ilsvrc12")) == "train"
-    if not isinstance(subset, str) or subset not in SUBSETS:
-        raise ValueError(f"`subset` must be one of {SUBSETS}. Received: subset={subset!r}")
+    check_choice("split", split, ("train", "val", "ilsvrc12"))
+    check_choice("subset", subset, SUBSETS)
+    is_training = split == "train"
     read = Options.of(options, is_training=is_training)
     folder = Path(root)
     if split == "ilsvrc12":

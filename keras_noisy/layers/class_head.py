@@ -1,10 +1,10 @@
 import math
-import numbers
 from typing import Any
 
 import keras
 from keras import ops
 
+from keras_noisy.arguments import check_classes, check_flag, check_integer
 from keras_noisy.losses.class_chunks import ClassChunks, HeadSource, top_k
 
 Tensor = Any
@@ -73,19 +73,10 @@ class ClassHead(keras.layers.Layer, HeadSource):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        for name, value, least in (("num_classes", num_classes, 2), ("chunk_size", chunk_size, 1)):
-            is_integer = isinstance(value, numbers.Integral) and not isinstance(value, bool)
-            if not is_integer or value < least:
-                raise ValueError(
-                    f"`{name}` must be an integer of at least {least}. Received: {name}={value!r}"
-                )
-        for name, flag in (("use_bias", use_bias), ("logits_in_training", logits_in_training)):
-            if not isinstance(flag, bool):
-                raise ValueError(f"`{name}` must be True or False. Received: {name}={flag!r}")
-        self.num_classes = int(num_classes)
-        self.chunk_size = int(chunk_size)
-        self.use_bias = use_bias
-        self.logits_in_training = logits_in_training
+        self.num_classes = check_classes("num_classes", num_classes)
+        self.chunk_size = check_integer("chunk_size", chunk_size, 1)
+        self.use_bias = check_flag("use_bias", use_bias)
+        self.logits_in_training = check_flag("logits_in_training", logits_in_training)
         self.kernel_initializer = keras.initializers.get(kernel_initializer)
         self.bias_initializer = keras.initializers.get(bias_initializer)
 
@@ -94,6 +85,7 @@ class ClassHead(keras.layers.Layer, HeadSource):
             raise ValueError(
                 f"The input must have the shape (batch, D). Received: shape {tuple(input_shape)}"
             )
+        self.input_spec = keras.layers.InputSpec(ndim=2, axes={-1: input_shape[-1]})
         self.kernel = self.add_weight(
             name="kernel",
             shape=(input_shape[-1], self.num_classes),
@@ -129,15 +121,18 @@ class ClassHead(keras.layers.Layer, HeadSource):
             Two tensors (batch, k), the logits, largest first, and the classes, int32.
 
         Raises:
-            ValueError: If `k` is out of its range, or the layer is not built.
+            ValueError: If an argument is none of the above, or the layer is not built.
         """
-        if not isinstance(k, numbers.Integral) or not 1 <= k <= self.num_classes:
-            raise ValueError(
-                f"`k` must be an integer from 1 to {self.num_classes}. Received: k={k!r}"
-            )
+        k = check_integer("k", k, 1, self.num_classes)
         if not self.built:
             raise ValueError("The layer must be built before `top_k`. Received: one that is not")
-        return top_k(self._chunks(ops.convert_to_tensor(inputs, dtype=self.compute_dtype)), int(k))
+        inputs = ops.convert_to_tensor(inputs, dtype=self.compute_dtype)
+        depth = self.kernel.shape[0]
+        if tuple(inputs.shape[1:]) != (depth,):
+            raise ValueError(
+                f"`inputs` must have the shape (batch, {depth}). Received: shape {tuple(inputs.shape)}"
+            )
+        return top_k(self._chunks(inputs), k)
 
     def compute_output_spec(self, inputs: Tensor, training: bool | None = None) -> Any:
         return keras.KerasTensor((inputs.shape[0], self.num_classes), dtype="float32")

@@ -1,5 +1,4 @@
 import math
-import numbers
 from collections.abc import Mapping
 from typing import Any, Self
 
@@ -7,6 +6,7 @@ import keras
 from keras import ops
 from keras.optimizers.schedules import LearningRateSchedule
 
+from keras_noisy.arguments import check_flag, check_integer
 from keras_noisy.losses.labels import class_count, holds_targets, read_labels
 from keras_noisy.losses.log_prob import class_log_probs
 from keras_noisy.losses.logit_bias import (
@@ -117,7 +117,8 @@ class LogitBias(BiasSource, keras.layers.Layer):
         super().__init__(autocast=False, **kwargs)
         self.epsilon = _read_epsilon(epsilon)
         self.training_steps = _read_training_steps(training_steps, self.epsilon)
-        self.adaptive = _read_adaptive(adaptive, default=training_steps is not None)
+        adaptive = check_flag("adaptive", adaptive, or_none=True)
+        self.adaptive = training_steps is not None if adaptive is None else adaptive
         is_negative = isinstance(self.epsilon, float) and self.epsilon < 0.0
         if is_negative and (self.adaptive or self.is_scheduled):
             raise ValueError(
@@ -165,7 +166,7 @@ class LogitBias(BiasSource, keras.layers.Layer):
         return "adaptive" if self.adaptive and self.epsilon == "auto" else self.epsilon
 
     def call(self, logits: Tensor, labels: Tensor = None, training: bool | None = None) -> Tensor:
-        num_classes = class_count(logits)
+        num_classes = class_count(logits, argument="logits")
         if not training:
             self.give_none(logits)
             return logits
@@ -191,7 +192,7 @@ class LogitBias(BiasSource, keras.layers.Layer):
     def compute_output_spec(
         self, logits: Tensor, labels: Tensor = None, training: bool | None = None
     ) -> keras.KerasTensor:
-        class_count(logits)
+        class_count(logits, argument="logits")
         if labels is not None:
             holds_targets(labels, logits, argument="labels")
         return keras.KerasTensor(logits.shape, dtype=logits.dtype)
@@ -236,23 +237,9 @@ def _read_epsilon(epsilon: Any) -> Any:
 
 
 def _read_training_steps(training_steps: Any, epsilon: Any) -> int | None:
-    if training_steps is None:
-        return None
-    if isinstance(epsilon, LearningRateSchedule):
+    if training_steps is not None and isinstance(epsilon, LearningRateSchedule):
         raise ValueError(
             "`training_steps` must be None for an `epsilon` that is a schedule. "
             f"Received: training_steps={training_steps!r}, epsilon={epsilon!r}"
         )
-    is_number = isinstance(training_steps, numbers.Integral) and training_steps is not True
-    if not is_number or training_steps < 1:
-        raise ValueError(
-            "`training_steps` must be None or a positive integer. "
-            f"Received: training_steps={training_steps!r}"
-        )
-    return int(training_steps)
-
-
-def _read_adaptive(adaptive: Any, default: bool) -> bool:
-    if adaptive is not None and not isinstance(adaptive, bool):
-        raise ValueError(f"`adaptive` must be None, True or False. Received: adaptive={adaptive!r}")
-    return default if adaptive is None else adaptive
+    return check_integer("training_steps", training_steps, 1, or_none=True)

@@ -3,8 +3,8 @@ from typing import Any, Unpack
 import keras
 from keras import ops
 
+from keras_noisy.arguments import check_number
 from keras_noisy.losses.custom_gradient import custom_row_gradient
-from keras_noisy.losses.hyperparameters import check_number
 from keras_noisy.losses.log_prob import one_minus_exp
 from keras_noisy.losses.robust_loss import LossOptions
 from keras_noisy.losses.row_loss import RowLoss

@@ -6,7 +6,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_noisy.losses.tracing import any_of
+from keras_noisy.losses.tracing import refuse
 
 Tensor = Any
 
@@ -62,24 +62,25 @@ def read_labels(
             y_true = ops.squeeze(y_true, axis=-1)
         labels = _read_integers(y_true, num_classes, ignore_class, argument)
         allowed = f"integers in [0, {num_classes})"
-    is_any_wrong = any_of(labels.wrong)
-    if is_any_wrong:
-        raise ValueError(
+    wrong = refuse(
+        labels.wrong,
+        lambda: (
             f"`{argument}` must hold {allowed}; give `ignore_class` for a label that does not count. "
             f"Received: {describe(y_true)}, ignore_class={ignore_class}"
-        )
-    if is_any_wrong is None and not is_soft:
-        labels = labels._replace(index=ops.where(labels.wrong, 0, labels.index))
-    return labels if is_any_wrong is None else labels._replace(wrong=None)
+        ),
+    )
+    if wrong is not None and not is_soft:
+        labels = labels._replace(index=ops.where(wrong, 0, labels.index))
+    return labels._replace(wrong=wrong)
 
 
-def class_count(y_pred: Tensor) -> int:
+def class_count(y_pred: Tensor, argument: str = "y_pred") -> int:
     """The number of classes K, from the static shape of predictions (…, K)."""
     shape = tuple(y_pred.shape)
     if not shape or shape[-1] is None or shape[-1] < 2:
         raise ValueError(
-            "`y_pred` must have shape (…, K) with a known number of classes K of at least 2. "
-            f"Received: y_pred.shape={shape}"
+            f"`{argument}` must have shape (…, K) with a known number of classes K of at least 2. "
+            f"Received: {argument}.shape={shape}"
         )
     return int(shape[-1])
 

@@ -1,10 +1,10 @@
 """The logit bias: added to the label's logit, inside the training loss only."""
 
-import numbers
 from typing import Any
 
 from keras import ops
 
+from keras_noisy.arguments import is_number
 from keras_noisy.losses.custom_gradient import custom_row_gradient
 from keras_noisy.losses.prediction_bias import BiasSource
 from keras_noisy.losses.tracing import constant_in_graphs
@@ -38,8 +38,7 @@ def check_logit_bias(value: Any, argument: str, words: tuple[Any, ...], *others:
     """
     if (value is None or isinstance(value, str)) and value in words:
         return value
-    is_number = isinstance(value, numbers.Real) and not isinstance(value, bool)
-    if is_number and -LARGEST <= value <= LARGEST:
+    if is_number(value) and -LARGEST <= value <= LARGEST:
         return float(value)
     allowed = ["None" if word is None else f'"{word}"' for word in words]
     raise ValueError(

@@ -2,8 +2,8 @@ from typing import Any, Unpack
 
 import keras
 
+from keras_noisy.arguments import check_number
 from keras_noisy.losses.gce import GCE
-from keras_noisy.losses.hyperparameters import check_number
 from keras_noisy.losses.label_loss import LabelLoss
 from keras_noisy.losses.normalised_loss import NormalisedLoss
 from keras_noisy.losses.robust_loss import LossOptions

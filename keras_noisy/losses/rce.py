@@ -2,7 +2,7 @@ from typing import Any, Unpack
 
 import keras
 
-from keras_noisy.losses.hyperparameters import check_number
+from keras_noisy.arguments import check_number
 from keras_noisy.losses.label_loss import LabelLoss
 from keras_noisy.losses.log_prob import one_minus_exp
 from keras_noisy.losses.robust_loss import LossOptions

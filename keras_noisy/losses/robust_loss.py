@@ -3,21 +3,15 @@
 import abc
 import inspect
 import math
-import numbers
 from collections.abc import Mapping
 from typing import Any, Self, TypedDict, Unpack
 
 import keras
-import numpy as np
 from keras import ops
 
+from keras_noisy.arguments import check_flag, is_integer, is_number
 from keras_noisy.losses.class_chunks import keep_chunks
-from keras_noisy.losses.labels import (
-    class_count,
-    describe,
-    is_no_distribution,
-    read_labels,
-)
+from keras_noisy.losses.labels import class_count, describe, is_no_distribution, read_labels
 from keras_noisy.losses.log_prob import class_log_probs
 from keras_noisy.losses.logit_bias import (
     adapt_logit_bias,
@@ -26,7 +20,7 @@ from keras_noisy.losses.logit_bias import (
     resolve_logit_bias,
 )
 from keras_noisy.losses.prediction_bias import BiasSource, keep_bias, take_bias
-from keras_noisy.losses.tracing import any_of
+from keras_noisy.losses.tracing import refuse
 
 Tensor = Any
 
@@ -101,13 +95,9 @@ class RobustLoss(keras.losses.Loss, abc.ABC):
         precise = "float64" if policy.compute_dtype == "float64" else "float32"
         super().__init__(name=name, reduction=reduction, dtype=precise)
         _check_ignore_class(ignore_class)
-        if not isinstance(from_logits, (bool, np.bool_)):
-            raise ValueError(
-                f"`from_logits` must be True or False. Received: from_logits={from_logits!r}"
-            )
         # Plain Python values: a configuration is JSON.
         self.logit_bias = read_logit_bias(logit_bias)
-        self.from_logits = bool(from_logits)
+        self.from_logits = check_flag("from_logits", from_logits)
         self.ignore_class = None if ignore_class is None else int(ignore_class)
         self._requested_dtype = dtype
         self._valid_mask: Any = None if ignore_class is None else _ValidMask()
@@ -182,8 +172,7 @@ class RobustLoss(keras.losses.Loss, abc.ABC):
     __array_ufunc__ = None
 
     def __mul__(self, weight: Any) -> Any:
-        is_number = isinstance(weight, numbers.Real) and not isinstance(weight, bool)
-        return _sum([self], [weight]) if is_number else NotImplemented
+        return _sum([self], [weight]) if is_number(weight) else NotImplemented
 
     __rmul__ = __mul__
 
@@ -272,24 +261,19 @@ class _ValidMask(keras.layers.Layer):
 
 
 def _refuse_logits(y_pred: Tensor) -> Tensor:
-    """Raises if rows of `y_pred` are no probabilities; in a graph, says which ones are none.
-
-    None where an eager call has shown that all are.
-    """
-    wrong = is_no_distribution(y_pred)
-    is_any_wrong = any_of(wrong)
-    if is_any_wrong:
-        raise ValueError(
+    """Raises if rows of `y_pred` are no probabilities; in a graph, says which ones are none."""
+    return refuse(
+        is_no_distribution(y_pred),
+        lambda: (
             "`y_pred` must be probabilities in [0, 1], in rows that sum to 1, with "
             f"`from_logits=False`. Received: {describe(y_pred)}. "
             "Set `from_logits=True` if they are logits."
-        )
-    return wrong if is_any_wrong is None else None
+        ),
+    )
 
 
 def _check_ignore_class(value: Any) -> None:
-    is_integer = isinstance(value, numbers.Integral) and not isinstance(value, bool)
-    if value is not None and not (is_integer and abs(value) < 2**31):
+    if value is not None and not (is_integer(value) and abs(value) < 2**31):
         raise ValueError(
             "`ignore_class` must be None or an integer of 32 bits. "
             f"Received: ignore_class={value!r}"

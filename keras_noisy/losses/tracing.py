@@ -30,6 +30,17 @@ def any_of(condition: Any) -> bool | None:
         return None
 
 
+def refuse(wrong: Any, message: Callable[[], str]) -> Any:
+    """Raises a ValueError if `wrong` holds anywhere. In a graph, which can't raise, returns `wrong`.
+
+    None where an eager call has shown that nothing is wrong.
+    """
+    is_any_wrong = any_of(wrong)
+    if is_any_wrong:
+        raise ValueError(message())
+    return wrong if is_any_wrong is None else None
+
+
 def while_any(
     condition: Callable[..., Any],
     body: Callable[..., tuple[Any, ...]],

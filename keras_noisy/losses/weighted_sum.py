@@ -4,7 +4,7 @@ from typing import Any, Self, Unpack
 
 import keras
 
-from keras_noisy.losses.hyperparameters import check_number
+from keras_noisy.arguments import check_number
 from keras_noisy.losses.robust_loss import LossOptions, RobustLoss, as_arguments
 
 Tensor = Any

@@ -1,25 +1,12 @@
 """Checks of the arguments that the models share."""
 
-import numbers
 import sys
-from collections.abc import Collection, Container, Sequence
+from collections.abc import Container, Sequence
 from typing import Any
 
 import keras
 
-
-def check_num_classes(num_classes: Any) -> None:
-    if not isinstance(num_classes, numbers.Integral) or int(num_classes) < 2:
-        raise ValueError(
-            f"`num_classes` must be an integer of at least 2. Received: num_classes={num_classes!r}"
-        )
-
-
-def check_choice(argument: str, value: Any, choices: Collection[Any]) -> None:
-    if value not in tuple(choices):
-        raise ValueError(
-            f"`{argument}` must be one of {list(choices)}. Received: {argument}={value!r}"
-        )
+from keras_noisy.arguments import is_integer
 
 
 def check_normalisation(normalisation: Any) -> None:
@@ -52,7 +39,7 @@ def read_shape(
         is_side = axis < 2
         if size is None:
             return is_side and any_size
-        return isinstance(size, numbers.Integral) and int(size) >= (smallest if is_side else 1)
+        return is_integer(size) and size >= (smallest if is_side else 1)
 
     shape = tuple(input_shape) if isinstance(input_shape, Sequence) else ()
     if len(shape) not in num_axes or not all(fits(*each) for each in enumerate(shape)):

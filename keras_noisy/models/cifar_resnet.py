@@ -5,12 +5,8 @@ from typing import Any
 
 import keras
 
-from keras_noisy.models.arguments import (
-    check_choice,
-    check_normalisation,
-    check_num_classes,
-    read_shape,
-)
+from keras_noisy.arguments import check_choice, check_classes
+from keras_noisy.models.arguments import check_normalisation, read_shape
 from keras_noisy.models.resnet import BLOCKS
 
 
@@ -66,7 +62,7 @@ def cifar_resnet(
       Noisy Labels", [ICML 2020](https://arxiv.org/abs/2006.13554): first layer, width and initial
       weights are those of the code that the authors published.
     """
-    check_num_classes(num_classes)
+    check_classes("num_classes", num_classes)
     check_choice("depth", depth, BLOCKS)
     shape = read_shape(input_shape, "(height, width, channels)", num_axes=[3], any_size=True)
     check_normalisation(normalisation)

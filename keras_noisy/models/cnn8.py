@@ -5,7 +5,8 @@ from typing import Any
 
 import keras
 
-from keras_noisy.models.arguments import check_normalisation, check_num_classes, read_shape
+from keras_noisy.arguments import check_classes
+from keras_noisy.models.arguments import check_normalisation, read_shape
 
 
 def cnn8(
@@ -53,7 +54,7 @@ def cnn8(
       Noisy Labels", [ICML 2020](https://arxiv.org/abs/2006.13554): the network; its layers are those
       of the code that the authors published.
     """
-    check_num_classes(num_classes)
+    check_classes("num_classes", num_classes)
     shape = read_shape(
         input_shape,
         "(height, width, channels), height and width at least 8",

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 
 import keras
 
-from keras_noisy.models.arguments import check_num_classes, read_shape
+from keras_noisy.arguments import check_classes
+from keras_noisy.models.arguments import read_shape
 
 
 def mlp1024(num_classes: int, input_shape: Sequence[int] = (28, 28, 1)) -> keras.Model:
@@ -38,7 +39,7 @@ def mlp1024(num_classes: int, input_shape: Sequence[int] = (28, 28, 1)) -> keras
     - Staats, Thamm, Rosenow, 2025, "Enhancing Noise-Robust Losses for Large-Scale Noisy Data
       Learning", [AAAI-25](https://arxiv.org/abs/2306.05497), Figure 5.
     """
-    check_num_classes(num_classes)
+    check_classes("num_classes", num_classes)
     shape = read_shape(input_shape, "a sequence of positive integers")
     inputs = keras.Input(shape)
     x = keras.layers.Rescaling(1 / 127.5, offset=-1.0)(inputs)

@@ -4,13 +4,9 @@ from collections.abc import Sequence
 
 import keras
 
+from keras_noisy.arguments import check_choice, check_classes
 from keras_noisy.extras import require
-from keras_noisy.models.arguments import (
-    check_choice,
-    check_normalisation,
-    check_num_classes,
-    read_shape,
-)
+from keras_noisy.models.arguments import check_normalisation, read_shape
 
 BLOCKS = {18: [2, 2, 2, 2], 34: [3, 4, 6, 3], 50: [3, 4, 6, 3]}
 
@@ -58,7 +54,7 @@ def resnet(
         [He et al., 2016, Identity Mappings in Deep Residual Networks](
         https://arxiv.org/abs/1603.05027)
     """
-    check_num_classes(num_classes)
+    check_classes("num_classes", num_classes)
     check_choice("depth", depth, BLOCKS)
     shape = read_shape(input_shape, "(height, width, channels)", num_axes=[3], any_size=True)
     check_normalisation(normalisation)

@@ -1,12 +1,12 @@
 """A small convolutional network."""
 
-import numbers
 from collections.abc import Sequence
 from typing import Any
 
 import keras
 
-from keras_noisy.models.arguments import check_num_classes, read_shape
+from keras_noisy.arguments import check_classes, check_integer
+from keras_noisy.models.arguments import read_shape
 
 
 def small_cnn(
@@ -44,15 +44,13 @@ def small_cnn(
     >>> model.output_shape
     (None, 1000)
     """
-    check_num_classes(num_classes)
+    check_classes("num_classes", num_classes)
     shape = read_shape(input_shape, "(height, width) or (height, width, channels)", num_axes=[2, 3])
-    for argument, values in (("filters", filters), ("hidden_units", [hidden_units])):
-        is_list = isinstance(values, Sequence) and len(values) > 0
-        if not is_list or not all(isinstance(n, numbers.Integral) and n > 0 for n in values):
-            raise ValueError(
-                f"`{argument}` must be positive. Received: filters={filters!r}, "
-                f"hidden_units={hidden_units!r}"
-            )
+    check_integer("hidden_units", hidden_units, 1)
+    if not isinstance(filters, Sequence) or not filters:
+        raise ValueError(f"`filters` must hold at least one integer. Received: filters={filters!r}")
+    for count in filters:
+        check_integer("filters", count, 1)
     inputs = keras.Input(shape)
     x = inputs
     if len(shape) == 2:

@@ -1,38 +1,11 @@
-"""Checks of the arguments that the functions of this folder share."""
+"""Reads the arrays that the functions of this folder share."""
 
-import numbers
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 _ROW_SUM_SLACK = 1e-6
-
-
-def check_classes(num_classes: int) -> None:
-    is_integer = isinstance(num_classes, numbers.Integral) and not isinstance(num_classes, bool)
-    if not is_integer or num_classes < 2:
-        raise ValueError(
-            f"`num_classes` must be an integer of at least 2. Received: num_classes={num_classes!r}"
-        )
-
-
-def check_share(argument: str, value: float) -> None:
-    is_number = isinstance(value, numbers.Real) and not isinstance(value, bool)
-    if not is_number or not 0.0 <= value <= 1.0:
-        raise ValueError(f"`{argument}` must be a number in [0, 1]. Received: {argument}={value!r}")
-
-
-def check_flag(argument: str, value: bool) -> None:
-    # Or a rate in the wrong place would count as true.
-    if not isinstance(value, bool):
-        raise ValueError(f"`{argument}` must be True or False. Received: {argument}={value!r}")
-
-
-def check_choice(argument: str, value: str, choices: tuple[str, ...]) -> None:
-    if not isinstance(value, str) or value not in choices:
-        allowed = ", ".join(map(repr, choices[:-1])) + f" or {choices[-1]!r}"
-        raise ValueError(f"`{argument}` must be {allowed}. Received: {argument}={value!r}")
 
 
 def read_square(argument: str, values: ArrayLike) -> NDArray[np.float64]:

@@ -1,7 +1,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from keras_noisy.noise.arguments import check_share
+from keras_noisy.arguments import check_number
 
 
 def class_flips(targets: NDArray[np.int64], rate: float) -> NDArray[np.float64]:
@@ -9,7 +9,7 @@ def class_flips(targets: NDArray[np.int64], rate: float) -> NDArray[np.float64]:
 
     Classes that are their own targets stay.
     """
-    check_share("rate", rate)
+    rate = check_number("rate", rate, "[0, 1]")
     classes = np.arange(len(targets))
     matrix = np.zeros((len(targets), len(targets)))
     matrix[classes, classes] = 1.0 - rate

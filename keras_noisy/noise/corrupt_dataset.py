@@ -4,9 +4,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from keras_noisy.arguments import check_flag
 from keras_noisy.extras import require
 from keras_noisy.noise.add_index import add_index
-from keras_noisy.noise.arguments import check_flag, noisy_type, read_integers, read_matrix
+from keras_noisy.noise.arguments import noisy_type, read_integers, read_matrix
 from keras_noisy.noise.elements import check_dataset, get_label, is_integer, is_numbered, with_label
 from keras_noisy.noise.inverse_cdf import cumulative
 from keras_noisy.noise.uniform import FACTORS, STEP, stream

@@ -4,7 +4,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from keras_noisy.noise.arguments import check_classes, read_integers, read_labels
+from keras_noisy.arguments import check_classes
+from keras_noisy.noise.arguments import read_integers, read_labels
 
 
 @dataclasses.dataclass(frozen=True, eq=False)  # arrays have no single truth value
@@ -80,7 +81,7 @@ def describe(
         )
     if num_classes is None:
         num_classes = max(2, int(max(true_labels.max(), noisy_labels.max())) + 1)
-    check_classes(num_classes)
+    check_classes("num_classes", num_classes)
     true = read_labels("true_labels", true_labels, num_classes).ravel().astype(np.int64)
     noisy = read_labels("noisy_labels", noisy_labels, num_classes).ravel().astype(np.int64)
     counts = np.bincount(true * num_classes + noisy, minlength=num_classes**2)

@@ -5,7 +5,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from keras_noisy.noise.arguments import check_choice, read_integers, read_labels
+from keras_noisy.arguments import check_choice
+from keras_noisy.noise.arguments import read_integers, read_labels
 from keras_noisy.noise.label_files import read_label_file
 
 # The kinds of noisy labels, the usual one first, and each kind's correct labels and classes.
@@ -84,10 +85,10 @@ def from_human(
     - Wei, Zhu, Cheng, Liu, Niu, Liu, 2022, "Learning with Noisy Labels Revisited: A Study Using
       Real-World Human Annotations", [ICLR 2022](https://openreview.net/forum?id=TBWA6PLJZQm).
     """
-    check_choice("name", name, tuple(_KINDS))
+    check_choice("name", name, _KINDS)
     kinds = _KINDS[name]
     kind = next(iter(kinds)) if kind is None else kind
-    check_choice("kind", kind, tuple(kinds))
+    check_choice("kind", kind, kinds)
     check_choice("order", order, ("keras", "tfds"))
     file = _find(name, path)
     content = read_label_file(file)

@@ -3,13 +3,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from keras_noisy.noise.arguments import (
-    check_classes,
-    check_share,
-    noisy_type,
-    read_indices,
-    read_labels,
-)
+from keras_noisy.arguments import check_classes, check_number
+from keras_noisy.noise.arguments import noisy_type, read_indices, read_labels
 from keras_noisy.noise.normal import normal, truncated_normal
 from keras_noisy.noise.uniform import stream, uniform
 
@@ -83,9 +78,9 @@ def instance_dependent(
     - Xia, Liu, Han, Wang, Gong, Liu, Niu, Tao, Sugiyama, 2020, "Part-dependent Label Noise: Towards
       Instance-dependent Label Noise", [NeurIPS 2020](https://arxiv.org/abs/2006.07836).
     """
-    check_classes(num_classes)
-    check_share("rate", rate)
-    check_share("rate_std", rate_std)
+    check_classes("num_classes", num_classes)
+    rate = check_number("rate", rate, "[0, 1]")
+    rate_std = check_number("rate_std", rate_std, "[0, 1]")
     labels = read_labels("labels", labels, num_classes)
     indices = read_indices(indices, labels).ravel()
     inputs = _read_inputs(x, labels)

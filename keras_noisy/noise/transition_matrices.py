@@ -1,14 +1,8 @@
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from keras_noisy.noise.arguments import (
-    check_choice,
-    check_classes,
-    check_flag,
-    check_share,
-    read_matrix,
-    read_square,
-)
+from keras_noisy.arguments import check_choice, check_classes, check_flag, check_number
+from keras_noisy.noise.arguments import read_matrix, read_square
 from keras_noisy.noise.cifar100 import superclass
 from keras_noisy.noise.class_flips import class_flips
 
@@ -68,8 +62,8 @@ def symmetric(num_classes: int, rate: float, include_self: bool = False) -> NDAr
     - Patrini, Rozza, Menon, Nock, Qu, 2017, "Making Deep Neural Networks Robust to Label Noise: a
       Loss Correction Approach", [CVPR 2017](https://arxiv.org/abs/1609.03683).
     """
-    check_classes(num_classes)
-    check_share("rate", rate)
+    check_classes("num_classes", num_classes)
+    rate = check_number("rate", rate, "[0, 1]")
     check_flag("include_self", include_self)
     drawn_from = num_classes if include_self else num_classes - 1
     matrix = np.full((num_classes, num_classes), rate / drawn_from)
@@ -106,7 +100,7 @@ def pair_flip(num_classes: int, rate: float) -> NDArray[np.float64]:
     - Han, Yao, Yu, Niu, Xu, Hu, Tsang, Sugiyama, 2018, "Co-teaching: Robust Training of Deep Neural
       Networks with Extremely Noisy Labels", [NeurIPS 2018](https://arxiv.org/abs/1804.06872).
     """
-    check_classes(num_classes)
+    check_classes("num_classes", num_classes)
     return class_flips((np.arange(num_classes) + 1) % num_classes, rate)
 
 

@@ -4,11 +4,12 @@ No sample's draw waits for another's, so that noise is the same in every order, 
 numbers may never change: published experiments rest on them.
 """
 
-import numbers
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from keras_noisy.arguments import is_integer
 
 # Of SplitMix64 (Steele, Lea, Flood, 2014): the step of its counter, and two of its mixing function.
 STEP = 0x9E3779B97F4A7C15
@@ -17,8 +18,7 @@ FACTORS = (0xBF58476D1CE4E5B9, 0x94D049BB133111EB)
 
 def stream(seed: int, *path: int) -> NDArray[np.uint64]:
     """An array (1,), the start of a stream; other numbers in `path` give independent streams."""
-    is_integer = isinstance(seed, numbers.Integral) and not isinstance(seed, bool)
-    if not is_integer or not 0 <= seed < 2**63:
+    if not is_integer(seed) or not 0 <= seed < 2**63:
         raise ValueError(f"`seed` must be an integer in [0, 2^63). Received: seed={seed!r}")
     start = _mix(np.array([seed], dtype=np.uint64))
     for number in path:

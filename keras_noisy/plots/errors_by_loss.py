@@ -5,11 +5,11 @@ from typing import Any
 import keras
 
 from keras_noisy import losses as robust
+from keras_noisy.arguments import check_classes
 from keras_noisy.calibration import logit_bias
 from keras_noisy.plots.error_panel import draw_errors, draw_logits, logit_axis
 from keras_noisy.plots.logit_density import Logits, logit_density
 from keras_noisy.plots.theme import get_theme
-from keras_noisy.theory.arguments import check_classes
 
 
 def errors_by_loss(

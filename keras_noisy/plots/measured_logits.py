@@ -1,10 +1,10 @@
-import numbers
 from collections.abc import Callable, Sequence
 
 import keras
 import numpy as np
 from numpy.typing import NDArray
 
+from keras_noisy.arguments import check_integer, is_integer
 from keras_noisy.calibration import InitialLogits, initial_logits
 from keras_noisy.datasets import glyphs
 from keras_noisy.models import mlp1024, resnet
@@ -69,9 +69,8 @@ def _check(networks: Sequence[str], images: int, seeds: Sequence[int]) -> None:
     allowed = ("MLP1024", "ResNet-34")
     if isinstance(networks, str) or not networks or not all(name in allowed for name in networks):
         raise ValueError(f"`networks` must be some of {allowed}. Received: networks={networks!r}")
-    if not isinstance(images, numbers.Integral) or not 2 <= images <= 2000:
-        raise ValueError(f"`images` must be an integer from 2 to 2000. Received: images={images!r}")
-    if not seeds or not all(isinstance(s, numbers.Integral) and s >= 0 for s in seeds):
+    check_integer("images", images, 2, 2000)
+    if not seeds or not all(is_integer(seed) and seed >= 0 for seed in seeds):
         raise ValueError(
             f"`seeds` must be at least one non-negative integer. Received: seeds={seeds!r}"
         )

@@ -3,6 +3,7 @@
 import dataclasses
 from typing import Any
 
+from keras_noisy.arguments import check_choice
 from keras_noisy.extras import require
 
 # Inches. At 200 dots each, a picture 700 pixels wide shows letters of 10 points at 14 pixels.
@@ -102,7 +103,5 @@ THEMES = {
 
 def get_theme(name: str) -> Theme:
     """The theme of that name."""
-    if not isinstance(name, str) or name not in THEMES:
-        allowed = " or ".join(map(repr, THEMES))
-        raise ValueError(f"`theme` must be {allowed}. Received: theme={name!r}")
+    check_choice("theme", name, THEMES)
     return THEMES[name]

@@ -1,17 +1,8 @@
-"""Checks of the arguments that the theory's functions share."""
+"""The check of an argument that the theory's functions share."""
 
-import numbers
-
-
-def check_classes(argument: str, value: int) -> None:
-    is_integer = isinstance(value, numbers.Integral) and not isinstance(value, bool)
-    if not is_integer or value < 2:
-        raise ValueError(
-            f"`{argument}` must be an integer of at least 2. Received: {argument}={value!r}"
-        )
+from keras_noisy.arguments import is_number
 
 
 def check_logit_std(value: float) -> None:
-    is_number = isinstance(value, numbers.Real) and not isinstance(value, bool)
-    if not is_number or not 0.0 <= value <= 5.0:
+    if not is_number(value) or not 0.0 <= value <= 5.0:
         raise ValueError(f"`logit_std` must be a number from 0 to 5. Received: logit_std={value!r}")

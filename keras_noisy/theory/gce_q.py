@@ -1,10 +1,10 @@
 """The exponent of GCE for a number of classes."""
 
 import math
-import numbers
 from functools import lru_cache
 
-from keras_noisy.theory.arguments import check_classes, check_logit_std
+from keras_noisy.arguments import check_classes, check_number
+from keras_noisy.theory.arguments import check_logit_std
 from keras_noisy.theory.initial_pull import initial_pull
 from keras_noisy.theory.root import find_root
 
@@ -55,9 +55,8 @@ def gce_q(
     check_classes("num_classes", num_classes)
     check_classes("reference_classes", reference_classes)
     check_logit_std(logit_std)
-    if not isinstance(q, numbers.Real) or isinstance(q, bool) or not 0.0 < q <= 1.0:
-        raise ValueError(f"`q` must be a number in (0, 1]. Received: q={q!r}")
-    return _solve(int(num_classes), float(q), int(reference_classes), float(logit_std))
+    q = check_number("q", q, "(0, 1]")
+    return _solve(int(num_classes), q, int(reference_classes), float(logit_std))
 
 
 @lru_cache(maxsize=1024)

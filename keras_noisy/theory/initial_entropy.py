@@ -2,7 +2,8 @@
 
 import math
 
-from keras_noisy.theory.arguments import check_classes, check_logit_std
+from keras_noisy.arguments import check_classes
+from keras_noisy.theory.arguments import check_logit_std
 
 
 def initial_entropy(num_classes: int, logit_std: float = 1.0) -> float:

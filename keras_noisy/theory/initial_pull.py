@@ -1,11 +1,10 @@
 """How hard GCE, and with it the MAE, pulls at the label's logit of a freshly initialised network."""
 
-import numbers
-
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from keras_noisy.theory.arguments import check_classes, check_logit_std
+from keras_noisy.arguments import check_classes, is_number
+from keras_noisy.theory.arguments import check_logit_std
 from keras_noisy.theory.log_sum import log_sum
 
 
@@ -52,7 +51,7 @@ def initial_pull(
     """
     check_classes("num_classes", num_classes)
     check_logit_std(logit_std)
-    if not isinstance(q, numbers.Real) or isinstance(q, bool) or not 0.0 < q < np.inf:
+    if not is_number(q) or not 0.0 < q < np.inf:
         raise ValueError(f"`q` must be a number above 0. Received: q={q!r}")
     log_sums, weights = log_sum(int(num_classes) - 1, float(logit_std))
     margin = np.asarray(logit, dtype="float64")[..., np.newaxis] - log_sums

@@ -9,6 +9,8 @@ from typing import Any
 
 import keras
 
+from keras_noisy.arguments import check_integer
+
 # Within it, processes notice that another one is gone; JAX's own default is 100.
 _HEARTBEAT_SECONDS = 20
 _BATCH, _CLASSES = "batch", "classes"
@@ -40,6 +42,7 @@ class Devices:
         Raises:
             ValueError: If a batch can't be shared equally.
         """
+        check_integer("batch_size", batch_size, 1)
         if batch_size % self.count:
             raise ValueError(
                 f"`batch_size` must be a multiple of the number of devices, {self.count}. "
@@ -103,16 +106,13 @@ def use_devices(
     >>> with devices.scope():
     ...     pass  # build and compile the model
     """
-    for name, value in (
-        ("count", count),
-        ("class_shards", class_shards),
-        ("num_processes", num_processes),
-    ):
-        if value is not None and value < 1:
-            raise ValueError(f"`{name}` must be at least 1. Received: {name}={value!r}")
-    if not 0 <= process < num_processes:
+    check_integer("count", count, 1, or_none=True)
+    check_integer("class_shards", class_shards, 1)
+    check_integer("num_processes", num_processes, 1)
+    check_integer("process", process, 0)
+    if process >= num_processes:
         raise ValueError(
-            "`process` must be at least 0 and less than `num_processes`. "
+            "`process` must be less than `num_processes`. "
             f"Received: process={process!r}, num_processes={num_processes!r}"
         )
     if num_processes > 1 and coordinator is None:

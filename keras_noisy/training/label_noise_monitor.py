@@ -5,6 +5,7 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
+from keras_noisy.arguments import check_integer
 from keras_noisy.training.memorisation import predicted_classes, share_of
 
 # Samples, their labels in training, and their correct ones.
@@ -29,12 +30,13 @@ class LabelNoiseMonitor(keras.callbacks.Callback):
             (with `shuffle=False, augment=False`). Defaults to `None`.
         test: Samples with correct labels: arrays `(x, labels)`, or a data set of batches of them.
             Defaults to `None`.
-        max_samples: How many samples of each are looked at, the first ones; of arrays for `train`, the
+        max_samples: Positive integer, how many samples of each are looked at, the first ones; of arrays for `train`, the
             first with a wrong label. Defaults to `None`: all.
         batch_size: Integer, for arrays. Defaults to `256`.
 
     Raises:
-        ValueError: If there is neither `train` nor `test`, or arrays differ in length.
+        ValueError: If there is neither `train` nor `test`, if arrays differ in length, or if a number is out
+            of its range.
 
     Example:
 
@@ -75,8 +77,8 @@ class LabelNoiseMonitor(keras.callbacks.Callback):
                         f"Received: {len(lengths)} arrays of lengths {lengths}"
                     )
         self.train, self.test = train, test
-        self.max_samples = max_samples
-        self.batch_size = batch_size
+        self.max_samples = check_integer("max_samples", max_samples, 1, or_none=True)
+        self.batch_size = check_integer("batch_size", batch_size, 1)
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         logs = {} if logs is None else logs

@@ -4,6 +4,8 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
+from keras_noisy.arguments import check_integer
+
 
 def memorised(
     model: keras.Model, x: Any, noisy_labels: Any, true_labels: Any, batch_size: int = 256
@@ -25,7 +27,7 @@ def memorised(
         Float in [0, 1]; NaN if no label is wrong, or if an output of the model is NaN.
 
     Raises:
-        ValueError: If the arrays have different lengths.
+        ValueError: If the arrays have different lengths, or if `batch_size` is below 1.
 
     Example:
 
@@ -42,6 +44,7 @@ def memorised(
     - Liu, Niles-Weed, Razavian, Fernandez-Granda, 2020, "Early-Learning Regularization Prevents
       Memorization of Noisy Labels", [NeurIPS 2020](https://arxiv.org/abs/2007.00151).
     """
+    batch_size = check_integer("batch_size", batch_size, 1)
     noisy_labels, true_labels = np.ravel(noisy_labels), np.ravel(true_labels)
     if not len(x) == len(noisy_labels) == len(true_labels):
         raise ValueError(

@@ -226,7 +226,14 @@ def test_a_subclass_that_goes_its_own_way():
     )
 
 
+@pytest.mark.parametrize("loss", [keras_noisy.MAE(), keras_noisy.NCE()], ids=repr)
+def test_no_logits(loss):
+    assert average_error(loss, np.zeros((0, 3)), CLASSES).shape == (0, 3)
+
+
 def test_bad_numbers():
+    with pytest.raises(ValueError, match="`from_logits` must be None, True or False"):
+        average_error(keras.losses.SparseCategoricalCrossentropy(), 0.0, 10, from_logits="no")
     with pytest.raises(ValueError, match="`num_classes` must be an integer of at least 2"):
         average_error(keras_noisy.MAE(), 0.0, 1)
     with pytest.raises(ValueError, match="`logit_std` must be a number from 0 to 5"):

@@ -365,10 +365,11 @@ def test_folder_must_exist(tmp_path):
         check_images(tmp_path / "nowhere")
 
 
-@pytest.mark.parametrize("workers", [0, -1, 2.0, "2"])
+@pytest.mark.parametrize("workers", [0, -1, 2.0, "2", True])
 def test_workers_are_checked(check, workers):
     with pytest.raises(
-        ValueError, match=f"`workers` must be a positive integer. Received: workers={workers!r}"
+        ValueError,
+        match=f"`workers` must be None or an integer of at least 1. Received: workers={workers!r}",
     ):
         check(workers=workers)
 

@@ -129,6 +129,8 @@ def test_no_usable_line(read, tmp_path, content):
 
 
 def test_missing_list(tmp_path):
+    with pytest.raises(ValueError, match="`num_classes` must be an integer of at least 2"):
+        read_file_list(tmp_path / "nothing.txt", 1)
     with pytest.raises(FileNotFoundError, match=r"nothing\.txt"):
         read_file_list(tmp_path / "nothing.txt", 10)
 

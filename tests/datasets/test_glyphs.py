@@ -219,10 +219,10 @@ def test_default_cache_is_in_the_home_folder(tmp_path, monkeypatch):
         ({"num_classes": 2001}, "from 2 to 2000"),
         ({"num_classes": 10.0}, "from 2 to 2000"),
         ({"num_classes": True}, "from 2 to 2000"),
-        ({"train_per_class": 0}, "at least 1"),
-        ({"test_per_class": "3"}, "at least 1"),
-        ({"seed": -1}, "at least 0"),
-        ({"seed": None}, "at least 0"),
+        ({"train_per_class": 0}, "of at least 1"),
+        ({"test_per_class": "3"}, "of at least 1"),
+        ({"seed": -1}, "of at least 0"),
+        ({"seed": None}, "of at least 0"),
     ],
 )
 def test_bad_arguments(arguments, allowed):

@@ -135,7 +135,7 @@ def test_fit(build):
 
 @pytest.mark.parametrize("share", [1.0, -0.1, "10%", True, None, float("nan")])
 def test_share_is_checked(build, share):
-    expected = "`validation_split` must be from 0 up to, not including, 1. Received: "
+    expected = "`validation_split` must be a number in [0, 1). Received: "
     with pytest.raises(ValueError, match=f"^{re.escape(expected + f'validation_split={share!r}')}"):
         build("train", validation_split=share)
 
@@ -146,7 +146,9 @@ def test_validation_needs_a_share(build):
 
 
 def test_split_is_checked(build):
-    with pytest.raises(ValueError, match=r"`split` must be one of .*Received: split='val'"):
+    with pytest.raises(
+        ValueError, match=r"`split` must be 'train', 'validation' or 'test'\. Received: split='val'"
+    ):
         build("val")
 
 

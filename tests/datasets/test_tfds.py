@@ -233,9 +233,18 @@ def test_photographs_need_a_size():
         tfds.pipeline("food101")
 
 
+def test_splits_and_switches_are_checked():
+    with pytest.raises(
+        ValueError, match=r"`split` must be the name of a split\. Received: split=3"
+    ):
+        tfds.pipeline("food101", 3)
+    with pytest.raises(ValueError, match="`colour_jitter` must be True or False"):
+        tfds.pipeline("food101", image_size=8, colour_jitter="no")
+
+
 @pytest.mark.parametrize("size", [0, -3, 2.5, "224", True])
 def test_size_is_checked(size):
-    expected = f"`image_size` must be a positive integer. Received: image_size={size!r}"
+    expected = f"`image_size` must be an integer of at least 1. Received: image_size={size!r}"
     with pytest.raises(ValueError, match=re.escape(expected)):
         tfds.pipeline("food101", image_size=size)
 

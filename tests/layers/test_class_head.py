@@ -139,7 +139,7 @@ def test_log_prob_and_entropy(chunk_size, use_bias):
     )
 
 
-def test_without_logits_in_training(calls):
+def test_without_logits_in_training():
     expected = trained(dense, LOSSES["mae, biased"], "auto")
     head = head_of(8, logits_in_training=False)
     history, weights, model = trained(head, LOSSES["mae, biased"], "auto")
@@ -191,9 +191,14 @@ def test_bad_calls():
     with pytest.raises(ValueError, match="must be built"):
         head.top_k(np.zeros((2, 3)), 1)
     head(np.zeros((2, 3), "float32"))
-    for k in (0, 6, 1.0):
+    for k in (0, 6, 1.0, True):
         with pytest.raises(ValueError, match="`k` must be an integer from 1 to 5"):
             head.top_k(np.zeros((2, 3)), k)
+    for shape in ((2, 4), (3,), (1, 2, 3)):
+        with pytest.raises(ValueError, match=r"`inputs` must have the shape \(batch, 3\)"):
+            head.top_k(np.zeros(shape), 1)
+    with pytest.raises(ValueError, match="expected axis -1 of input shape to have value 3"):
+        head(np.zeros((2, 4), "float32"))
 
 
 SHARDED = """

@@ -634,7 +634,7 @@ def test_diagnose_takes_the_bias_of_the_first_step():
 
 
 def test_bad_input():
-    steps = r"`training_steps` must be None or a positive integer.*Received: training_steps="
+    steps = r"`training_steps` must be None or an integer of at least 1.*Received: training_steps="
     for bad in (0, -3, 2.5, True, "10"):
         with pytest.raises(ValueError, match=steps):
             keras_noisy.LogitBias(training_steps=bad)

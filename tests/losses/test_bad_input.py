@@ -143,7 +143,7 @@ def test_unknown_logit_bias(value):
         (keras_noisy.SCE, "A", "(0, 1e6]", [0.0, 1e7]),
         (keras_noisy.SCE, "alpha", "[0, 1e6]", [-0.1, np.inf]),
         (keras_noisy.SCE, "beta", "[0, 1e6]", [-0.1, np.nan]),
-        (keras_noisy.TaylorCE, "order", "[1, 100000]", [0, -1, 2.0, 2.5, 10**6]),
+        (keras_noisy.TaylorCE, "order", "from 1 to 100000", [0, -1, 2.0, 2.5, 10**6]),
         (keras_noisy.PHuberCE, "tau", "[1, 1e30]", [0.99, 0, -1, np.inf]),
         (keras_noisy.FocalCE, "gamma", "[0, 50]", [-0.1, 51, np.nan]),
         (keras_noisy.NFL, "gamma", "[0, 50]", [-0.1, 51]),

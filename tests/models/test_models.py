@@ -1,5 +1,6 @@
 """The models: from raw images to float32 logits, on every backend."""
 
+import re
 import sys
 
 import keras
@@ -177,7 +178,7 @@ def test_bad_input_shape_of_mlp1024(shape):
 @pytest.mark.parametrize("build", [cifar_resnet, resnet])
 @pytest.mark.parametrize("depth", [19, "18", None, [18]])
 def test_bad_depth(build, depth):
-    with pytest.raises(ValueError, match=r"`depth` must be one of \[18, 34, 50\]") as error:
+    with pytest.raises(ValueError, match=r"`depth` must be 18, 34 or 50") as error:
         build(10, depth)
     assert str(error.value).endswith(f"Received: depth={depth!r}")
 
@@ -190,9 +191,23 @@ def test_bad_normalisation(build, bad):
     assert str(error.value).endswith(f"Received: normalisation={bad!r}")
 
 
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"filters": ()}, "`filters` must hold at least one integer. Received: filters=()"),
+        ({"filters": 16}, "`filters` must hold at least one integer. Received: filters=16"),
+        ({"filters": (16, 0)}, "`filters` must be an integer of at least 1. Received: filters=0"),
+        ({"hidden_units": 2.5}, "`hidden_units` must be an integer of at least 1. Received: "),
+    ],
+)
+def test_bad_widths(arguments, message):
+    with pytest.raises(ValueError, match=re.escape(message)):
+        small_cnn(10, **arguments)
+
+
 @pytest.mark.parametrize("library", ["keras-cv", None])
 def test_bad_library(library):
-    allowed = r"`library` must be one of \['keras_cv', 'keras_hub'\]"
+    allowed = "`library` must be 'keras_cv' or 'keras_hub'"
     with pytest.raises(ValueError, match=allowed) as error:
         resnet(10, library=library)
     assert str(error.value).endswith(f"Received: library={library!r}")

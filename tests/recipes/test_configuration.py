@@ -12,6 +12,8 @@ pytest.importorskip("jsonargparse")
 
 import train
 from configuration import Configuration, Data, Noise, problem, read
+from folder import claim
+from task import transition_matrix
 
 pytestmark = pytest.mark.backend_free
 
@@ -102,7 +104,7 @@ SETTINGS = {
 
 def test_what_a_training_writes_can_be_read(tmp_path):
     written = configured(*SETTINGS, f"--results={tmp_path}", "--devices.num_processes=2")
-    train.claim(written)
+    claim(written)
     again = configured(f"--config={tmp_path / 'configuration.yaml'}")
     assert again.decides() == written.decides()
     changed = {n for n, value in leaves(again.decides()).items() if value != DEFAULTS[n]}
@@ -112,17 +114,17 @@ def test_what_a_training_writes_can_be_read(tmp_path):
 
 def test_only_what_decides_the_outcome_is_compared(tmp_path):
     given = [f"--results={tmp_path}", *SETTINGS]
-    train.claim(configured(*given, "--devices.num_processes=2", "--devices.process=1"))
+    claim(configured(*given, "--devices.num_processes=2", "--devices.process=1"))
     assert not list(tmp_path.iterdir())  # the first process writes
-    train.claim(configured(*given, "--epochs=7"))  # failed before its first epoch
-    train.claim(configured(*given))
+    claim(configured(*given, "--epochs=7"))  # failed before its first epoch
+    claim(configured(*given))
     (tmp_path / "log.csv").touch()
-    train.claim(configured(*given, "--devices.count=2", "--tensorboard=true", "--progress=bar"))
+    claim(configured(*given, "--devices.count=2", "--tensorboard=true", "--progress=bar"))
     expected = f"results: {tmp_path} has a training with other settings, "
     differences = "noise.rate 0.1 (now 0.2), loss.arguments.q 0.123456789 (now None), "
     more = ["--noise.rate=0.2", "--loss.arguments={how: auto, n: 3}", "--epochs=3"]
     with pytest.raises(ValueError, match=re.escape(f"{expected}{differences}epochs 25 (now 3). ")):
-        train.claim(configured(*given, *more))
+        claim(configured(*given, *more))
     before = configured(*given).decides()
     assert yaml.safe_load((tmp_path / "configuration.yaml").read_text()) == before
 
@@ -258,5 +260,5 @@ def test_noise_is_what_it_is_called(arguments, matrix):
     from keras_noisy import noise
 
     first = {"asymmetric": ("cifar100",), "index_block": ()}.get(matrix, (100,))
-    found = train.transition_matrix(configured(*arguments.split()), 100)
+    found = transition_matrix(configured(*arguments.split()), 100)
     np.testing.assert_array_equal(found, getattr(noise, matrix)(*first, 0.3))

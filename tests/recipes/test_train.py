@@ -15,6 +15,7 @@ import pytest
 pytest.importorskip("jsonargparse")
 
 import train
+from filelock import FileLock
 
 HERE = Path(__file__).parent
 PROTOCOLS = HERE.parents[1] / "recipes" / "protocols"
@@ -242,7 +243,7 @@ class TestJAX:
             )
 
 
-def test_a_folder_belongs_to_one_training(tmp_path, capsys):
+def test_a_folder_belongs_to_one_training(tmp_path):
     arguments = ["--data.classes=3", "--data.images=4", f"--results={tmp_path}", *SMALL]
     train.main(arguments)
     first = (tmp_path / "results.json").read_bytes()
@@ -256,6 +257,6 @@ def test_a_folder_belongs_to_one_training(tmp_path, capsys):
 
 def test_two_at_a_time_are_refused(tmp_path):
     arguments = ["--data.classes=3", "--data.images=4", f"--results={tmp_path}", *SMALL]
-    with train.FileLock(tmp_path / "lock"), pytest.raises(SystemExit) as exit_:
+    with FileLock(tmp_path / "lock"), pytest.raises(SystemExit) as exit_:
         train.main(arguments)
     assert f"another process trains in {tmp_path}" in str(exit_.value.code)

@@ -30,18 +30,23 @@ def test_one_device_gets_nothing(count):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"count": 0}, "`count` must be at least 1. Received: count=0"),
-        ({"class_shards": 0}, "`class_shards` must be at least 1. Received: class_shards=0"),
-        ({"num_processes": -1}, "`num_processes` must be at least 1. Received: num_processes=-1"),
+        ({"count": 0}, "`count` must be None or an integer of at least 1. Received: count=0"),
+        ({"count": "2"}, "`count` must be None or an integer of at least 1. Received: count='2'"),
+        (
+            {"class_shards": 0},
+            "`class_shards` must be an integer of at least 1. Received: class_shards=0",
+        ),
+        (
+            {"num_processes": -1},
+            "`num_processes` must be an integer of at least 1. Received: num_processes=-1",
+        ),
         (
             {"process": 1},
-            "`process` must be at least 0 and less than `num_processes`. "
-            "Received: process=1, num_processes=1",
+            "`process` must be less than `num_processes`. Received: process=1, num_processes=1",
         ),
         (
             {"process": -1, "num_processes": 2, "coordinator": "localhost:1"},
-            "`process` must be at least 0 and less than `num_processes`. "
-            "Received: process=-1, num_processes=2",
+            "`process` must be an integer of at least 0. Received: process=-1",
         ),
         ({"num_processes": 2}, "`coordinator` must be given for several processes. Received: None"),
         (

@@ -140,3 +140,7 @@ def test_bad_input():
         LabelNoiseMonitor((x, noisy))
     with pytest.raises(ValueError, match=r"`test` must be .*lengths \[40, 39\]"):
         LabelNoiseMonitor(test=(x, true[:-1]))
+    with pytest.raises(ValueError, match="`max_samples` must be None or an integer of at least 1"):
+        LabelNoiseMonitor(test=(x, true), max_samples=0)
+    with pytest.raises(ValueError, match="`batch_size` must be an integer of at least 1"):
+        LabelNoiseMonitor(test=(x, true), batch_size=0)

@@ -29,3 +29,8 @@ def test_a_diverged_model_has_no_figure():
 def test_lengths_must_agree():
     with pytest.raises(ValueError, match="Received: 4, 3 and 4 entries"):
         memorised(IDENTITY, np.eye(4), np.arange(3), np.arange(4))
+
+
+def test_batches_have_samples():
+    with pytest.raises(ValueError, match="`batch_size` must be an integer of at least 1"):
+        memorised(IDENTITY, np.eye(4), np.arange(4), np.arange(4), batch_size=0)

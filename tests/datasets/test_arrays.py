@@ -1,0 +1,67 @@
+"""Arrays of the user's own as a pipeline: what comes out of it, and what is refused."""
+
+import re
+
+import numpy as np
+import pytest
+
+pytest.importorskip("tensorflow")
+
+from keras_noisy.datasets import arrays
+
+pytestmark = pytest.mark.backend_free
+
+IMAGES = np.random.default_rng(0).integers(0, 256, (6, 8, 8, 3), "uint8")
+LABELS = np.array([0, 1, 2, 0, 1, 2])
+
+
+def all_of(pipeline):
+    x, y = zip(*pipeline.dataset.as_numpy_iterator(), strict=True)
+    return np.concatenate(x), np.concatenate(y)
+
+
+@pytest.mark.parametrize("labels", [LABELS, LABELS[:, np.newaxis], LABELS.tolist()])
+def test_evaluation_leaves_them_as_they_are(labels):
+    pipeline = arrays.pipeline(
+        IMAGES, labels, 3, is_training=False, augmentation="cifar10", batch_size=4
+    )
+    x, y = all_of(pipeline)
+    np.testing.assert_array_equal(x, IMAGES)
+    np.testing.assert_array_equal(y, LABELS)
+    assert (pipeline.num_classes, pipeline.num_samples, pipeline.steps) == (3, 6, 2)
+
+
+def test_training_shuffles_and_augments_on_request():
+    x, y = all_of(arrays.pipeline(IMAGES, LABELS, 3))
+    order = [int(np.flatnonzero((image == IMAGES).all(axis=(1, 2, 3)))[0]) for image in x]
+    assert sorted(order) == list(range(6))
+    assert order != list(range(6))
+    np.testing.assert_array_equal(y, LABELS[order])
+    changed, same = all_of(arrays.pipeline(IMAGES, LABELS, 3, augmentation="cifar10"))
+    np.testing.assert_array_equal(same, y)
+    assert (changed != x).any()
+
+
+def test_one_channel_gets_an_axis():
+    x, _ = all_of(arrays.pipeline(IMAGES[..., 0], LABELS, 3, is_training=False))
+    np.testing.assert_array_equal(x, IMAGES[..., :1])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"num_classes": 1}, "`num_classes` must be an integer of at least 2. Received: "),
+        ({"num_classes": 3.5}, "`num_classes` must be an integer of at least 2. Received: "),
+        ({"num_classes": 2}, "`labels` must be 6 integers in [0, 2), one for each image. "),
+        ({"labels": LABELS[:5]}, "`labels` must be 6 integers in [0, 3), one for each image. "),
+        ({"labels": LABELS / 2}, "`labels` must be 6 integers in [0, 3), one for each image. "),
+        ({"images": IMAGES / 255}, "`images` must be uint8 of shape (samples, height, width) or "),
+        ({"images": IMAGES[0, 0]}, "`images` must be uint8 of shape (samples, height, width) or "),
+        ({"augmentation": "cifar"}, "`augmentation` must be None, 'cifar10', 'cifar100', "),
+        ({"augmentation": ["cifar10"]}, "`augmentation` must be None, 'cifar10', 'cifar100', "),
+    ],
+)
+def test_bad_arguments(arguments, message):
+    given = {"images": IMAGES, "labels": LABELS, "num_classes": 3}
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}"):
+        arrays.pipeline(**{**given, **arguments})
