@@ -50,8 +50,8 @@ def average_error(
         num_classes: Number of classes, at least 2.
         logit_std: Standard deviation of the logits at initialisation, from 0 to 5. Defaults to `1.0`.
         from_logits: Whether a loss that is not of this package is called with logits or with
-            probabilities. Defaults to `None`: what its attribute `from_logits` says; with
-            probabilities, if it has none.
+            probabilities. Defaults to `None`: what its attribute or its configuration
+            says of `from_logits`; with probabilities, if they don't.
 
     Returns:
         Float64 array of the shape of `logits`, negative where the loss pulls.
@@ -92,6 +92,13 @@ def check_loss(loss: Any) -> None:
             "`loss` must be an instance of keras.losses.Loss, such as keras_noisy.MAE(). "
             f"Received: loss={loss!r}"
         )
+
+
+def option_of(loss: keras.losses.Loss, name: str, default: Any = None) -> Any:
+    """What a loss says of itself: from Keras 3.16 on, some of its own do in their configuration alone."""
+    if hasattr(loss, name):
+        return getattr(loss, name)
+    return loss.get_config().get(name, default)
 
 
 def _error(loss: Any, z: NDArray, num_classes: int, logit_std: float) -> NDArray:
@@ -135,10 +142,10 @@ Call = Callable[[NDArray, Any, int], Any]
 
 def _with_logits(loss: keras.losses.Loss, from_logits: bool | None) -> Call:
     """A loss of others as a function of integer labels and logits."""
-    if getattr(loss, "ignore_class", None) is not None:
+    if option_of(loss, "ignore_class") is not None:
         loss = type(loss).from_config({**loss.get_config(), "ignore_class": None})
     if from_logits is None:
-        from_logits = getattr(loss, "from_logits", False)
+        from_logits = option_of(loss, "from_logits", False)
     formats: dict[str, Callable[[NDArray, int], NDArray]] = {
         "integers (n,)": lambda labels, num_classes: labels,
         "integers (n, 1)": lambda labels, num_classes: labels[:, np.newaxis],

@@ -8,7 +8,7 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from keras_noisy.calibration.average_error import average_error, check_loss
+from keras_noisy.calibration.average_error import average_error, check_loss, option_of
 from keras_noisy.calibration.initial_logits import InitialLogits, initial_logits
 from keras_noisy.calibration.settings import rounded, settings_of
 from keras_noisy.calibration.verdict import REFERENCE_CLASSES, verdict_of
@@ -156,7 +156,7 @@ def diagnose(
     _check_output(loss, logits)
     loss = _at_the_first_step(loss, model, logits.num_classes)
     # A loss of others that does not say what it takes, takes what the model returns.
-    from_logits = getattr(loss, "from_logits", not logits.from_probabilities)
+    from_logits = option_of(loss, "from_logits", not logits.from_probabilities)
     # What a bias does shows against the loss without it.
     bare = loss.with_options(logit_bias=None) if isinstance(loss, RobustLoss) else loss
     z = np.linspace(logits.values.min(), logits.values.max(), _POINTS)
@@ -239,7 +239,7 @@ def _check_output(loss: keras.losses.Loss, logits: InitialLogits) -> None:
             "`model` must return logits, or probabilities that sum to 1, not those of a sigmoid. "
             f"Received: values from {values.min():.3g} to {values.max():.3g}"
         )
-    from_logits = getattr(loss, "from_logits", None)
+    from_logits = option_of(loss, "from_logits")
     if from_logits is not None and bool(from_logits) == logits.from_probabilities:
         kind = "probabilities" if logits.from_probabilities else "logits"
         raise ValueError(

@@ -134,6 +134,17 @@ class OwnMAE(keras.losses.Loss):
         return 1.0 - ops.squeeze(ops.take_along_axis(y_pred, label, axis=-1), axis=-1)
 
 
+class OwnConfiguredCE(keras.losses.Loss):
+    """One that says in its configuration alone that it takes logits."""
+
+    def call(self, y_true, y_pred):
+        label = ops.one_hot(ops.cast(y_true, "int32"), y_pred.shape[-1])
+        return -ops.sum(label * ops.log_softmax(y_pred), axis=-1)
+
+    def get_config(self):
+        return {**super().get_config(), "from_logits": True}
+
+
 class OwnColumnCE(keras.losses.Loss):
     """One for integer labels in a column."""
 
@@ -161,6 +172,7 @@ class OwnMeanCE(keras.losses.Loss):
         (OwnMAE(), keras_noisy.MAE(), 0.5),
         (OwnMeanCE(), keras_noisy.CE(), 1.0),
         (OwnColumnCE(), keras_noisy.CE(), 1.0),
+        (OwnConfiguredCE(), keras_noisy.CE(), 1.0),
         (
             keras.losses.SparseCategoricalCrossentropy(from_logits=True, ignore_class=0),
             keras_noisy.CE(),
