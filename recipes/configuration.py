@@ -16,6 +16,7 @@ from jsonargparse.typing import (
     ClosedUnitInterval,
     NonNegativeFloat,
     NonNegativeInt,
+    OpenUnitInterval,
     PositiveFloat,
     PositiveInt,
     restricted_number_type,
@@ -33,9 +34,11 @@ class Data:
         name: Data set. "glyphs" are drawn; the others are read, and what is missing is said.
         classes: Number of classes of "glyphs" (2 to 2000) and of "image_list".
         images: Training images of each class of "glyphs".
-        folder: Folder of "webvision" and of "image_list"; data_dir of "tfds".
+        folder: Folder of "webvision", "image_folder" and "image_list"; data_dir of "tfds".
         subset: Training images of "webvision".
         ilsvrc12: Folder of the validation images of ILSVRC 2012, a second test set for "webvision".
+        test_folder: Folder of the test images of "image_folder". null holds some of the training images out.
+        validation_split: Share of them that is held out.
         train_list: File with a line "path label" for each training image of "image_list".
         test_list: The same for the test images.
         tfds_name: Name of the data set in the catalogue of TensorFlow Datasets.
@@ -50,13 +53,22 @@ class Data:
     """
 
     name: Literal[
-        "glyphs", "fashion_mnist", "cifar10", "cifar100", "tfds", "image_list", "webvision"
+        "glyphs",
+        "fashion_mnist",
+        "cifar10",
+        "cifar100",
+        "tfds",
+        "image_folder",
+        "image_list",
+        "webvision",
     ] = "glyphs"
     classes: ManyClasses = 100  # type: ignore[valid-type]
     images: PositiveInt = 60
     folder: str | None = None
     subset: Literal["mini", "google", "flickr", "all"] = "mini"
     ilsvrc12: str | None = None
+    test_folder: str | None = None
+    validation_split: OpenUnitInterval = 0.1
     train_list: str | None = None
     test_list: str | None = None
     tfds_name: str | None = None
@@ -304,6 +316,7 @@ def problem(configuration: Configuration) -> str | None:
     data = configuration.data
     needed = {
         "webvision": ["folder", "image_size"],
+        "image_folder": ["folder", "image_size"],
         "image_list": ["folder", "train_list", "test_list", "image_size"],
         "tfds": ["tfds_name"],
     }

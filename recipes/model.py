@@ -15,7 +15,7 @@ def build(configuration: Configuration, task: Task, devices: Devices) -> keras.M
     """The compiled model."""
     model = devices.prepare(network_of(configuration, task))
     steps = configuration.epochs * task.steps
-    loss = loss_of(configuration)
+    loss = loss_of(configuration, task.num_classes)
     if configuration.loss.logit_bias == "annealed":
         bias = keras_noisy.LogitBias(training_steps=steps)
         model = keras.Model(model.input, bias(model.output))
@@ -35,8 +35,10 @@ def build(configuration: Configuration, task: Task, devices: Devices) -> keras.M
     return model
 
 
-def loss_of(configuration: Configuration) -> keras_noisy.losses.RobustLoss:
-    """The loss, without the bias of a layer.
+def loss_of(
+    configuration: Configuration, num_classes: int | None = None
+) -> keras_noisy.losses.RobustLoss:
+    """The loss, without the bias of a layer; the number of classes is that of the data, once it is known.
 
     Raises:
         ValueError: If there is none of that name, or not with these arguments.
@@ -54,10 +56,14 @@ def loss_of(configuration: Configuration) -> keras_noisy.losses.RobustLoss:
             raise ValueError(f"loss.arguments: {error}") from error
     dataset: Any = settings.published_for
     if dataset is None and not settings.name.isidentifier():  # a combination
-        own = {"fashion_mnist": "mnist", "tfds": None, "image_list": None, "glyphs": None}
-        by_classes = "cifar10" if configuration.data.classes <= 10 else "cifar100"
-        by_classes = by_classes if configuration.data.classes <= 100 else "webvision"
-        dataset = own.get(configuration.data.name, configuration.data.name) or by_classes
+        own = {
+            "fashion_mnist": "mnist",
+            **{name: name for name in ("cifar10", "cifar100", "webvision")},
+        }
+        num_classes = num_classes or configuration.data.classes
+        by_classes = "cifar10" if num_classes <= 10 else "cifar100"
+        by_classes = by_classes if num_classes <= 100 else "webvision"
+        dataset = own.get(configuration.data.name, by_classes)
     return keras_noisy.losses.get(settings.name, dataset=dataset, **options)
 
 

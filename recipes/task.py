@@ -122,6 +122,16 @@ def pipelines(configuration: Configuration) -> tuple[Callable[..., Any], list[st
             return datasets.tfds.pipeline(name, split, is_training=split == train, **options)
 
         return of_tfds, [train, test]
+    if data.name == "image_folder":
+
+        def of_folder(split: str, **options: Any) -> datasets.Pipeline:
+            root = (data.test_folder or "") if split == "test" else folder
+            share = 0.0 if data.test_folder else data.validation_split
+            options |= {**photographs, "validation_split": share, "class_names": names}
+            return datasets.image_folder.pipeline(root, split, **options)
+
+        names = datasets.image_folder.classes_of(folder)
+        return of_folder, ["train", "test" if data.test_folder else "validation"]
     if data.name == "image_list":
         lists = {"train": data.train_list or "", "test": data.test_list or ""}
 

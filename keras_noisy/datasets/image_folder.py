@@ -84,7 +84,8 @@ def pipeline(
             f"Received: validation_split={validation_split!r}"
         )
     folder = Path(root)
-    names = _classes(folder, class_names)
+    check_folder("root", folder)
+    names = classes_of(folder) if class_names is None else _checked(class_names, folder)
     return from_files(
         folder,
         _files(folder, names, split, validation_split),
@@ -98,18 +99,20 @@ def pipeline(
     )
 
 
-def _classes(root: Path, class_names: Any) -> tuple[str, ...]:
-    """The names of the folders, in the order of the labels."""
-    check_folder("root", root)
-    if class_names is None:
-        folders = (each.name for each in root.iterdir() if each.is_dir())
-        names = tuple(sorted(name for name in folders if not name.startswith(".")))
-        if len(names) < 2:
-            raise ValueError(
-                "`root` must hold a folder for each class, two or more of them. "
-                f"Received: root={os.fspath(root)!r} with the folders {list(names)}"
-            )
-        return names
+def classes_of(root: str | os.PathLike) -> tuple[str, ...]:
+    """The names of the folders in `root` that are not hidden, in alphabetical order."""
+    check_folder("root", Path(root))
+    folders = (each.name for each in Path(root).iterdir() if each.is_dir())
+    names = tuple(sorted(name for name in folders if not name.startswith(".")))
+    if len(names) < 2:
+        raise ValueError(
+            "`root` must hold a folder for each class, two or more of them. "
+            f"Received: root={os.fspath(root)!r} with the folders {list(names)}"
+        )
+    return names
+
+
+def _checked(class_names: Any, root: Path) -> tuple[str, ...]:
     names = () if isinstance(class_names, str) else tuple(class_names)
     if len(names) < 2 or len(set(names)) < len(names):
         raise ValueError(

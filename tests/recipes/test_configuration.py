@@ -2,6 +2,7 @@
 
 import dataclasses
 import re
+import typing
 from pathlib import Path
 
 import numpy as np
@@ -217,6 +218,7 @@ FOLDERS = {"folder": "/data", "train_list": "a.txt", "test_list": "b.txt"}
     ("name", "needed"),
     [
         ("webvision", ["folder", "image_size"]),
+        ("image_folder", ["folder", "image_size"]),
         ("image_list", ["folder", "train_list", "test_list", "image_size"]),
         ("tfds", ["tfds_name"]),
     ],
@@ -236,7 +238,7 @@ def test_noise_and_data_go_together():
         "index_block": {"cifar100"},
         "instance_dependent": {"glyphs", "fashion_mnist", "cifar10", "cifar100"},
     }
-    names = ("glyphs", "fashion_mnist", "cifar10", "cifar100", "tfds", "image_list", "webvision")
+    names = typing.get_args(typing.get_type_hints(Data)["name"])
     for model in ("none", "symmetric", "pair_flip", *allowed):
         fine = set()
         for name in names:

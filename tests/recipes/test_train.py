@@ -122,6 +122,36 @@ def test_webvision(protocol, webvision, tmp_path):
     assert list((results / "tensorboard").rglob("events.out.tfevents*"))
 
 
+@pytest.mark.backend_free
+@pytest.mark.parametrize("test_folder", [True, False])
+def test_folder_for_each_class(test_folder, tmp_path):
+    pytest.importorskip("tensorflow")
+    rng = np.random.default_rng(0)
+    for root in ("photos", "checked"):
+        for name in ("cat", "dog", "eel"):
+            (tmp_path / root / name).mkdir(parents=True)
+            for i in range(6):
+                image = rng.integers(0, 256, (40, 48, 3), "uint8")
+                keras.utils.save_img(tmp_path / root / name / f"{i}.jpg", image, scale=False)
+    where = [f"--data.test_folder={tmp_path / 'checked'}"] if test_folder else []
+    train.main(
+        [
+            f"--config={PROTOCOLS / 'image_folder.yaml'}",
+            f"--data.folder={tmp_path / 'photos'}",
+            *where,
+            "--data.image_size=16",
+            "--data.validation_split=0.3",
+            "--network.name=small_cnn",
+            "--loss.name=nce+agce",
+            f"--results={tmp_path / 'results'}",
+            *SMALL,
+        ]
+    )
+    check(tmp_path / "results", 1, 3)
+    model = keras.saving.load_model(tmp_path / "results" / "model.keras")
+    assert model.output_shape == (None, 3)
+
+
 @pytest.fixture
 def start():
     """Runs `train.py` in a process of its own; it dies in that batch of that epoch, if there is one."""
