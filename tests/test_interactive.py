@@ -271,6 +271,7 @@ def test_the_address_holds_the_setting(open_page):
     assert again.input_value("#input-std") == "0.4"
     # A link on the page, and the way back.
     again.get_by_role("link", name="MAE, 10 classes").click()
+    again.wait_for_function("document.querySelector('#loss').value === 'MAE'")
     assert "MAE will learn with 10 classes" in again.inner_text(".verdict")
     again.go_back()
     again.wait_for_function("document.querySelector('#loss').value === 'SCE'")
