@@ -13,6 +13,7 @@ from keras_noisy.calibration import average_error, logit_bias
 from keras_noisy.cli import main
 
 
+@pytest.mark.backend_free
 def test_calibrate_prints_settings_with_errors_before_and_after(capsys):
     main(["calibrate", "--classes", "100"])
     lines = capsys.readouterr().out.splitlines()

@@ -241,6 +241,8 @@ def test_trainings_with_other_settings_are_not_taken_for_these(trained, capsys, 
 
 @pytest.mark.backend_free
 def test_an_interrupt_ends_the_trainings(tmp_path):
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        pytest.skip("started where Ctrl-C is ignored, as in the background of a shell")
     with started(write(tmp_path, settings=["--epochs=100000", "--data.images=4"])) as process:
         wait_until(lambda: len(list(tmp_path.rglob("log.csv"))) == 2, process)
         os.killpg(process.pid, signal.SIGINT)  # as Ctrl-C

@@ -103,7 +103,9 @@ def test_small_images(protocol, shape, num_classes, more, tmp_path, monkeypatch)
     check(tmp_path, 1, num_classes)
 
 
-@pytest.mark.parametrize("protocol", ["mini_webvision", "webvision"])
+@pytest.mark.parametrize(
+    "protocol", ["mini_webvision", pytest.param("webvision", marks=pytest.mark.backend_free)]
+)
 def test_webvision(protocol, webvision, tmp_path):
     pytest.importorskip("tensorflow")
     results = tmp_path / "results"
