@@ -123,6 +123,7 @@ def pipelines(configuration: Configuration) -> tuple[Callable[..., Any], list[st
 
         return of_tfds, [train, test]
     if data.name == "image_folder":
+        names = datasets.image_folder.classes_of(folder)
 
         def of_folder(split: str, **options: Any) -> datasets.Pipeline:
             root = (data.test_folder or "") if split == "test" else folder
@@ -130,7 +131,6 @@ def pipelines(configuration: Configuration) -> tuple[Callable[..., Any], list[st
             options |= {**photographs, "validation_split": share, "class_names": names}
             return datasets.image_folder.pipeline(root, split, **options)
 
-        names = datasets.image_folder.classes_of(folder)
         return of_folder, ["train", "test" if data.test_folder else "validation"]
     if data.name == "image_list":
         lists = {"train": data.train_list or "", "test": data.test_list or ""}

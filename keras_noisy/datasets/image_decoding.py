@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from keras_noisy.arguments import check_integer
 from keras_noisy.datasets.pipeline import as_it_is
 from keras_noisy.noise.uniform import bits, stream
 
@@ -99,10 +98,6 @@ def sample_image(contents: Tensor, size: int, colour_jitter: bool, draws: Tensor
 def evaluation_image(contents: Tensor, size: int) -> Tensor:
     """The middle of an image, 7/8 of its shorter side in height and width: `uint8` (size, size, 3)."""
     return _rounded(_resized(_decode_window(contents, _middle_window), size))
-
-
-def check_size(image_size: Any) -> None:
-    check_integer("image_size", image_size, 1)
 
 
 def decode_whole(contents: Tensor) -> Tensor:

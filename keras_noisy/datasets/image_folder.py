@@ -84,7 +84,6 @@ def pipeline(
             f"Received: validation_split={validation_split!r}"
         )
     folder = Path(root)
-    check_folder("root", folder)
     names = classes_of(folder) if class_names is None else _checked(class_names, folder)
     return from_files(
         folder,
@@ -113,6 +112,7 @@ def classes_of(root: str | os.PathLike) -> tuple[str, ...]:
 
 
 def _checked(class_names: Any, root: Path) -> tuple[str, ...]:
+    check_folder("root", root)
     names = () if isinstance(class_names, str) else tuple(class_names)
     if len(names) < 2 or len(set(names)) < len(names):
         raise ValueError(

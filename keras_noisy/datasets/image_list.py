@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from keras_noisy.arguments import check_flag, check_number
+from keras_noisy.arguments import check_flag, check_integer, check_number
 from keras_noisy.datasets.bad_images import append_bad_images, read_bad_images
 from keras_noisy.datasets.file_list import FileList, read_file_list
-from keras_noisy.datasets.image_decoding import check_size, sample_image, with_draws
+from keras_noisy.datasets.image_decoding import sample_image, with_draws
 from keras_noisy.datasets.image_watch import ImageWatch, refuse_too_many
 from keras_noisy.datasets.pipeline import (
     Options,
@@ -117,7 +117,7 @@ def from_files(
 ) -> Pipeline:
     """The pipeline of a list that is read already."""
     check_folder("root", root)
-    check_size(image_size)
+    check_integer("image_size", image_size, 1)
     check_flag("colour_jitter", colour_jitter)
     check_number("max_bad_share", max_bad_share, "[0, 1]")
     tf = require_tf()

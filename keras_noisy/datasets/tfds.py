@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from keras_noisy.arguments import check_flag
+from keras_noisy.arguments import check_flag, check_integer
 from keras_noisy.datasets.augmentation import seeded_augmentation
-from keras_noisy.datasets.image_decoding import check_size, sample_image, with_draws
+from keras_noisy.datasets.image_decoding import sample_image, with_draws
 from keras_noisy.datasets.pipeline import (
     Options,
     Pipeline,
@@ -92,7 +92,7 @@ def pipeline(
         is_training = split.startswith("train")
     read = Options.of(options, is_training=is_training)
     if image_size is not None:
-        check_size(image_size)
+        check_integer("image_size", image_size, 1)
     builder = library.builder(name, data_dir=data_dir)
     features = builder.info.features
     for argument, key in (("image_key", image_key), ("label_key", label_key)):

@@ -30,8 +30,8 @@ class LabelNoiseMonitor(keras.callbacks.Callback):
             (with `shuffle=False, augment=False`). Defaults to `None`.
         test: Samples with correct labels: arrays `(x, labels)`, or a data set of batches of them.
             Defaults to `None`.
-        max_samples: Positive integer, how many samples of each are looked at, the first ones; of arrays for `train`, the
-            first with a wrong label. Defaults to `None`: all.
+        max_samples: Positive integer, how many samples of each are looked at, the first ones; of arrays
+            for `train`, the first with a wrong label. Defaults to `None`: all.
         batch_size: Integer, for arrays. Defaults to `256`.
 
     Raises:
