@@ -15,9 +15,9 @@ import keras
 import numpy as np
 
 import keras_noisy
+from keras_noisy._files import write_whole
 from keras_noisy.calibration import initial_logits
 from keras_noisy.datasets import ShuffledBatches, glyphs
-from keras_noisy.files import write_whole
 from keras_noisy.models import small_cnn
 from keras_noisy.training import LabelNoiseMonitor, memorised
 

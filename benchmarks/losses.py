@@ -53,7 +53,7 @@ from memory import allocated_growth, resident_growth
 
 import keras_noisy
 from keras_noisy import losses
-from keras_noisy.files import write_whole
+from keras_noisy._files import write_whole
 
 BACKEND = keras.backend.backend()
 # The first ones by default.

@@ -11,7 +11,7 @@ import yaml
 from configuration import Configuration
 from filelock import FileLock, Timeout
 
-from keras_noisy.files import write_whole
+from keras_noisy._files import write_whole
 
 
 def claim(configuration: Configuration) -> None:

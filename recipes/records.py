@@ -5,7 +5,7 @@ import math
 from pathlib import Path
 from typing import Any
 
-from keras_noisy.files import write_whole
+from keras_noisy._files import write_whole
 
 
 def write_json(path: Path, content: Any) -> None:

@@ -34,7 +34,7 @@ from folder import alone_in, claim, read_record
 from jsonargparse.typing import PositiveInt
 from model import loss_of
 
-from keras_noisy.files import write_whole
+from keras_noisy._files import write_whole
 from keras_noisy.plots import compare_losses
 from keras_noisy.plots.compare_losses import MOST_NOISES
 

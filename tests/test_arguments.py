@@ -5,7 +5,7 @@ import re
 import numpy as np
 import pytest
 
-from keras_noisy.arguments import (
+from keras_noisy._arguments import (
     check_choice,
     check_classes,
     check_flag,

@@ -2,7 +2,7 @@ import sys
 
 import pytest
 
-from keras_noisy.extras import require
+from keras_noisy._extras import require
 
 pytestmark = pytest.mark.backend_free
 

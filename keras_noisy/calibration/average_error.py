@@ -8,7 +8,7 @@ import numpy as np
 from keras import ops
 from numpy.typing import ArrayLike, NDArray
 
-from keras_noisy.arguments import check_classes, check_flag
+from keras_noisy._arguments import check_classes, check_flag
 from keras_noisy.calibration.gradient import gradient
 from keras_noisy.losses import LabelLoss, RobustLoss, WeightedSum
 from keras_noisy.theory.arguments import check_logit_std

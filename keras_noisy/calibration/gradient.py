@@ -5,13 +5,12 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
 
 import keras
 import numpy as np
 from numpy.typing import NDArray
 
-Tensor = Any
+from keras_noisy._typing import Tensor
 
 
 def gradient(function: Callable[[Tensor], Tensor], x: NDArray) -> NDArray:

@@ -9,7 +9,7 @@ import numpy as np
 from keras import ops
 from numpy.typing import NDArray
 
-from keras_noisy.arguments import check_integer
+from keras_noisy._arguments import check_integer
 from keras_noisy.calibration.gradient import without_traces
 from keras_noisy.losses.labels import is_no_distribution
 from keras_noisy.losses.prediction_bias import forget_biases

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import keras
 
-from keras_noisy.arguments import check_classes
+from keras_noisy._arguments import check_classes
 from keras_noisy.calibration.average_error import average_error
 from keras_noisy.losses import (
     AEL,

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from keras_noisy.arguments import check_choice, check_classes
+from keras_noisy._arguments import check_choice, check_classes
 from keras_noisy.datasets.augmentation import DATASETS, seeded_augmentation
 from keras_noisy.datasets.pipeline import Options, Pipeline, from_arrays
 

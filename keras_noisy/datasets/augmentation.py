@@ -7,7 +7,7 @@ from typing import Any
 
 import keras
 
-from keras_noisy.arguments import check_choice, check_integer
+from keras_noisy._arguments import check_choice, check_integer
 from keras_noisy.datasets.pipeline import require_tf
 
 # By data set: mean and standard deviation of the channels of the training images, pixels in [0, 1].

@@ -10,11 +10,11 @@ from typing import Any
 
 import keras
 
-from keras_noisy.arguments import check_integer
+from keras_noisy._arguments import check_integer
+from keras_noisy._files import write_whole
 from keras_noisy.datasets.bad_images import append_bad_images, inspect_image, read_bad_images
 from keras_noisy.datasets.file_list import BadImage, images_in
 from keras_noisy.datasets.pipeline import check_folder
-from keras_noisy.files import write_whole
 
 _CHUNK = 512
 

@@ -12,7 +12,7 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from keras_noisy.arguments import check_flag, check_integer
+from keras_noisy._arguments import check_flag, check_integer
 from keras_noisy.datasets._characters import CHARACTERS
 from keras_noisy.datasets._drawing import SIDE, load_fonts, random_parameters, render, warp
 from keras_noisy.datasets.pipeline import Pipeline, from_splits

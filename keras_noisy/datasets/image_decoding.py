@@ -11,10 +11,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from keras_noisy._random import bits, stream
+from keras_noisy._typing import Tensor
 from keras_noisy.datasets.pipeline import as_it_is
-from keras_noisy.noise.uniform import bits, stream
-
-Tensor = Any
 
 # Of RandomResizedCrop, as everybody has it: share of the area, width to height, tries.
 _AREA = (0.08, 1.0)

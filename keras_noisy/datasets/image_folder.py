@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from keras_noisy.arguments import check_choice, check_number
+from keras_noisy._arguments import check_choice, check_number
 from keras_noisy.datasets.file_list import FileList, images_in
 from keras_noisy.datasets.image_list import from_files
 from keras_noisy.datasets.pipeline import Options, Pipeline, check_folder

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from keras_noisy.arguments import check_flag, check_integer, check_number
+from keras_noisy._arguments import check_flag, check_integer, check_number
 from keras_noisy.datasets.bad_images import append_bad_images, read_bad_images
 from keras_noisy.datasets.file_list import FileList, read_file_list
 from keras_noisy.datasets.image_decoding import sample_image, with_draws

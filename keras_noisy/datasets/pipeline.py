@@ -10,8 +10,8 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from keras_noisy.arguments import check_choice, check_flag, check_integer
-from keras_noisy.extras import require
+from keras_noisy._arguments import check_choice, check_flag, check_integer
+from keras_noisy._extras import require
 from keras_noisy.noise import corrupt
 
 Indices = NDArray[np.int64]

@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from keras_noisy.arguments import check_flag, check_integer
+from keras_noisy._arguments import check_flag, check_integer
+from keras_noisy._extras import require
 from keras_noisy.datasets.augmentation import seeded_augmentation
 from keras_noisy.datasets.image_decoding import sample_image, with_draws
 from keras_noisy.datasets.pipeline import (
@@ -20,7 +21,6 @@ from keras_noisy.datasets.pipeline import (
     read_noise,
     require_tf,
 )
-from keras_noisy.extras import require
 from keras_noisy.noise import add_index, corrupt_dataset
 
 # Of photographs, which stay on the disk: how many files wait to be drawn from.

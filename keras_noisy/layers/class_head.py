@@ -4,10 +4,9 @@ from typing import Any
 import keras
 from keras import ops
 
-from keras_noisy.arguments import check_classes, check_flag, check_integer
+from keras_noisy._arguments import check_classes, check_flag, check_integer
+from keras_noisy._typing import Tensor
 from keras_noisy.losses.class_chunks import ClassChunks, HeadSource, top_k
-
-Tensor = Any
 
 
 @keras.saving.register_keras_serializable(package="keras_noisy")

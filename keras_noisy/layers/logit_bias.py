@@ -6,7 +6,8 @@ import keras
 from keras import ops
 from keras.optimizers.schedules import LearningRateSchedule
 
-from keras_noisy.arguments import check_flag, check_integer
+from keras_noisy._arguments import check_flag, check_integer
+from keras_noisy._typing import Tensor
 from keras_noisy.losses.labels import class_count, holds_targets, read_labels
 from keras_noisy.losses.log_prob import class_log_probs
 from keras_noisy.losses.logit_bias import (
@@ -17,8 +18,6 @@ from keras_noisy.losses.logit_bias import (
     resolve_logit_bias,
 )
 from keras_noisy.losses.prediction_bias import BiasSource
-
-Tensor = Any
 
 _ROUNDING = 1e-3
 

@@ -3,11 +3,10 @@ from typing import Any, Unpack
 import keras
 from keras import ops
 
-from keras_noisy.arguments import check_number
+from keras_noisy._arguments import check_number
+from keras_noisy._typing import Tensor
 from keras_noisy.losses.label_loss import LabelLoss
 from keras_noisy.losses.robust_loss import LossOptions
-
-Tensor = Any
 
 
 @keras.saving.register_keras_serializable(package="keras_noisy")

@@ -4,12 +4,11 @@ from typing import Any, Unpack
 import keras
 from keras import ops
 
-from keras_noisy.arguments import check_number
+from keras_noisy._arguments import check_number
+from keras_noisy._typing import Tensor
 from keras_noisy.losses.label_loss import LabelLoss
 from keras_noisy.losses.log_prob import one_minus_exp
 from keras_noisy.losses.robust_loss import LossOptions
-
-Tensor = Any
 
 _HALF = -math.log(2.0)
 

@@ -3,14 +3,13 @@ from typing import Any, Unpack
 import keras
 from keras import ops
 
-from keras_noisy.arguments import check_number
+from keras_noisy._arguments import check_number
+from keras_noisy._typing import Tensor
 from keras_noisy.losses.custom_gradient import custom_row_gradient
 from keras_noisy.losses.log_prob import one_minus_exp
 from keras_noisy.losses.robust_loss import LossOptions
 from keras_noisy.losses.row_loss import RowLoss
 from keras_noisy.losses.tracing import while_any
-
-Tensor = Any
 
 # Newton steps for the normaliser, at most, before the last one.
 _STEPS = 5

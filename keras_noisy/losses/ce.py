@@ -1,10 +1,7 @@
-from typing import Any
-
 import keras
 
+from keras_noisy._typing import Tensor
 from keras_noisy.losses.label_loss import LabelLoss
-
-Tensor = Any
 
 
 @keras.saving.register_keras_serializable(package="keras_noisy")

@@ -13,10 +13,9 @@ from typing import Any
 import keras
 from keras import ops
 
+from keras_noisy._typing import Tensor
 from keras_noisy.losses.custom_gradient import custom_gradient
 from keras_noisy.losses.tracing import attach, attached, outside_graphs
-
-Tensor = Any
 
 _NAME = "_keras_noisy_class_chunks"
 # Below every logit; an exponential of it is 0.

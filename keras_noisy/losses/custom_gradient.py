@@ -6,7 +6,8 @@ from typing import Any
 import keras
 from keras import ops
 
-Tensor = Any
+from keras_noisy._typing import Tensor
+
 # Inputs to a value, and a function from the gradient of what follows to those of the inputs.
 Function = Callable[..., tuple[Tensor, Callable[[Tensor], tuple[Tensor, ...]]]]
 

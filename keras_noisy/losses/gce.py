@@ -3,14 +3,13 @@ from typing import Any, Self, Unpack
 
 import keras
 
-from keras_noisy.arguments import check_number
+from keras_noisy._arguments import check_number
+from keras_noisy._typing import Tensor
 from keras_noisy.losses.label_loss import LabelLoss
 from keras_noisy.losses.log_prob import one_minus_exp
 from keras_noisy.losses.robust_loss import LossOptions
 from keras_noisy.losses.tracing import constant_in_graphs
 from keras_noisy.theory import gce_q
-
-Tensor = Any
 
 # The exponent that the loss's authors recommend, and for how many classes "auto" takes it.
 _REFERENCE = (0.7, 30)

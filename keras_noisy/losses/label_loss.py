@@ -5,12 +5,11 @@ from typing import Any
 
 from keras import ops
 
+from keras_noisy._typing import Tensor
 from keras_noisy.losses.class_chunks import chunks_of, label_log_prob_and_entropy
 from keras_noisy.losses.log_prob import class_log_probs, class_margins, label_log_prob, take
 from keras_noisy.losses.logit_bias import add_logit_bias
 from keras_noisy.losses.robust_loss import RobustLoss
-
-Tensor = Any
 
 
 class LabelLoss(RobustLoss):

@@ -6,9 +6,8 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_noisy._typing import Tensor
 from keras_noisy.losses.tracing import refuse
-
-Tensor = Any
 
 # What rounding in half precision may do to a probability, and to the sum of a row of many.
 _PROBABILITY_SLACK = 1e-3

@@ -5,9 +5,8 @@ from typing import Any
 import keras
 from keras import ops
 
+from keras_noisy._typing import Tensor
 from keras_noisy.losses.custom_gradient import custom_row_gradient
-
-Tensor = Any
 
 # A normal float32 number. The usual 1e-7 would cut off the gradient of hard samples.
 _TINY = 1e-37

@@ -4,13 +4,12 @@ from typing import Any
 
 from keras import ops
 
-from keras_noisy.arguments import is_number
+from keras_noisy._arguments import is_number
+from keras_noisy._typing import Tensor
 from keras_noisy.losses.custom_gradient import custom_row_gradient
 from keras_noisy.losses.prediction_bias import BiasSource
 from keras_noisy.losses.tracing import constant_in_graphs
 from keras_noisy.theory import initial_entropy, logit_bias
-
-Tensor = Any
 
 _calibrated = constant_in_graphs(logit_bias)
 _initial_entropy = constant_in_graphs(initial_entropy)

@@ -1,11 +1,8 @@
-from typing import Any
-
 import keras
 
+from keras_noisy._typing import Tensor
 from keras_noisy.losses.label_loss import LabelLoss
 from keras_noisy.losses.log_prob import one_minus_exp
-
-Tensor = Any
 
 
 @keras.saving.register_keras_serializable(package="keras_noisy")

@@ -2,7 +2,7 @@ from typing import Any, Unpack
 
 import keras
 
-from keras_noisy.arguments import check_number
+from keras_noisy._arguments import check_number
 from keras_noisy.losses.gce import GCE
 from keras_noisy.losses.label_loss import LabelLoss
 from keras_noisy.losses.normalised_loss import NormalisedLoss

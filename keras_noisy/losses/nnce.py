@@ -4,11 +4,10 @@ from typing import Any, Unpack
 import keras
 from keras import ops
 
-from keras_noisy.arguments import check_number
+from keras_noisy._arguments import check_number
+from keras_noisy._typing import Tensor
 from keras_noisy.losses.robust_loss import LossOptions
 from keras_noisy.losses.row_loss import RowLoss
-
-Tensor = Any
 
 
 @keras.saving.register_keras_serializable(package="keras_noisy")

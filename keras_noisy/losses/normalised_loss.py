@@ -1,14 +1,12 @@
 """The family of label losses that are divided by their sum over all labels."""
 
 import abc
-from typing import Any
 
 from keras import ops
 
+from keras_noisy._typing import Tensor
 from keras_noisy.losses.label_loss import LabelLoss
 from keras_noisy.losses.row_loss import RowLoss
-
-Tensor = Any
 
 
 class NormalisedLoss(RowLoss):

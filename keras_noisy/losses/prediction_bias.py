@@ -10,9 +10,8 @@ import threading
 import weakref
 from typing import Any, NamedTuple
 
+from keras_noisy._typing import Tensor
 from keras_noisy.losses.tracing import attach, attached, outside_graphs
-
-Tensor = Any
 
 _NAME = "_keras_noisy_bias"
 

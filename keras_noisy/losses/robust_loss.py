@@ -9,7 +9,8 @@ from typing import Any, Self, TypedDict, Unpack
 import keras
 from keras import ops
 
-from keras_noisy.arguments import check_flag, is_integer, is_number
+from keras_noisy._arguments import check_flag, is_integer, is_number
+from keras_noisy._typing import Tensor
 from keras_noisy.losses.class_chunks import keep_chunks
 from keras_noisy.losses.labels import class_count, describe, is_no_distribution, read_labels
 from keras_noisy.losses.log_prob import class_log_probs
@@ -21,8 +22,6 @@ from keras_noisy.losses.logit_bias import (
 )
 from keras_noisy.losses.prediction_bias import BiasSource, keep_bias, take_bias
 from keras_noisy.losses.tracing import refuse
-
-Tensor = Any
 
 
 class LossOptions(TypedDict, total=False):

@@ -1,15 +1,13 @@
 """The family of losses that need the log-probabilities of all classes."""
 
 import abc
-from typing import Any
 
 from keras import ops
 
+from keras_noisy._typing import Tensor
 from keras_noisy.losses.labels import class_count
 from keras_noisy.losses.log_prob import class_log_probs, take_where
 from keras_noisy.losses.robust_loss import RobustLoss
-
-Tensor = Any
 
 
 class RowLoss(RobustLoss):

@@ -4,10 +4,9 @@ from typing import Any, Self, Unpack
 
 import keras
 
-from keras_noisy.arguments import check_number
+from keras_noisy._arguments import check_number
+from keras_noisy._typing import Tensor
 from keras_noisy.losses.robust_loss import LossOptions, RobustLoss, as_arguments
-
-Tensor = Any
 
 # What a sum has only once. Its parts may have names of their own.
 _SHARED = ("logit_bias", "from_logits", "ignore_class", "reduction", "dtype")

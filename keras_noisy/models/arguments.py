@@ -6,7 +6,7 @@ from typing import Any
 
 import keras
 
-from keras_noisy.arguments import is_integer
+from keras_noisy._arguments import is_integer
 
 
 def check_normalisation(normalisation: Any) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 
 import keras
 
-from keras_noisy.arguments import check_choice, check_classes
+from keras_noisy._arguments import check_choice, check_classes
 from keras_noisy.models.arguments import check_normalisation, read_shape
 from keras_noisy.models.resnet import BLOCKS
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import keras
 
-from keras_noisy.arguments import check_classes
+from keras_noisy._arguments import check_classes
 from keras_noisy.models.arguments import read_shape
 
 

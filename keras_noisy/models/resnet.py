@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 import keras
 
-from keras_noisy.arguments import check_choice, check_classes
-from keras_noisy.extras import require
+from keras_noisy._arguments import check_choice, check_classes
+from keras_noisy._extras import require
 from keras_noisy.models.arguments import check_normalisation, read_shape
 
 BLOCKS = {18: [2, 2, 2, 2], 34: [3, 4, 6, 3], 50: [3, 4, 6, 3]}

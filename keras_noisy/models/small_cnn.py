@@ -5,7 +5,7 @@ from typing import Any
 
 import keras
 
-from keras_noisy.arguments import check_classes, check_integer
+from keras_noisy._arguments import check_classes, check_integer
 from keras_noisy.models.arguments import read_shape
 
 

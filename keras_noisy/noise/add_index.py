@@ -1,7 +1,7 @@
 from collections.abc import Iterator
 from typing import Any
 
-from keras_noisy.extras import require
+from keras_noisy._extras import require
 from keras_noisy.noise.elements import check_dataset, get_label, is_integer, is_numbered, with_label
 
 

@@ -1,7 +1,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from keras_noisy.arguments import check_number
+from keras_noisy._arguments import check_number
 
 
 def class_flips(targets: NDArray[np.int64], rate: float) -> NDArray[np.float64]:

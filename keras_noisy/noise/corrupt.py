@@ -3,9 +3,9 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from keras_noisy._random import stream, uniform
 from keras_noisy.noise.arguments import noisy_type, read_indices, read_labels, read_matrix
 from keras_noisy.noise.inverse_cdf import class_at, cumulative
-from keras_noisy.noise.uniform import stream, uniform
 
 
 def corrupt(

@@ -4,13 +4,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from keras_noisy.arguments import check_flag
-from keras_noisy.extras import require
+from keras_noisy._arguments import check_flag
+from keras_noisy._extras import require
+from keras_noisy._random import FACTORS, STEP, stream
 from keras_noisy.noise.add_index import add_index
 from keras_noisy.noise.arguments import noisy_type, read_integers, read_matrix
 from keras_noisy.noise.elements import check_dataset, get_label, is_integer, is_numbered, with_label
 from keras_noisy.noise.inverse_cdf import cumulative
-from keras_noisy.noise.uniform import FACTORS, STEP, stream
 
 # From labels and indices, both int64 of shape (n,), to noisy labels.
 _Draw = Callable[[Any, Any], Any]
@@ -172,7 +172,7 @@ def _assert_inside(values: Any, size: int, message: str) -> Any:
 
 
 def _uniform(start: NDArray[np.uint64], counters: Any) -> Any:
-    """`keras_noisy.noise.uniform.uniform` as TensorFlow computes it."""
+    """`keras_noisy._random.uniform` as TensorFlow computes it."""
     tf = require("tensorflow", extra="datasets")
 
     def constant(number: int) -> Any:

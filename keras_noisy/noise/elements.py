@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from keras_noisy.extras import require
+from keras_noisy._extras import require
 
 
 def check_dataset(dataset: Any) -> None:

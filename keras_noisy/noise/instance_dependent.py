@@ -3,10 +3,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from keras_noisy.arguments import check_classes, check_number
+from keras_noisy._arguments import check_classes, check_number
+from keras_noisy._random import stream, uniform
 from keras_noisy.noise.arguments import noisy_type, read_indices, read_labels
 from keras_noisy.noise.normal import normal, truncated_normal
-from keras_noisy.noise.uniform import stream, uniform
 
 # Numbers of `x`, or of scores, that are worked on at a time: 64 MiB of float64.
 _CHUNK = 1 << 23

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from keras_noisy.noise.uniform import bits, stream
+from keras_noisy._random import bits, stream
 
 # Keeps the intermediate arrays small, whatever the size of the result.
 _BLOCK = 1 << 14

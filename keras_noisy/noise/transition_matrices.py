@@ -1,7 +1,7 @@
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from keras_noisy.arguments import check_choice, check_classes, check_flag, check_number
+from keras_noisy._arguments import check_choice, check_classes, check_flag, check_number
 from keras_noisy.noise.arguments import read_matrix, read_square
 from keras_noisy.noise.cifar100 import superclass
 from keras_noisy.noise.class_flips import class_flips

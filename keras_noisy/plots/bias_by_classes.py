@@ -3,7 +3,7 @@ from typing import Any
 
 import numpy as np
 
-from keras_noisy.arguments import check_classes
+from keras_noisy._arguments import check_classes
 from keras_noisy.calibration import logit_bias
 from keras_noisy.plots.theme import get_theme
 

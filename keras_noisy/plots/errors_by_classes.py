@@ -3,7 +3,7 @@ from typing import Any
 
 import keras
 
-from keras_noisy.arguments import check_classes
+from keras_noisy._arguments import check_classes
 from keras_noisy.losses import MAE
 from keras_noisy.plots.error_panel import draw_errors, logit_axis
 from keras_noisy.plots.logit_density import Logits, logit_density

@@ -5,7 +5,7 @@ from typing import Any
 import keras
 
 from keras_noisy import losses as robust
-from keras_noisy.arguments import check_classes
+from keras_noisy._arguments import check_classes
 from keras_noisy.calibration import logit_bias
 from keras_noisy.plots.error_panel import draw_errors, draw_logits, logit_axis
 from keras_noisy.plots.logit_density import Logits, logit_density

@@ -4,7 +4,7 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from keras_noisy.arguments import check_integer, is_integer
+from keras_noisy._arguments import check_integer, is_integer
 from keras_noisy.calibration import InitialLogits, initial_logits
 from keras_noisy.datasets import glyphs
 from keras_noisy.models import mlp1024, resnet

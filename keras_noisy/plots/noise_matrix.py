@@ -4,7 +4,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from keras_noisy.extras import require
+from keras_noisy._extras import require
 from keras_noisy.noise import NoiseReport
 from keras_noisy.plots.theme import Theme, get_theme
 

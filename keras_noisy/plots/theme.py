@@ -3,8 +3,8 @@
 import dataclasses
 from typing import Any
 
-from keras_noisy.arguments import check_choice
-from keras_noisy.extras import require
+from keras_noisy._arguments import check_choice
+from keras_noisy._extras import require
 
 # Inches. At 200 dots each, a picture 700 pixels wide shows letters of 10 points at 14 pixels.
 WIDTH, DPI = 7.0, 200

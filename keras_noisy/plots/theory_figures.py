@@ -6,7 +6,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from keras_noisy.extras import require
+from keras_noisy._extras import require
 from keras_noisy.plots.bias_by_classes import bias_by_classes
 from keras_noisy.plots.errors_by_classes import errors_by_classes
 from keras_noisy.plots.errors_by_loss import errors_by_loss

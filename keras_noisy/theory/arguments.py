@@ -1,6 +1,6 @@
 """The check of an argument that the theory's functions share."""
 
-from keras_noisy.arguments import is_number
+from keras_noisy._arguments import is_number
 
 
 def check_logit_std(value: float) -> None:

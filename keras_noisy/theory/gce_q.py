@@ -3,7 +3,7 @@
 import math
 from functools import lru_cache
 
-from keras_noisy.arguments import check_classes, check_number
+from keras_noisy._arguments import check_classes, check_number
 from keras_noisy.theory.arguments import check_logit_std
 from keras_noisy.theory.initial_pull import initial_pull
 from keras_noisy.theory.root import find_root

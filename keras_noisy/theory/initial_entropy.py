@@ -2,7 +2,7 @@
 
 import math
 
-from keras_noisy.arguments import check_classes
+from keras_noisy._arguments import check_classes
 from keras_noisy.theory.arguments import check_logit_std
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from keras_noisy.arguments import check_classes, is_number
+from keras_noisy._arguments import check_classes, is_number
 from keras_noisy.theory.arguments import check_logit_std
 from keras_noisy.theory.log_sum import log_sum
 

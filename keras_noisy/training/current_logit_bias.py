@@ -4,10 +4,9 @@ from typing import Any, Self
 import keras
 from keras import ops
 
+from keras_noisy._typing import Tensor
 from keras_noisy.losses import RobustLoss
 from keras_noisy.losses.prediction_bias import keep_bias
-
-Tensor = Any
 
 
 @keras.saving.register_keras_serializable(package="keras_noisy")

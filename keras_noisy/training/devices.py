@@ -9,7 +9,7 @@ from typing import Any
 
 import keras
 
-from keras_noisy.arguments import check_integer
+from keras_noisy._arguments import check_integer
 
 # Within it, processes notice that another one is gone; JAX's own default is 100.
 _HEARTBEAT_SECONDS = 20

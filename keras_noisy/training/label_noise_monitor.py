@@ -5,7 +5,7 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from keras_noisy.arguments import check_integer
+from keras_noisy._arguments import check_integer
 from keras_noisy.training.memorisation import predicted_classes, share_of
 
 # Samples, their labels in training, and their correct ones.

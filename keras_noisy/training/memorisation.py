@@ -4,7 +4,7 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from keras_noisy.arguments import check_integer
+from keras_noisy._arguments import check_integer
 
 
 def memorised(

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from chi_square import assert_drawn_from
 
+from keras_noisy._random import stream
 from keras_noisy.noise.normal import normal, truncated_normal
-from keras_noisy.noise.uniform import stream
 
 pytestmark = pytest.mark.backend_free
 

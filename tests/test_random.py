@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from chi_square import assert_drawn_from
 
-from keras_noisy.noise.uniform import bits, stream, uniform
+from keras_noisy._random import bits, stream, uniform
 
 pytestmark = pytest.mark.backend_free
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from keras_noisy.arguments import is_integer
+from keras_noisy._arguments import is_integer
 
 # Of SplitMix64 (Steele, Lea, Flood, 2014): the step of its counter, and two of its mixing function.
 STEP = 0x9E3779B97F4A7C15
