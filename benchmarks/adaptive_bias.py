@@ -30,11 +30,11 @@ import numpy as np
 from glyph_runs import Setting, spread
 from keras import ops
 from keras.optimizers.schedules import PolynomialDecay
+from keras_noisy.losses.log_prob import label_log_prob
+from keras_noisy.losses.logit_bias import add_logit_bias
 
 import keras_noisy
 from keras_noisy.calibration import logit_bias
-from keras_noisy.losses.log_prob import label_log_prob
-from keras_noisy.losses.logit_bias import add_logit_bias
 
 Tensor = Any
 COLUMNS = "{:>7} {:<20} {:>5} {:>14} {:>14} {:>7} {:>7} {:>7} {:>7}"

@@ -3,47 +3,13 @@
 from keras_noisy import calibration, datasets, layers, losses, models, noise, plots, training
 from keras_noisy.calibration import diagnose
 from keras_noisy.layers import LogitBias
-from keras_noisy.losses import (
-    AEL,
-    AGCE,
-    AUL,
-    CE,
-    GCE,
-    JS,
-    MAE,
-    NCE,
-    NFL,
-    NGCE,
-    NNCE,
-    RCE,
-    SCE,
-    BiTempered,
-    FocalCE,
-    PHuberCE,
-    TaylorCE,
-)
+from keras_noisy.losses import LOSSES as _LOSSES
+from keras_noisy.losses._catalogue import *
 
 __version__ = "0.1.0.dev0"
 
 __all__ = [
-    "AEL",
-    "AGCE",
-    "AUL",
-    "CE",
-    "GCE",
-    "JS",
-    "MAE",
-    "NCE",
-    "NFL",
-    "NGCE",
-    "NNCE",
-    "RCE",
-    "SCE",
-    "BiTempered",
-    "FocalCE",
     "LogitBias",
-    "PHuberCE",
-    "TaylorCE",
     "calibration",
     "datasets",
     "diagnose",
@@ -53,4 +19,5 @@ __all__ = [
     "noise",
     "plots",
     "training",
+    *(loss.__name__ for loss in _LOSSES),
 ]

@@ -65,7 +65,7 @@ def check_number(
     """
     if word is not None and isinstance(value, str) and value == word:
         return value
-    opening, low, high, closing = _read(interval)
+    opening, low, high, closing = read_interval(interval)
     allowed = (
         is_number(value)
         and (low < value if opening == "(" else low <= value)
@@ -101,6 +101,14 @@ def check_choice(argument: str, value: Any, choices: Collection[Any]) -> None:
         raise ValueError(f"`{argument}` must be {allowed}. Received: {argument}={value!r}")
 
 
-def _read(interval: str) -> tuple[str, float, float, str]:
+def check_logit_std(value: Any) -> float:
+    """A standard deviation of logits that the theory covers."""
+    if not is_number(value) or not 0.0 <= value <= 5.0:
+        raise ValueError(f"`logit_std` must be a number from 0 to 5. Received: logit_std={value!r}")
+    return float(value)
+
+
+def read_interval(interval: str) -> tuple[str, float, float, str]:
+    """Reads an interval such as `"(0, 1]"` as its brackets and ends."""
     opening, low, high, closing = re.fullmatch(r"([\[(])(.+), (.+)([\])])", interval).groups()  # type: ignore[union-attr]
     return opening, float(low), float(high), closing

@@ -13,7 +13,7 @@ import pytest
 
 import keras_noisy
 from keras_noisy.calibration import average_error, logit_bias
-from keras_noisy.calibration.verdict import REFERENCE_CLASSES, verdict_of
+from keras_noisy.calibration._verdict import REFERENCE_CLASSES, judge
 from keras_noisy.losses import LOSSES, LabelLoss
 from keras_noisy.losses.gce import auto_q
 
@@ -170,7 +170,7 @@ def test_the_verdict_is_that_of_diagnose(open_page, loss, classes):
     model = keras.Sequential([keras.Input((classes,)), keras.layers.Identity()])
     diagnosis = keras_noisy.diagnose(model, logits.astype("float32"), robust)
     assert said["ratio"] == pytest.approx(diagnosis.ratio, rel=0.03)  # it takes 17 points
-    assert said["word"] == diagnosis.verdict == verdict_of(said["ratio"])
+    assert said["word"] == diagnosis.verdict == judge(said["ratio"])
 
 
 def test_all_losses_of_the_label_are_there_with_values_that_the_package_takes(open_page):

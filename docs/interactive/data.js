@@ -6,18 +6,18 @@ const DATA = {
 "stalls":0.05
 },
 "losses":{
-"CE":{"summary":"Cross-entropy.","formula":"loss = -log p_y","defaults":{}},
-"MAE":{"summary":"Mean absolute error between the one-hot label and the predicted distribution.","formula":"loss = sum_j |[j = y] - p_j| = 2 (1 - p_y)","defaults":{}},
-"GCE":{"summary":"Generalised cross-entropy: between the cross-entropy and the mean absolute error.","formula":"loss = (1 - p_y^q) / q","defaults":{"q":0.7}},
-"SCE":{"summary":"Symmetric cross-entropy: cross-entropy plus reverse cross-entropy.","formula":"loss = -alpha log p_y + beta A (1 - p_y)","defaults":{"alpha":0.1,"beta":1.0,"A":4.0}},
-"RCE":{"summary":"Reverse cross-entropy: the cross-entropy with label and prediction exchanged.","formula":"loss = -sum_j p_j log [j = y] = A (1 - p_y),  with log 0 = -A","defaults":{"A":4.0}},
-"TaylorCE":{"summary":"Taylor cross-entropy: the first terms of the cross-entropy's Taylor series around `p_y = 1`.","formula":"loss = sum_{i = 1..order} (1 - p_y)^i / i","defaults":{"order":2}},
-"PHuberCE":{"summary":"Partially Huberised cross-entropy: linear where the label is unlikely.","formula":"loss = -log p_y  if p_y > 1 / tau\n       1 + log(tau) - tau p_y  otherwise","defaults":{"tau":10.0}},
-"FocalCE":{"summary":"Focal cross-entropy: leaves well-classified samples alone.","formula":"loss = -(1 - p_y)^gamma log p_y","defaults":{"gamma":0.5}},
-"AGCE":{"summary":"Asymmetric generalised cross-entropy.","formula":"loss = ((a + 1)^q - (a + p_y)^q) / q","defaults":{"a":0.6,"q":0.6}},
-"AUL":{"summary":"Asymmetric unhinged loss.","formula":"loss = ((a - p_y)^q - (a - 1)^q) / q","defaults":{"a":5.5,"q":3.0}},
-"AEL":{"summary":"Asymmetric exponential loss.","formula":"loss = exp(-p_y / a)","defaults":{"a":2.5}},
-"JS":{"summary":"Weighted Jensen-Shannon divergence between the one-hot label and the prediction.","formula":"loss = (H(m) - (1 - w) H(p)) / Z,  m = w onehot(y) + (1 - w) p,  Z = -(1 - w) log(1 - w)","defaults":{"weight":0.5}}
+"CE":{"summary":"Cross-entropy.","formula":"loss = -log p_y","defaults":{},"parameters":{}},
+"MAE":{"summary":"Mean absolute error between the one-hot label and the predicted distribution.","formula":"loss = sum_j |[j = y] - p_j| = 2 (1 - p_y)","defaults":{},"parameters":{}},
+"GCE":{"summary":"Generalised cross-entropy: between the cross-entropy and the mean absolute error.","formula":"loss = (1 - p_y^q) / q","defaults":{"q":0.7},"parameters":{"q":{"min":0.01,"max":1.0,"step":0.01,"auto":true}}},
+"SCE":{"summary":"Symmetric cross-entropy: cross-entropy plus reverse cross-entropy.","formula":"loss = -alpha log p_y + beta A (1 - p_y)","defaults":{"alpha":0.1,"beta":1.0,"A":4.0},"parameters":{"alpha":{"min":0.01,"max":10.0,"log":true},"beta":{"min":0.01,"max":10.0,"log":true},"A":{"min":1.0,"max":10.0,"step":0.1}}},
+"RCE":{"summary":"Reverse cross-entropy: the cross-entropy with label and prediction exchanged.","formula":"loss = -sum_j p_j log [j = y] = A (1 - p_y),  with log 0 = -A","defaults":{"A":4.0},"parameters":{"A":{"min":1.0,"max":10.0,"step":0.1}}},
+"TaylorCE":{"summary":"Taylor cross-entropy: the first terms of the cross-entropy's Taylor series around `p_y = 1`.","formula":"loss = sum_{i = 1..order} (1 - p_y)^i / i","defaults":{"order":2},"parameters":{"order":{"min":1,"max":1000,"log":true,"integer":true}}},
+"PHuberCE":{"summary":"Partially Huberised cross-entropy: linear where the label is unlikely.","formula":"loss = -log p_y  if p_y > 1 / tau\n       1 + log(tau) - tau p_y  otherwise","defaults":{"tau":10.0},"parameters":{"tau":{"min":1.0,"max":10000.0,"log":true}}},
+"FocalCE":{"summary":"Focal cross-entropy: leaves well-classified samples alone.","formula":"loss = -(1 - p_y)^gamma log p_y","defaults":{"gamma":0.5},"parameters":{"gamma":{"min":0.0,"max":5.0,"step":0.1}}},
+"AGCE":{"summary":"Asymmetric generalised cross-entropy.","formula":"loss = ((a + 1)^q - (a + p_y)^q) / q","defaults":{"a":0.6,"q":0.6},"parameters":{"a":{"min":0.01,"max":10.0,"log":true},"q":{"min":0.1,"max":5.0,"step":0.1}}},
+"AUL":{"summary":"Asymmetric unhinged loss.","formula":"loss = ((a - p_y)^q - (a - 1)^q) / q","defaults":{"a":5.5,"q":3.0},"parameters":{"a":{"min":1.1,"max":10.0,"step":0.1},"q":{"min":0.1,"max":5.0,"step":0.1}}},
+"AEL":{"summary":"Asymmetric exponential loss.","formula":"loss = exp(-p_y / a)","defaults":{"a":2.5},"parameters":{"a":{"min":0.05,"max":10.0,"log":true}}},
+"JS":{"summary":"Weighted Jensen-Shannon divergence between the one-hot label and the prediction.","formula":"loss = (H(m) - (1 - w) H(p)) / Z,  m = w onehot(y) + (1 - w) p,  Z = -(1 - w) log(1 - w)","defaults":{"weight":0.5},"parameters":{"weight":{"min":0.01,"max":0.99,"step":0.01}}}
 },
 "autoBias":{
 "classes":[10,18,30,56,100,178,316,562,1000,1778,3162,5623,10000,17783,31623,56234,100000,177828,316228,562341,1000000],

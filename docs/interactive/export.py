@@ -3,18 +3,23 @@
 python docs/interactive/export.py
 """
 
-import inspect
 import json
 import re
+import sys
 from pathlib import Path
 from typing import Any
 
-from keras_noisy.calibration import verdict
+sys.path.append(str(Path(__file__).parents[1]))
+
+from loss_docstring import read_docstring
+
+from keras_noisy.calibration import _verdict as verdict
 from keras_noisy.losses import LOSSES, LabelLoss
+from keras_noisy.losses._hyperparameter import Hyperparameter
 from keras_noisy.losses.gce import auto_q
 from keras_noisy.plots.theme import THEMES
 from keras_noisy.theory import logit_bias
-from keras_noisy.theory.log_sum import log_sum
+from keras_noisy.theory._log_sum import log_sum
 
 FOLDER = Path(__file__).parent
 MADE_BY = "Made by docs/interactive/export.py from the package: change that, then run `make docs`."
@@ -42,19 +47,32 @@ def data() -> dict[str, Any]:
     }
 
 
-def described(kind: type) -> dict[str, Any]:
-    """What a loss is, and its own arguments with their defaults."""
-    document = inspect.getdoc(kind) or ""
-    formula = re.search(r"Formula:\n\n```\n(.*?)\n(?:\n|```)", document, re.S)
-    if formula is None:
-        raise ValueError(f"The docstring of {kind.__name__} has no formula.")
-    parameters = inspect.signature(kind).parameters.values()
-    own = [p for p in parameters if p.kind is p.POSITIONAL_OR_KEYWORD]  # the rest are options
+def described(loss: type[LabelLoss]) -> dict[str, Any]:
+    """Returns the description of a loss, and the ranges and defaults of its hyperparameters."""
+    document = read_docstring(loss)
+    defaults = loss()
     return {
-        "summary": document.splitlines()[0],
-        "formula": re.sub(r"(?<=\S) {2,}", "  ", formula.group(1)),  # narrower
-        "defaults": {parameter.name: parameter.default for parameter in own},
+        "summary": document.summary,
+        "formula": re.sub(r"(?<=\S) {2,}", "  ", document.formula.split("\n\n")[0]),  # narrower
+        "defaults": {each.name: getattr(defaults, each.name) for each in loss.hyperparameters},
+        "parameters": {each.name: slider(each) for each in loss.hyperparameters},
     }
+
+
+def slider(hyperparameter: Hyperparameter) -> dict[str, Any]:
+    """Returns the range and the steps of a hyperparameter's slider.
+
+    Raises:
+        ValueError: If the loss does not state a usual range.
+    """
+    if hyperparameter.usual is None:
+        raise ValueError(f"{hyperparameter.name} needs a usual range for the interactive page.")
+    low, high = hyperparameter.usual
+    is_logarithmic = low > 0 and high > 100 * low
+    step = {"log": True} if is_logarithmic else {"step": 0.01 if high <= 1 else 0.1}
+    integer = {"integer": True} if hyperparameter.is_integer else {}
+    auto = {"auto": True} if hyperparameter.word == "auto" else {}
+    return {"min": low, "max": high, **step, **integer, **auto}
 
 
 def table(function: Any, first: int) -> dict[str, list]:

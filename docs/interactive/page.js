@@ -3,30 +3,23 @@
 
 const byId = (id) => document.getElementById(id);
 
-// Ranges of the sliders; all of them are allowed by the package. `log` ones move by factors.
+// The ranges of the sliders. Those of hyperparameters come from the package. `log` sliders move by factors.
 const COMMON = {
   classes: { label: "classes K", min: 2, max: 1e6, log: true, integer: true },
   bias: { label: "logit bias ε", min: 0, max: 15, step: 0.1, digits: 2, auto: autoBias },
   std: { label: "spread of fresh logits σ", min: 0.1, max: 3, step: 0.1, exact: true },
 };
-const PARAMETERS = {
-  CE: {},
-  MAE: {},
-  GCE: { q: { min: 0.01, max: 1, step: 0.01, auto: autoQ } },
-  SCE: {
-    alpha: { min: 0.01, max: 10, log: true },
-    beta: { min: 0.01, max: 10, log: true },
-    A: { min: 1, max: 10, step: 0.1 },
-  },
-  RCE: { A: { min: 1, max: 10, step: 0.1 } },
-  TaylorCE: { order: { min: 1, max: 1000, log: true, integer: true } },
-  PHuberCE: { tau: { min: 1, max: 10000, log: true } },
-  FocalCE: { gamma: { min: 0, max: 5, step: 0.1 } },
-  AGCE: { a: { min: 0.01, max: 10, log: true }, q: { min: 0.1, max: 5, step: 0.1 } },
-  AUL: { a: { min: 1.1, max: 10, step: 0.1 }, q: { min: 0.1, max: 5, step: 0.1 } },
-  AEL: { a: { min: 0.05, max: 10, log: true } },
-  JS: { weight: { min: 0.01, max: 0.99, step: 0.01 } },
-};
+const PARAMETERS = Object.fromEntries(
+  Object.entries(DATA.losses).map(([loss, { parameters }]) => [
+    loss,
+    Object.fromEntries(
+      Object.entries(parameters).map(([name, range]) => [
+        name,
+        range.auto ? { ...range, auto: autoQ } : range,
+      ]),
+    ),
+  ]),
+);
 
 let state = { loss: "MAE", parameters: {}, classes: 1000, bias: 0, std: 1, with: "" };
 // What the figure shows on its way to the state.

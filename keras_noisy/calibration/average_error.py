@@ -1,4 +1,4 @@
-"""What a loss does to the label's logit of a freshly initialised network, on average."""
+"""The average gradient of a loss at the label's logit of an untrained network."""
 
 from collections.abc import Callable
 from typing import Any
@@ -8,14 +8,13 @@ import numpy as np
 from keras import ops
 from numpy.typing import ArrayLike, NDArray
 
-from keras_noisy._arguments import check_classes, check_flag
-from keras_noisy.calibration.gradient import gradient
+from keras_noisy._arguments import check_classes, check_flag, check_logit_std
+from keras_noisy.calibration._gradient import gradient
 from keras_noisy.losses import LabelLoss, RobustLoss, WeightedSum
-from keras_noisy.theory.arguments import check_logit_std
-from keras_noisy.theory.fresh_logits import fresh_logits
-from keras_noisy.theory.log_sum import log_sum
+from keras_noisy.theory._fresh_logits import fresh_logits
+from keras_noisy.theory._log_sum import log_sum
 
-# Logits of one average, of a loss that needs whole rows of them, and of those held at once.
+# The number of logits in an average over rows, and the number of logits in memory at a time.
 _SAMPLED = 2**18
 _AT_ONCE = 2**21
 
@@ -27,7 +26,7 @@ def average_error(
     logit_std: float = 1.0,
     from_logits: bool | None = None,
 ) -> NDArray:
-    """Average error of a fresh network at the label's logit, for any loss.
+    """Computes the average error of an untrained network at the label's logit, for any loss.
 
     Formula:
 
@@ -35,29 +34,31 @@ def average_error(
     <delta_y>(z) = E[dL / dz_y]   at z_y = z,   other logits z_j ~ N(0, logit_std^2), independent
     ```
 
-    Where it is large and negative, the loss pulls the label's logit up and learning is possible; where
-    it is all but 0, the network stalls. A logit bias of the loss is part of it. Losses that are a
-    function of the label's probability are averaged by quadrature, to the digits of float32, but for the
-    kink of `PHuberCE`, which leaves about 1 % of the greatest error; those that need the whole row over a
-    Latin hypercube of about 2^18 logits, the same in every call, to about 0.1 %. The derivative itself is
-    that of the backend's automatic differentiation.
+    If it is large and negative, the loss pulls the label's logit up, and the network can learn. If
+    it is almost 0, the network stalls. The logit bias of the loss is included. Losses that depend
+    on the label's probability alone are averaged by quadrature, with the accuracy of float32,
+    except for `PHuberCE`, whose kink causes errors of about 1 % of the largest average error.
+    Losses that depend on all probabilities are averaged over a Latin hypercube of about 2^18
+    logits, which is the same in every call, with an accuracy of about 0.1 %. The derivative is
+    computed by the backend's automatic differentiation.
 
     Args:
-        loss: A loss of this package, or any other `keras.losses.Loss` for labels that are integers
-            (n,) or (n, 1) or one-hot, which is found out. It must treat all classes alike: class
-            weights have no place here.
+        loss: A loss of this package, or another `keras.losses.Loss` for labels that are integers
+            (n,) or (n, 1) or one-hot; the format is determined by calling it. It must treat all
+            classes alike, without class weights.
         logits: Array of any shape, the label's logit `z` (dimensionless).
         num_classes: Number of classes, at least 2.
-        logit_std: Standard deviation of the logits at initialisation, from 0 to 5. Defaults to `1.0`.
-        from_logits: Whether a loss that is not of this package is called with logits or with
-            probabilities. Defaults to `None`: what its attribute or its configuration
-            says of `from_logits`; with probabilities, if they don't.
+        logit_std: Standard deviation of the logits at initialisation, from 0 to 5. Defaults to
+            `1.0`.
+        from_logits: Boolean, whether to call a loss of another package with logits or with
+            probabilities. Defaults to `None`: the value in its attribute or its configuration, and
+            probabilities if it has none.
 
     Returns:
         Float64 array of the shape of `logits`, negative where the loss pulls.
 
     Raises:
-        ValueError: If an argument is none of the above.
+        ValueError: If an argument is not one of the above.
         RuntimeError: If the backend of Keras has no automatic differentiation (NumPy, OpenVINO).
 
     Example:
@@ -94,8 +95,8 @@ def check_loss(loss: Any) -> None:
         )
 
 
-def option_of(loss: keras.losses.Loss, name: str, default: Any = None) -> Any:
-    """What a loss says of itself: from Keras 3.16 on, some of its own do in their configuration alone."""
+def get_option(loss: keras.losses.Loss, name: str, default: Any = None) -> Any:
+    """Returns an option of a loss, which Keras 3.16 may have in its configuration only."""
     if hasattr(loss, name):
         return getattr(loss, name)
     return loss.get_config().get(name, default)
@@ -105,26 +106,26 @@ def _error(loss: Any, z: NDArray, num_classes: int, logit_std: float) -> NDArray
     if isinstance(loss, WeightedSum):
         parts = zip(loss.losses, loss.weights, strict=True)
         return np.sum([w * _error(part, z, num_classes, logit_std) for part, w in parts], axis=0)
-    of_label = isinstance(loss, LabelLoss) and loss.logit_bias != "adaptive"
-    # Unless a subclass of the user's goes another way.
-    if of_label and type(loss).loss_of_labels is LabelLoss.loss_of_labels:
-        return _error_of_label(loss, z, num_classes, logit_std)
-    return _error_of_row(loss, z, num_classes, logit_std)
+    # A subclass of the user may compute its losses in another way.
+    is_label_loss = isinstance(loss, LabelLoss) and type(loss).per_sample is LabelLoss.per_sample
+    if is_label_loss and loss.logit_bias != "adaptive":
+        return _label_loss_error(loss, z, num_classes, logit_std)
+    return _row_loss_error(loss, z, num_classes, logit_std)
 
 
-def _error_of_label(loss: LabelLoss, z: NDArray, num_classes: int, logit_std: float) -> NDArray:
-    """dL/dz_y = L'(u) (1 - p_y) for the label's log-probability u, averaged over its margin."""
+def _label_loss_error(loss: LabelLoss, z: NDArray, num_classes: int, logit_std: float) -> NDArray:
+    """Averages dL/dz_y = L'(u) (1 - p_y), for the label's log-probability u, over its margin."""
     loss = loss.for_classes(num_classes)
     log_sums, weights = log_sum(num_classes - 1, logit_std)
-    margin = z[:, np.newaxis] - log_sums + loss.epsilon(num_classes)
+    margin = z[:, np.newaxis] - log_sums + loss.logit_bias_for(num_classes)
     slope = gradient(loss.of_log_prob, -np.logaddexp(0.0, -margin))
     return (slope * np.exp(-np.logaddexp(0.0, margin))) @ weights
 
 
-def _error_of_row(loss: Any, z: NDArray, num_classes: int, logit_std: float) -> NDArray:
+def _row_loss_error(loss: Any, z: NDArray, num_classes: int, logit_std: float) -> NDArray:
     samples = 2 ** int(np.clip(np.log2(_SAMPLED / num_classes), 4, 14))
     others = fresh_logits(samples, num_classes - 1, logit_std)
-    losses = _losses_of_logits(loss, num_classes)
+    losses = _bind_first_class(loss, num_classes)
     at_once = max(1, _AT_ONCE // (samples * num_classes))
     errors = []
     for some in np.split(z, range(at_once, len(z), at_once)):
@@ -136,16 +137,16 @@ def _error_of_row(loss: Any, z: NDArray, num_classes: int, logit_std: float) -> 
     return np.concatenate(errors)
 
 
-# From labels (n,), a tensor y_pred and the number of classes to losses.
+# Computes losses from labels (n,), a tensor of logits (n, K) and K.
 Call = Callable[[NDArray, Any, int], Any]
 
 
 def _with_logits(loss: keras.losses.Loss, from_logits: bool | None) -> Call:
-    """A loss of others as a function of integer labels and logits."""
-    if option_of(loss, "ignore_class") is not None:
+    """Returns a loss of another package as a function of integer labels and logits."""
+    if get_option(loss, "ignore_class") is not None:
         loss = type(loss).from_config({**loss.get_config(), "ignore_class": None})
     if from_logits is None:
-        from_logits = option_of(loss, "from_logits", False)
+        from_logits = get_option(loss, "from_logits", False)
     formats: dict[str, Callable[[NDArray, int], NDArray]] = {
         "integers (n,)": lambda labels, num_classes: labels,
         "integers (n, 1)": lambda labels, num_classes: labels[:, np.newaxis],
@@ -156,7 +157,7 @@ def _with_logits(loss: keras.losses.Loss, from_logits: bool | None) -> Call:
         def call(labels: NDArray, logits: Any, num_classes: int) -> Any:
             y_true = ops.convert_to_tensor(write(labels, num_classes))  # as Keras does
             losses = loss.call(y_true, logits if from_logits else ops.softmax(logits))
-            # Some average over the batch themselves.
+            # Some losses average over the batch in `call`.
             return losses if len(losses.shape) else losses * len(labels)
 
         return call
@@ -170,8 +171,8 @@ def _with_logits(loss: keras.losses.Loss, from_logits: bool | None) -> Call:
     )
 
 
-def _losses_of_logits(loss: Any, num_classes: int) -> Callable[[Any], Any]:
-    """A function from logits (n, K) to the losses of class 0 as the label."""
+def _bind_first_class(loss: Any, num_classes: int) -> Callable[[Any], Any]:
+    """Returns a function from logits (n, K) to losses, with class 0 as the label."""
     if isinstance(loss, RobustLoss):
         loss = loss.with_options(from_logits=True, ignore_class=None)
         return lambda logits: loss.call(np.zeros(logits.shape[0], dtype="int32"), logits)
@@ -179,9 +180,9 @@ def _losses_of_logits(loss: Any, num_classes: int) -> Callable[[Any], Any]:
 
 
 def _treats_classes_alike(call: Call) -> bool:
-    """Whether a loss gives the label that it is told the same meaning in all classes.
+    """Returns whether a loss understands the format of labels and treats all classes alike.
 
-    One for one-hot labels does not if it is told integers, unless it refuses them in the first place.
+    A loss for one-hot labels that accepts integers without an error treats classes differently.
     """
     num_classes = 5
     logits = np.random.default_rng(0).normal(size=(3, num_classes)).astype("float32")
@@ -193,9 +194,9 @@ def _treats_classes_alike(call: Call) -> bool:
     try:
         as_first, other = losses(logits, 0), losses(logits, 3)
         as_fourth = losses(np.roll(logits, 3, axis=-1), 3)
-    except Exception:  # each backend has its own
+    except Exception:  # each backend raises its own type
         return False
-    # A shape that was broadcast tells that the label was not understood.
+    # Another shape shows that labels were broadcast.
     understood = as_first.size in (1, len(logits))
     alike = np.allclose(as_first, as_fourth, rtol=1e-3)
     return understood and alike and not np.allclose(as_first, other, rtol=1e-3)

@@ -1,4 +1,4 @@
-"""Will a loss learn on a model? Told before any training."""
+"""Predicts whether a loss will learn on a model, before any training."""
 
 import dataclasses
 from collections.abc import Callable
@@ -8,27 +8,28 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from keras_noisy.calibration.average_error import average_error, check_loss, option_of
+from keras_noisy.calibration._verdict import REFERENCE_CLASSES, judge
+from keras_noisy.calibration.average_error import average_error, check_loss, get_option
 from keras_noisy.calibration.initial_logits import InitialLogits, initial_logits
-from keras_noisy.calibration.settings import rounded, settings_of
-from keras_noisy.calibration.verdict import REFERENCE_CLASSES, verdict_of
+from keras_noisy.calibration.settings import candidate_settings, format_rounded
 from keras_noisy.layers import LogitBias
 from keras_noisy.losses import RobustLoss
 from keras_noisy.theory import logit_bias
 
-# A logit counts as pulled at, if that is by this share of the largest pull there is with 10 classes.
-_PULLS = 0.1
+# A logit counts as pulled if its pull is at least this share of the largest one with 10 classes.
+_PULLED_SHARE = 0.1
 _POINTS = 17
-_LARGEST_STD = 5.0  # that the theory covers
+# The theory covers standard deviations up to this one.
+_MAX_STD = 5.0
 
 
 class Change(NamedTuple):
-    """Something to change, and what would come of it.
+    """A change that lets a loss learn.
 
     Attributes:
-        setting: As one would write it: `"logit_bias=4.84"`, `"q=0.366"`.
-        ratio: The pull after it, as a share of that with 10 classes and no change.
-        verdict: The verdict after it.
+        setting: The argument to set, such as `"logit_bias=4.84"` or `"q=0.366"`.
+        ratio: The pull after the change, as a share of the pull with 10 classes and no change.
+        verdict: The verdict after the change.
     """
 
     setting: str
@@ -38,19 +39,19 @@ class Change(NamedTuple):
 
 @dataclasses.dataclass(frozen=True)
 class Diagnosis:
-    """What `keras_noisy.diagnose` found; `print` it, or take its fields.
+    """The result of `keras_noisy.diagnose`, for printing and with fields.
 
     Attributes:
-        loss: The loss, as one would write it.
-        num_classes: Number of classes K.
-        logit_mean: Mean of the logits at initialisation.
-        logit_std: Their standard deviation.
-        error: Average error of the loss over these logits; negative where it pulls.
-        reference_error: The same for 10 classes.
-        pulling_share: Share of the logits at which the loss pulls by at least a tenth of what it does
-            at most with 10 classes.
+        loss: The loss, as Python code.
+        num_classes: The number of classes K.
+        logit_mean: The mean of the logits at initialisation.
+        logit_std: The standard deviation of the logits at initialisation.
+        error: The average error of the loss over these logits, negative if the loss pulls.
+        reference_error: The average error with 10 classes.
+        pulling_share: The share of the logits at which the loss pulls at least by a tenth of its
+            largest pull with 10 classes.
         verdict: `"learns"`, `"learns slowly"` or `"stalls"`.
-        changes: What would better the verdict, if anything is known to.
+        changes: Changes that improve the verdict, a tuple of `Change`; empty if none is known.
     """
 
     loss: str
@@ -65,11 +66,11 @@ class Diagnosis:
 
     @property
     def ratio(self) -> float:
-        """The average error as a share of that with 10 classes; 0 if it does not pull there."""
+        """The average error as a share of that with 10 classes; 0 if there is no pull there."""
         return _ratio(self.error, self.reference_error)
 
     def to_dict(self) -> dict[str, Any]:
-        """All fields, and the ratio, as plain values that JSON can hold."""
+        """Returns all fields and the ratio as values for JSON."""
         fields = dataclasses.asdict(self)
         return {
             **fields,
@@ -91,49 +92,50 @@ class Diagnosis:
             f"{REFERENCE_CLASSES} classes",
         ]
         for change in self.changes:
-            lines.append(
-                f"  change: {change.setting} ({will[change.verdict]}: {_as_fraction(change.ratio)} that)"
-            )
+            effect = f"{will[change.verdict]}: {_as_fraction(change.ratio)} that"
+            lines.append(f"  change: {change.setting} ({effect})")
         return "\n".join(lines)
 
 
 def diagnose(
     model: keras.Model, x: Any, loss: keras.losses.Loss, batch_size: int = 128
 ) -> Diagnosis:
-    """Tells before any training whether a loss will learn on a model, and what to change if not.
+    """Predicts before any training whether a loss will learn on a model, and what to change if not.
 
-    It measures the model's logits on `x` as the first training step would meet them, averages the
-    loss's error over them (`keras_noisy.calibration.average_error`, with their standard deviation),
-    and compares with the same loss and 10 classes, where bounded losses are known to learn. The model
-    is not changed.
+    It measures the model's logits on `x` in training mode, averages the error of the loss over
+    them (`keras_noisy.calibration.average_error`, with their standard deviation), and compares it
+    with the average error with 10 classes, where bounded losses are known to learn. The model is
+    not changed.
 
     Formula:
 
     ```
-    ratio = mean of average_error(loss, z, K) / mean of average_error(loss, z, 10),  z the logits
+    ratio = mean of average_error(loss, z, K) / mean of average_error(loss, z, 10)
     ```
 
-    without its logit bias in the denominator.
+    over the logits z. The denominator is without the logit bias.
 
     The verdict is "learns" from 1/6 on, "stalls" below 1/20, and "learns slowly" between.
-    docs/diagnosis.md compares it with trainings. It does not tell what is memorised later. A weight of
-    the loss does not change it, and a `keras_noisy.LogitBias` layer that gets labels is not seen. If a
-    layer gives its bias to the loss, the bias is that of the first step.
+    docs/diagnosis.md compares it with trainings. It does not predict what is memorised later. A
+    weight of the loss does not change the verdict. If the loss takes its bias from a
+    `keras_noisy.LogitBias` layer, the bias is that of the first step; a layer that gets labels is
+    not considered.
 
     Args:
         model: A `keras.Model`, built and not trained, that returns logits or probabilities of shape
             (batch, …, K).
-        x: Inputs as the model takes them, arrays (n, …); a few hundred are enough.
-        loss: A loss of this package or any other `keras.losses.Loss`, per sample and without weights.
-        batch_size: Integer, the inputs that are passed at once. Defaults to `128`; take that of the
-            training if the model has batch normalisation.
+        x: Inputs of the model, arrays (n, …); a few hundred samples are enough.
+        loss: A loss of this package, or another `keras.losses.Loss`, which must return a loss for
+            each sample and have no class weights.
+        batch_size: Integer, the number of samples in a batch. Use that of the training if the
+            model has batch normalisation. Defaults to `128`.
 
     Returns:
-        A `Diagnosis`, to be printed, with its numbers as fields.
+        A `Diagnosis`.
 
     Raises:
-        ValueError: If an argument is none of the above, or if the model returns logits and the loss
-            expects probabilities, or the other way around.
+        ValueError: If an argument is not one of the above, or if the model returns logits and the
+            loss expects probabilities, or the other way around.
 
     Example:
 
@@ -154,21 +156,21 @@ def diagnose(
     check_loss(loss)
     logits = initial_logits(model, x, batch_size)
     _check_output(loss, logits)
-    loss = _at_the_first_step(loss, model, logits.num_classes)
-    # A loss of others that does not say what it takes, takes what the model returns.
-    from_logits = option_of(loss, "from_logits", not logits.from_probabilities)
-    # What a bias does shows against the loss without it.
+    loss = _with_initial_bias(loss, model, logits.num_classes)
+    # A loss of another package without the option is assumed to fit the model.
+    from_logits = get_option(loss, "from_logits", not logits.from_probabilities)
+    # The reference has no bias, so that the ratio shows the effect of the bias.
     bare = loss.with_options(logit_bias=None) if isinstance(loss, RobustLoss) else loss
     z = np.linspace(logits.values.min(), logits.values.max(), _POINTS)
 
-    def error_of(loss: keras.losses.Loss, num_classes: int, bias: float = 0.0) -> NDArray:
-        # What all logits have in common is nothing to a softmax.
+    def mean_errors(loss: keras.losses.Loss, num_classes: int, bias: float = 0.0) -> NDArray:
+        # A softmax does not depend on the mean of the logits.
         at = z - logits.mean + bias
         errors = average_error(loss, at, num_classes, logits.std, from_logits)
         return np.interp(logits.values, z, errors)
 
-    errors = error_of(loss, logits.num_classes)
-    reference_error = float(error_of(bare, REFERENCE_CLASSES).mean())
+    errors = mean_errors(loss, logits.num_classes)
+    reference_error = float(mean_errors(bare, REFERENCE_CLASSES).mean())
     ratio = _ratio(float(errors.mean()), reference_error)
     largest = np.linspace(-4.0, 10.0, 2 * _POINTS)
     pulls = -average_error(bare, largest, REFERENCE_CLASSES, logits.std, from_logits)
@@ -179,14 +181,14 @@ def diagnose(
         logit_std=logits.std,
         error=float(errors.mean()),
         reference_error=reference_error,
-        pulling_share=float((-errors >= max(_PULLS * pulls.max(), 1e-30)).mean()),
-        verdict=verdict_of(ratio),
-        changes=_changes(loss, logits.num_classes, ratio, error_of, reference_error),
+        pulling_share=float((-errors >= max(_PULLED_SHARE * pulls.max(), 1e-30)).mean()),
+        verdict=judge(ratio),
+        changes=_changes(loss, logits.num_classes, ratio, mean_errors, reference_error),
     )
 
 
-def _at_the_first_step(loss: Any, model: keras.Model, num_classes: int) -> Any:
-    """The loss with its own logit bias instead of that of a layer of the model."""
+def _with_initial_bias(loss: Any, model: keras.Model, num_classes: int) -> Any:
+    """Returns the loss with the first bias of the model's layer as its own logit bias."""
     if getattr(loss, "logit_bias", None) != "layer":
         return loss
     layers = [layer for layer in model.layers if isinstance(layer, LogitBias)]
@@ -195,7 +197,7 @@ def _at_the_first_step(loss: Any, model: keras.Model, num_classes: int) -> Any:
             "`model` must have one LogitBias layer for a loss that takes its logit bias from it. "
             f"Received: {model.name!r} with {len(layers)} of them"
         )
-    return loss.with_options(logit_bias=layers[0].at_the_first_step(num_classes))
+    return loss.with_options(logit_bias=layers[0].initial_bias(num_classes))
 
 
 def _ratio(error: float, reference_error: float) -> float:
@@ -206,31 +208,32 @@ def _changes(
     loss: keras.losses.Loss,
     num_classes: int,
     ratio: float,
-    error_of: Callable[..., NDArray],
+    mean_errors: Callable[..., NDArray],
     reference_error: float,
 ) -> tuple[Change, ...]:
-    """Of what is known to help a loss that does not learn, what would help this one."""
-    if verdict_of(ratio) == "learns" or reference_error >= 0.0:
+    """Returns the changes that let a loss learn, if it does not."""
+    if judge(ratio) == "learns" or reference_error >= 0.0:
         return ()
     epsilon = logit_bias(num_classes)
     if isinstance(loss, RobustLoss):
-        errors = {s: error_of(better, num_classes) for s, better in settings_of(loss, num_classes)}
+        errors = {
+            s: mean_errors(better, num_classes)
+            for s, better in candidate_settings(loss, num_classes)
+        }
     else:
-        layer = f"keras_noisy.LogitBias(epsilon={rounded(epsilon)})"
-        errors = {layer: error_of(loss, num_classes, bias=epsilon)}
+        layer = f"keras_noisy.LogitBias(epsilon={format_rounded(epsilon)})"
+        errors = {layer: mean_errors(loss, num_classes, bias=epsilon)}
     ratios = [(s, _ratio(float(error.mean()), reference_error)) for s, error in errors.items()]
     return tuple(
-        Change(text, after, verdict_of(after))
-        for text, after in ratios
-        if verdict_of(after) == "learns"
+        Change(text, after, judge(after)) for text, after in ratios if judge(after) == "learns"
     )
 
 
 def _check_output(loss: keras.losses.Loss, logits: InitialLogits) -> None:
-    if logits.std > _LARGEST_STD:
+    if logits.std > _MAX_STD:
         raise ValueError(
-            "`model` must return logits of a fresh network, with a standard deviation of at most "
-            f"{_LARGEST_STD:g}: scale the inputs, or take a model that is not trained. "
+            "`model` must return logits of an untrained network, with a standard deviation of at "
+            f"most {_MAX_STD:g}: scale the inputs, or take a model that is not trained. "
             f"Received: standard deviation {logits.std:.3g}"
         )
     values = logits.values
@@ -239,7 +242,7 @@ def _check_output(loss: keras.losses.Loss, logits: InitialLogits) -> None:
             "`model` must return logits, or probabilities that sum to 1, not those of a sigmoid. "
             f"Received: values from {values.min():.3g} to {values.max():.3g}"
         )
-    from_logits = option_of(loss, "from_logits")
+    from_logits = get_option(loss, "from_logits")
     if from_logits is not None and bool(from_logits) == logits.from_probabilities:
         kind = "probabilities" if logits.from_probabilities else "logits"
         raise ValueError(

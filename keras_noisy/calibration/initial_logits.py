@@ -1,4 +1,4 @@
-"""The logits of a model that has not been trained, measured."""
+"""Measures the logits of a model that has not been trained."""
 
 import dataclasses
 import inspect
@@ -10,19 +10,19 @@ from keras import ops
 from numpy.typing import NDArray
 
 from keras_noisy._arguments import check_integer
-from keras_noisy.calibration.gradient import without_traces
-from keras_noisy.losses.labels import is_no_distribution
-from keras_noisy.losses.prediction_bias import forget_biases
+from keras_noisy._core.labels import is_invalid_distribution
+from keras_noisy._core.record import clear_untaken_biases
+from keras_noisy.calibration._gradient import without_traces
 
 
 @dataclasses.dataclass(frozen=True)
 class InitialLogits:
-    """Logits of a model, as `initial_logits` measures them.
+    """The logits of a model that `initial_logits` measured.
 
     Args:
         values: Float32 array (n, K), the logits of n inputs.
-        from_probabilities: Whether the model returns probabilities; then the logits are their
-            logarithms, shifted so that each row has mean 0.
+        from_probabilities: Boolean, whether the model returns probabilities. The logits are then
+            their logarithms, shifted so that each row has mean 0.
 
     Example:
 
@@ -52,33 +52,31 @@ class InitialLogits:
         return float(self.values.std(dtype="float64"))
 
     def histogram(self, bins: int = 50) -> tuple[NDArray, NDArray]:
-        """The distribution of all logits: densities (bins,), which integrate to 1, and the edges of
-        their bins (bins + 1,)."""
+        """Returns densities (bins,) of all logits, and the edges of the bins (bins + 1,)."""
         return np.histogram(self.values, bins=bins, density=True)
 
 
 def initial_logits(model: keras.Model, x: Any, batch_size: int = 128) -> InitialLogits:
-    """Measures the logits of a model as the loss will meet them in the first training step.
+    """Measures the logits of a model in the first training step.
 
-    The model is called with `training=True`: in inference mode batch normalisation divides by
-    variances that it has not measured yet, and the logits of a fresh network have a standard deviation
-    of 0.02 where in training they have one of 1. Neither its weights nor any other of its state
-    (moving averages, seeds of dropout) changes.
+    The model is called with `training=True`. In inference mode, batch normalisation divides by
+    variances that it has not measured yet, and the logits of an untrained network have a standard
+    deviation of 0.02 instead of 1. The state of the model (weights, moving averages, seeds of
+    dropout) does not change.
 
     Args:
-        model: A `keras.Model` with one output of shape (batch, …, K), logits or probabilities, told
-            apart by their values. It must be built.
-        x: Inputs as the model takes them: an array, or a nest of arrays (n, …).
-        batch_size: Integer, the inputs that are passed at once. Defaults to `128`; take that of the
-            training if the model has batch normalisation.
+        model: A `keras.Model`, built, with one output of shape (batch, …, K). Logits and
+            probabilities are told apart by their values.
+        x: Inputs of the model, an array or a nested structure of arrays (n, …).
+        batch_size: Integer, the number of samples in a batch. Use that of the training if the
+            model has batch normalisation. Defaults to `128`.
 
     Returns:
-        `InitialLogits`, with the properties `mean`, `std` and `num_classes`, the method `histogram`
-        and all `values`.
+        An `InitialLogits`.
 
     Raises:
-        ValueError: If the model is not built or does not have one output of such a shape, if there is
-            no input, or if an output is not finite.
+        ValueError: If the model is not built or does not have one output of such a shape, if `x` is
+            empty, or if an output is not finite.
 
     Example:
 
@@ -103,13 +101,13 @@ def initial_logits(model: keras.Model, x: Any, batch_size: int = 128) -> Initial
         )
     batch_size = check_integer("batch_size", batch_size, 1)
     inputs, count = _read(x)
-    # Models of the user's own need not tell training from inference.
+    # The `call` of a subclassed model may have no such argument.
     takes_training = "training" in inspect.signature(model.call).parameters
     options = {"training": True} if takes_training else {}
     outputs = []
     for start in range(0, count, batch_size):
         batch = keras.tree.map_structure(lambda a, i=start: a[i : i + batch_size], inputs)
-        # Changes of state, of which batch normalisation makes some, are returned and dropped.
+        # `stateless_call` returns changes of state, which are discarded.
         with without_traces():
             output, _ = model.stateless_call(
                 [v.value for v in model.trainable_variables],
@@ -118,26 +116,26 @@ def initial_logits(model: keras.Model, x: Any, batch_size: int = 128) -> Initial
                 **options,
             )
         outputs.append(_one_array(output))
-    forget_biases()  # of a LogitBias layer: no loss follows
+    clear_untaken_biases()  # no loss follows
     values = np.concatenate(outputs)
     if not np.all(np.isfinite(values)):
         raise ValueError(
             "`model` must return finite numbers. Received: outputs that are not finite"
         )
-    if np.any(ops.convert_to_numpy(is_no_distribution(ops.convert_to_tensor(values)))):
+    if np.any(ops.convert_to_numpy(is_invalid_distribution(ops.convert_to_tensor(values)))):
         return InitialLogits(values)
     logits = np.log(np.maximum(values, np.finfo("float32").tiny))
     return InitialLogits(logits - logits.mean(axis=-1, keepdims=True), from_probabilities=True)
 
 
 def _read(x: Any) -> tuple[Any, int]:
-    """Inputs as arrays, and how many there are."""
+    """Returns the inputs as arrays, and their number."""
     inputs = keras.tree.map_structure(np.asarray, x)
     counts = {array.shape[:1] for array in keras.tree.flatten(inputs)}
     if len(counts) != 1 or counts <= {(), (0,)}:
         raise ValueError(
-            "`x` must be an array with at least one input, or a nest of arrays of equal length; of a "
-            f"data set, one batch. Received: x of type {type(x).__name__}"
+            "`x` must be an array with at least one input, or a nested structure of arrays of the "
+            f"same length; pass one batch of a data set. Received: x of type {type(x).__name__}"
         )
     return inputs, counts.pop()[0]
 

@@ -2,23 +2,23 @@
 
 from typing import NamedTuple
 
+from keras_noisy.calibration._verdict import REFERENCE_CLASSES, judge
 from keras_noisy.calibration.average_error import average_error
 from keras_noisy.calibration.match import match
-from keras_noisy.calibration.verdict import REFERENCE_CLASSES, verdict_of
-from keras_noisy.losses import AGCE, AUL, GCE, LOSSES, RobustLoss, WeightedSum
+from keras_noisy.losses import GCE, LOSSES, RobustLoss, WeightedSum
 from keras_noisy.losses.gce import auto_q
 from keras_noisy.theory import logit_bias
 
 
 class Setting(NamedTuple):
-    """A loss, and something to set in it for a number of classes.
+    """A loss, and an argument to set for a number of classes.
 
     Attributes:
-        loss: The loss as it is, such as `"GCE(q=0.7)"`.
-        setting: What to set, such as `"q=0.366"`; empty, if the loss learns as it is.
-        before: Average error at logit 0 of a fresh network, as the loss is.
-        after: The same with the setting.
-        reference: The same as the loss is, but with 10 classes.
+        loss: The loss without the setting, such as `"GCE(q=0.7)"`.
+        setting: The argument, such as `"q=0.366"`; empty if the loss needs no setting.
+        before: The average error at logit 0 of an untrained network, without the setting.
+        after: The average error with the setting.
+        reference: The average error with 10 classes, without the setting.
         verdict: `"learns"`, `"learns slowly"` or `"stalls"`, with the setting.
     """
 
@@ -31,20 +31,21 @@ class Setting(NamedTuple):
 
 
 def settings(num_classes: int, logit_std: float = 1.0) -> list[Setting]:
-    """What to set in each loss of the package so that it learns with a number of classes.
+    """Lists what to set in each loss of the package, so that it learns with a number of classes.
 
-    For each, with its default arguments, the logit bias and, where there is one, the value of its own
-    hyperparameter: either of the two will do. It is what `keras_noisy.calibration.match` finds from 10
-    classes, but for GCE, whose `q` is that of `q="auto"`. A weight, which `match` gives the normalised
-    losses, is not among them: it acts as a larger learning rate.
+    For each loss with its default arguments, it lists the logit bias and, if there is one, the
+    value of its own hyperparameter. One of the two is enough. The value is that of
+    `keras_noisy.calibration.match` from 10 classes, except for GCE, whose `q` is that of
+    `q="auto"`. Weights are not listed, although `match` changes those of normalised losses,
+    because they act like a larger learning rate.
 
     Args:
         num_classes: Integer, at least 2.
-        logit_std: Standard deviation of the logits of the fresh network, from 0 to 5. Defaults to
-            `1.0`.
+        logit_std: Standard deviation of the logits of the untrained network, from 0 to 5. Defaults
+            to `1.0`.
 
     Returns:
-        List of `Setting`, one or two for each loss, with the average errors before and after.
+        A list of `Setting`, one or two for each loss.
 
     Raises:
         ValueError: If an argument is out of its range or not a number.
@@ -61,36 +62,38 @@ def settings(num_classes: int, logit_std: float = 1.0) -> list[Setting]:
         before, reference = (
             float(average_error(loss, 0.0, k, logit_std)) for k in (num_classes, REFERENCE_CLASSES)
         )
-        verdict = verdict_of(before / reference)
+        verdict = judge(before / reference)
         if verdict == "learns":
             rows.append(Setting(repr(loss), "", before, before, reference, verdict))
             continue
         better = []
-        for text, candidate in settings_of(loss, num_classes, logit_std):
+        for text, candidate in candidate_settings(loss, num_classes, logit_std):
             after = float(average_error(candidate, 0.0, num_classes, logit_std))
-            verdict = verdict_of(after / reference)
+            verdict = judge(after / reference)
             better.append(Setting(repr(loss), text, before, after, reference, verdict))
-        # What does not help is not worth a line, unless nothing does.
+        # Settings that do not help are listed only if no setting helps.
         rows += [s for s in better if s.verdict == "learns"] or better
     return rows
 
 
-def settings_of(
+def candidate_settings(
     loss: RobustLoss, num_classes: int, logit_std: float = 1.0
 ) -> list[tuple[str, RobustLoss]]:
-    """What might be set in a loss for a number of classes, and the loss with it."""
+    """Returns what may be set in a loss for a number of classes, each with the resulting loss."""
     epsilon = logit_bias(num_classes, logit_std=logit_std)
-    biased = (f"logit_bias={rounded(epsilon)}", loss.with_options(logit_bias=epsilon))
-    return [biased, *_with_own(loss, num_classes, logit_std)]
+    biased = (f"logit_bias={format_rounded(epsilon)}", loss.with_options(logit_bias=epsilon))
+    return [biased, *_match_own(loss, num_classes, logit_std)]
 
 
-def _with_own(loss: RobustLoss, num_classes: int, logit_std: float) -> list[tuple[str, RobustLoss]]:
-    """The loss with its own hyperparameter moved, if there is one that does more than scale it."""
-    if isinstance(loss, WeightedSum) or (isinstance(loss, (AGCE, AUL)) and loss.q > 1.0):
+def _match_own(
+    loss: RobustLoss, num_classes: int, logit_std: float
+) -> list[tuple[str, RobustLoss]]:
+    """Returns the loss with its hyperparameter matched, if that does more than scale it."""
+    if isinstance(loss, WeightedSum) or loss.calibration(num_classes).only_scales:
         return []
     if type(loss) is GCE:
         q = auto_q(num_classes, logit_std)
-        return [(f"q={rounded(q)}", GCE(**{**loss.get_config(), "q": q}))]
+        return [(f"q={format_rounded(q)}", GCE(**{**loss.get_config(), "q": q}))]
     try:
         moved = match(loss, REFERENCE_CLASSES, num_classes, logit_std)
     except ValueError:
@@ -98,10 +101,12 @@ def _with_own(loss: RobustLoss, num_classes: int, logit_std: float) -> list[tupl
     if isinstance(moved, WeightedSum):
         return []
     before, after = loss.get_config(), moved.get_config()
-    changed = [f"{key}={rounded(value)}" for key, value in after.items() if value != before[key]]
+    changed = [
+        f"{key}={format_rounded(value)}" for key, value in after.items() if value != before[key]
+    ]
     return [(", ".join(changed), moved)]
 
 
-def rounded(value: float) -> str:
-    """Three digits are more than the theory promises; of a whole number, all."""
+def format_rounded(value: float) -> str:
+    """Formats an integer with all digits, another number with three."""
     return f"{value:g}" if isinstance(value, int) else f"{float(f'{value:.3g}'):g}"

@@ -5,45 +5,50 @@ import keras
 from keras import ops
 
 from keras_noisy._arguments import check_classes, check_flag, check_integer
+from keras_noisy._core.chunked_softmax import ClassChunks
+from keras_noisy._core.record import RecordingLayer
 from keras_noisy._typing import Tensor
-from keras_noisy.losses.class_chunks import ClassChunks, HeadSource, top_k
+from keras_noisy.layers._top_k import top_k
 
 
 @keras.saving.register_keras_serializable(package="keras_noisy")
-class ClassHead(keras.layers.Layer, HeadSource):
-    """The last layer of a classifier with very many classes, for losses that do without all logits.
+class ClassHead(RecordingLayer, keras.layers.Layer):
+    """Dense last layer for very many classes, whose loss can be computed without all logits.
 
-    It is a dense layer, `z = x W + b`, and its output is the logits. But with a million classes the logits of
-    a batch, and their gradient, fill the memory. Every loss that is a function of the label's log-probability
-    (all `keras_noisy.losses.LabelLoss`) finds in these logits the features and weights that they are made from,
-    and computes value and gradients for some thousand classes at a time, with integer labels,
-    `from_logits=True` and any logit bias but a negative one. The values are those of a dense layer, up to
-    rounding.
+    It computes the logits `z = x W + b`. With a million classes, the logits of a batch and their
+    gradient fill the memory. So each loss that is a function of the label's log-probability
+    (`keras_noisy.losses.LabelLoss`) finds the features and weights in these logits, and computes
+    its value and gradients for some thousand classes at a time. This needs integer labels,
+    `from_logits=True` and a logit bias that is not negative. The results are those of a dense
+    layer, up to rounding.
 
-    A compiled step, on JAX or on TensorFlow in a graph with or without XLA, then never computes the logits,
-    unless a metric needs them. Leave metrics to `evaluate`, which has the ordinary logits, or to `top_k`. On
-    PyTorch, and in eager steps, the logits would be computed nevertheless: `logits_in_training=False` gives NaN
-    in their place, and training metrics are then meaningless.
+    A compiled training step, on JAX or on TensorFlow in a graph with or without XLA, then does not
+    compute the logits, unless a metric needs them. Leave metrics to `evaluate`, which computes the
+    logits as usual, or to `top_k`. On PyTorch and in eager steps, the logits would still be
+    computed. With `logits_in_training=False`, the output in training is NaN instead, and training
+    metrics are meaningless.
 
-    With `keras.distribution.ModelParallel` on JAX the kernel may be split by classes, `(None, "classes")`; each
-    chunk then has classes of every device.
+    With `keras.distribution.ModelParallel` on JAX, the kernel may be split by classes,
+    `(None, "classes")`. Each chunk then contains classes of every device.
 
     Args:
-        num_classes: Integer, at least 2, the number K of classes.
-        chunk_size: Positive integer, the number of classes computed at a time. Memory beside weights and
-            gradients is about `3 * batch * chunk_size` numbers. Defaults to `8192`.
-        use_bias: Whether there is a `b`. Defaults to `True`.
-        logits_in_training: Whether the output in training is the logits. Defaults to `True`.
+        num_classes: Integer, at least 2, the number of classes K.
+        chunk_size: Positive integer, the number of classes to compute at a time. The memory needed
+            beside weights and gradients is about `3 * batch * chunk_size` numbers. Defaults to
+            `8192`.
+        use_bias: Boolean, whether to add the bias vector `b`. Defaults to `True`.
+        logits_in_training: Boolean, whether to output the logits in training. Defaults to `True`.
         kernel_initializer: As in `keras.layers.Dense`. Defaults to `"glorot_uniform"`.
         bias_initializer: As in `keras.layers.Dense`. Defaults to `"zeros"`.
-        **kwargs: `name`, `dtype`, `trainable`; see `keras.layers.Layer`. Under mixed precision the products are
-            computed in it; the output is float32 in any case.
+        **kwargs: `name`, `dtype` and `trainable`; see `keras.layers.Layer`. Under mixed precision,
+            products are computed in half precision, but the output is always float32.
 
     Shapes:
         Input (batch, D), output (batch, K).
 
     Raises:
-        ValueError: If an argument is out of its range, or the input is not (batch, D).
+        ValueError: If an argument is out of its range, or the input does not have the shape
+            (batch, D).
 
     Example:
 
@@ -60,6 +65,8 @@ class ClassHead(keras.layers.Layer, HeadSource):
     >>> tuple(classes.shape)
     (8, 5)
     """
+
+    records = "chunks"
 
     def __init__(
         self,
@@ -95,7 +102,7 @@ class ClassHead(keras.layers.Layer, HeadSource):
             self.bias = self.add_weight(
                 name="bias", shape=(self.num_classes,), initializer=self.bias_initializer
             )
-        self.expect_calls()
+        self.register()
 
     def call(self, inputs: Tensor, training: bool | None = None) -> Tensor:
         chunks = self._chunks(inputs)
@@ -106,30 +113,31 @@ class ClassHead(keras.layers.Layer, HeadSource):
             logits = ops.cast(ops.matmul(inputs, chunks.kernel), "float32")
             if chunks.bias is not None:
                 logits = logits + ops.cast(chunks.bias, "float32")
-        self.give_chunks(logits, chunks)
+        self.record(logits, chunks)
         return logits
 
     def top_k(self, inputs: Tensor, k: int = 5) -> tuple[Tensor, Tensor]:
-        """The k largest logits of each sample, chunk by chunk.
+        """Computes the k largest logits of each sample, chunk by chunk.
 
         Args:
             inputs: Float tensor (batch, D), the features.
             k: Integer from 1 to the number of classes. Defaults to `5`.
 
         Returns:
-            Two tensors (batch, k), the logits, largest first, and the classes, int32.
+            Two tensors (batch, k): the logits in descending order, and the classes, int32.
 
         Raises:
-            ValueError: If an argument is none of the above, or the layer is not built.
+            ValueError: If an argument is not one of the above, or the layer is not built.
         """
         k = check_integer("k", k, 1, self.num_classes)
         if not self.built:
-            raise ValueError("The layer must be built before `top_k`. Received: one that is not")
+            raise ValueError("The layer must be built before `top_k`. Received: built=False")
         inputs = ops.convert_to_tensor(inputs, dtype=self.compute_dtype)
         depth = self.kernel.shape[0]
         if tuple(inputs.shape[1:]) != (depth,):
             raise ValueError(
-                f"`inputs` must have the shape (batch, {depth}). Received: shape {tuple(inputs.shape)}"
+                f"`inputs` must have the shape (batch, {depth}). "
+                f"Received: shape {tuple(inputs.shape)}"
             )
         return top_k(self._chunks(inputs), k)
 
@@ -147,7 +155,7 @@ class ClassHead(keras.layers.Layer, HeadSource):
         return ClassChunks(inputs, kernel, bias, self.chunk_size, self._shards())
 
     def _shards(self) -> int:
-        """In how many parts the classes are cut, one for a device."""
+        """Returns the number of parts into which the classes are split, one for each device."""
         distribution = keras.distribution.distribution()
         if distribution is None:
             return 1

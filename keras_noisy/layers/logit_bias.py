@@ -7,27 +7,28 @@ from keras import ops
 from keras.optimizers.schedules import LearningRateSchedule
 
 from keras_noisy._arguments import check_flag, check_integer
-from keras_noisy._typing import Tensor
-from keras_noisy.losses.labels import class_count, holds_targets, read_labels
-from keras_noisy.losses.log_prob import class_log_probs
-from keras_noisy.losses.logit_bias import (
-    LARGEST,
+from keras_noisy._core.labels import are_targets, count_classes, read_labels
+from keras_noisy._core.log_prob import class_log_probs
+from keras_noisy._core.logit_bias import (
+    MAX_LOGIT_BIAS,
     adapt_logit_bias,
     check_logit_bias,
-    entropy_of,
+    prediction_entropy,
     resolve_logit_bias,
 )
-from keras_noisy.losses.prediction_bias import BiasSource
+from keras_noisy._core.record import LayerBias, RecordingLayer, record_bias
+from keras_noisy._typing import Tensor
 
+# Rounding may move the end of a schedule this far from 0.
 _ROUNDING = 1e-3
 
 
 @keras.saving.register_keras_serializable(package="keras_noisy")
-class LogitBias(BiasSource, keras.layers.Layer):
-    """The logit bias of a model: constant or on a schedule in training, none at inference.
+class LogitBias(RecordingLayer, keras.layers.Layer):
+    """Adds a logit bias to the loss of a model in training: a constant, or one that falls.
 
-    Put it at the end of a model, where logits or probabilities pass through it unchanged, and give it
-    to the loss:
+    Put the layer at the end of a model, and pass it to the loss. Logits or probabilities pass
+    through it unchanged.
 
     ```python
     bias = keras_noisy.LogitBias(training_steps=epochs * steps_per_epoch)
@@ -35,54 +36,59 @@ class LogitBias(BiasSource, keras.layers.Layer):
     model.compile(optimizer, loss=keras_noisy.MAE(logit_bias=bias, from_logits=True))
     ```
 
-    In each training step the loss then adds the bias of that step to the label's logit. In validation
-    it adds none, so that `val_loss` is the loss without bias. The layer counts its calls in training
-    (in `fit` one per batch, if the model calls it once) in a weight that is saved with the model: after
-    loading, the schedule continues where it was. At inference the layer does nothing. To deploy a model
-    without it, take `keras.Model(model.input, bias.input)`, or `model.pop()` of a `Sequential` model.
+    In each training step, the loss adds the bias of that step to the label's logit. In validation
+    it adds no bias, so that `val_loss` is the loss without bias. The layer counts its calls in
+    training (in `fit`, one for each batch, if the model calls it once) in a weight that is saved
+    with the model: after loading, the schedule continues where it was. At inference, the layer
+    does nothing. To deploy a model without it, use `keras.Model(model.input, bias.input)`, or
+    `model.pop()` for a `Sequential` model.
 
-    The loss finds the bias through the predictions: they must be what the layer returns, without another
-    layer or cast in between. It does not matter how the model was loaded or copied.
+    The loss finds the bias through the predictions. They must be the output of the layer, without
+    another layer or cast in between. The model may be saved, loaded and copied.
 
     Formula, for the step t, counted from 0, T training steps and K classes:
 
     ```
     eps_t = (1 + cos(pi min(1, t / T))) / 2 epsilon    with training_steps
-    eps_t = epsilon(t)                                 of a schedule
+    eps_t = epsilon(t)                                 with a schedule
     eps_t = epsilon                                    otherwise
     eps_i = eps_t min(1, H_i / H_0)                    for sample i, if adaptive
     ```
 
-    with the entropy H_i of its prediction, and the average H_0 of that in a fresh network. With many
-    classes and noisy labels, `LogitBias(training_steps=T)` gave the best results (docs/annealed_bias.md):
-    with a constant bias the network memorises wrong labels late in training.
+    Here, H_i is the entropy of the prediction for sample i, and H_0 is its average in a fresh
+    network. With many classes and noisy labels, `LogitBias(training_steps=T)` gave the best
+    results (docs/annealed_bias.md). With a constant bias, the network memorises wrong labels late
+    in training.
 
     Args:
-        epsilon: The bias in units of the logits: a number from -60 to 60, from 0 on with
-            `training_steps` or `adaptive`; `"auto"` (default), `keras_noisy.calibration.logit_bias(K)`, and
-            1.2 times that if adaptive; or a `keras.optimizers.schedules.LearningRateSchedule` with values
-            from 0 to 60.
-        training_steps: Integer, the number of batches of the whole training, in which the bias falls
-            to 0. As in Keras's own schedules, each batch counts, even if the gradients of several
-            are accumulated. Defaults to `None`: it does not fall.
-        adaptive: Whether a sample gets less of the bias, the surer the network is of it, as with
+        epsilon: The bias in units of the logits: a number from -60 to 60, which must not be
+            negative with `training_steps` or `adaptive`; `"auto"`, which is
+            `keras_noisy.calibration.logit_bias(K)`, and 1.2 times that if adaptive; or a
+            `keras.optimizers.schedules.LearningRateSchedule` with values from 0 to 60. Defaults to
+            `"auto"`.
+        training_steps: Integer, the number of batches of the training, in which the bias falls to
+            0. As in Keras's own schedules, each batch counts, even if the gradients of several
+            batches are accumulated. Defaults to `None`: the bias does not fall.
+        adaptive: Whether to reduce the bias for samples with certain predictions, like
             `logit_bias="adaptive"` of a loss. Defaults to `None`: only with `training_steps`.
         **kwargs: Arguments of `keras.layers.Layer`.
 
     Call arguments:
-        logits: Float tensor (…, K): logits or, if the loss adds the bias, probabilities. Their type is
-            kept, under mixed precision too.
-        labels: Optional. Integers (…,) or (…, 1), or one-hot targets (…, K). With them the layer adds
-            the bias itself, so that any loss that follows, also one of Keras's own, becomes a biased
-            loss; the metrics of that output then see the labels, too. A soft target gets its share of
-            the bias in each class. Labels are not read at inference.
-        training: Whether there is a bias. Keras sets it in `fit`; a subclassed model's `call` must take
-            `training`, as it must for dropout.
+        logits: Float tensor (…, K), logits or, if the loss adds the bias, probabilities. The layer
+            keeps their type, under mixed precision too.
+        labels: Optional. Integers (…,) or (…, 1), or one-hot targets (…, K). If they are given,
+            the layer adds the bias to the logits, so that any loss, such as one of Keras's own,
+            becomes a biased loss. The metrics of that output then depend on the labels, too. With
+            soft targets, each class receives the bias in proportion to its target. Labels are not
+            used at inference.
+        training: Boolean, whether to add the bias. Keras sets it in `fit`. The `call` of a
+            subclassed model must have the argument `training`, as for dropout.
 
     Raises:
-        ValueError: If an argument is none of the above, if K < 2, if the shapes do not fit, and, in an
-            eager call, if a label names no class; in a compiled graph, its row is NaN. Where a
-            schedule leaves 0 to 60, losses are NaN.
+        ValueError: If an argument is not one of the above, if K < 2, if the shapes do not fit
+            together, and, in an eager call, if a label names no class. In a compiled graph, the
+            row of such a label is NaN. If a schedule has a value outside [0, 60], the losses are
+            NaN.
 
     Example:
 
@@ -101,9 +107,11 @@ class LogitBias(BiasSource, keras.layers.Layer):
     References:
 
     - Staats, Thamm, Rosenow, 2025, "Enhancing Noise-Robust Losses for Large-Scale Noisy Data
-      Learning", [AAAI-25](https://arxiv.org/abs/2306.05497): the constant bias. The schedule and the
-      shares are this package's own.
+      Learning", [AAAI-25](https://arxiv.org/abs/2306.05497): the constant bias. The schedule and
+      the adaptive bias are this package's own.
     """
+
+    records = "bias"
 
     def __init__(
         self,
@@ -112,7 +120,7 @@ class LogitBias(BiasSource, keras.layers.Layer):
         adaptive: bool | None = None,
         **kwargs: Any,
     ) -> None:
-        # A layer that passes logits through must not lower their precision.
+        # Without autocast, the layer keeps the precision of logits under mixed precision.
         super().__init__(autocast=False, **kwargs)
         self.epsilon = _read_epsilon(epsilon)
         self.training_steps = _read_training_steps(training_steps, self.epsilon)
@@ -128,12 +136,14 @@ class LogitBias(BiasSource, keras.layers.Layer):
 
     @property
     def is_scheduled(self) -> bool:
+        """Whether the bias depends on the training step."""
         return self.training_steps is not None or isinstance(self.epsilon, LearningRateSchedule)
 
     def build(self, logits_shape: Any) -> None:
-        self.expect_calls()
+        self.register()
         if self.is_scheduled:
-            # An integer is exact. All replicas count the same: any one's count will do.
+            # An integer counts exactly. Replicas count the same steps, so the first count is
+            # enough.
             self.step = self.add_weight(
                 name="step",
                 shape=(),
@@ -143,57 +153,57 @@ class LogitBias(BiasSource, keras.layers.Layer):
                 aggregation="only_first_replica",
             )
 
-    def epsilon_at(self, step: Any, num_classes: int) -> Any:
-        """The bias at a step of training, counted from 0: a float, or a scalar tensor."""
+    def bias_at(self, step: Any, num_classes: int) -> Any:
+        """Returns the bias at a training step, counted from 0: a float or a scalar tensor."""
         if isinstance(self.epsilon, LearningRateSchedule):
             return ops.cast(self.epsilon(step), "float32")
-        epsilon = resolve_logit_bias(self._as_in_a_loss, num_classes)
+        bias = resolve_logit_bias(self._loss_argument, num_classes)
         if self.training_steps is None:
-            return epsilon
-        share = ops.minimum(ops.cast(step, "float32") / self.training_steps, 1.0)
-        return 0.5 * epsilon * (1.0 + ops.cos(math.pi * share))
+            return bias
+        progress = ops.minimum(ops.cast(step, "float32") / self.training_steps, 1.0)
+        return 0.5 * bias * (1.0 + ops.cos(math.pi * progress))
 
-    def at_the_first_step(self, num_classes: int) -> float | str:
-        """The `logit_bias` of a loss that has the bias with which training begins."""
-        if self._as_in_a_loss == "adaptive":
+    def initial_bias(self, num_classes: int) -> float | str:
+        """Returns the argument `logit_bias` of a loss with the bias of the first training step."""
+        if self._loss_argument == "adaptive":
             return "adaptive"
-        return float(self.epsilon_at(0, num_classes))
+        return float(self.bias_at(0, num_classes))
 
     @property
-    def _as_in_a_loss(self) -> Any:
-        """What a loss calls this bias, or the schedule."""
+    def _loss_argument(self) -> Any:
+        """The argument `logit_bias` of a loss with the same bias, or the schedule."""
         return "adaptive" if self.adaptive and self.epsilon == "auto" else self.epsilon
 
     def call(self, logits: Tensor, labels: Tensor = None, training: bool | None = None) -> Tensor:
-        num_classes = class_count(logits, argument="logits")
+        num_classes = count_classes("logits", logits)
         if not training:
-            self.give_none(logits)
+            record_bias(logits, LayerBias(self), training=False)
             return logits
-        epsilon = self._next_epsilon(num_classes)
+        bias = self._next_bias(num_classes)
         if labels is None:
-            self.give_bias(logits, epsilon, self.adaptive)
+            record_bias(logits, LayerBias(self, bias, self.adaptive), training=True)
             return logits
         if self.adaptive:
-            entropy = entropy_of(class_log_probs(ops.cast(logits, "float32"), True))
-            epsilon = adapt_logit_bias(epsilon, entropy, num_classes)
-        return _add_to_labels(logits, labels, ops.cast(epsilon, logits.dtype))
+            log_probs = class_log_probs(ops.cast(logits, "float32"), from_logits=True)
+            bias = adapt_logit_bias(bias, prediction_entropy(log_probs), num_classes)
+        return _add_to_labels(logits, labels, ops.cast(bias, logits.dtype))
 
-    def _next_epsilon(self, num_classes: int) -> Any:
-        """The bias of a step of training, which it counts."""
+    def _next_bias(self, num_classes: int) -> Any:
+        """Returns the bias of the current training step, and counts the step."""
         if not self.is_scheduled:
-            return self.epsilon_at(0, num_classes)
-        epsilon = self.epsilon_at(self.step, num_classes)
-        self.step.assign_add(1)  # only now: on PyTorch, what was read would change with it
-        # Schedules that end at 0 may miss it by their rounding.
-        is_allowed = (epsilon >= -_ROUNDING) & (epsilon <= LARGEST)
-        return ops.where(is_allowed, ops.maximum(epsilon, 0.0), math.nan)
+            return self.bias_at(0, num_classes)
+        bias = self.bias_at(self.step, num_classes)
+        # After `bias` was computed: on PyTorch, a value that was read changes with the variable.
+        self.step.assign_add(1)
+        is_allowed = (bias >= -_ROUNDING) & (bias <= MAX_LOGIT_BIAS)
+        return ops.where(is_allowed, ops.maximum(bias, 0.0), math.nan)
 
     def compute_output_spec(
         self, logits: Tensor, labels: Tensor = None, training: bool | None = None
     ) -> keras.KerasTensor:
-        class_count(logits, argument="logits")
+        count_classes("logits", logits)
         if labels is not None:
-            holds_targets(labels, logits, argument="labels")
+            are_targets("labels", labels, logits)
         return keras.KerasTensor(logits.shape, dtype=logits.dtype)
 
     def compute_output_shape(self, logits_shape: Any, labels_shape: Any = None) -> Any:
@@ -218,21 +228,21 @@ class LogitBias(BiasSource, keras.layers.Layer):
         return cls(**config)
 
 
-def _add_to_labels(logits: Tensor, labels: Tensor, epsilon: Tensor) -> Tensor:
-    index, targets, wrong, _ = read_labels(labels, logits, argument="labels")
+def _add_to_labels(logits: Tensor, labels: Tensor, bias: Tensor) -> Tensor:
+    """Adds the bias to the logits of the labels."""
+    index, targets, invalid, _ = read_labels("labels", labels, logits)
     if targets is None:
-        classes = ops.arange(class_count(logits), dtype=index.dtype)
-        is_label = classes == ops.expand_dims(index, -1)
-        biased = ops.where(is_label, logits + epsilon, logits)
+        is_label = ops.arange(logits.shape[-1], dtype=index.dtype) == ops.expand_dims(index, -1)
+        biased = ops.where(is_label, logits + bias, logits)
     else:
-        biased = logits + epsilon * ops.cast(targets, logits.dtype)
-    return biased if wrong is None else ops.where(ops.expand_dims(wrong, -1), math.nan, biased)
+        biased = logits + bias * ops.cast(targets, logits.dtype)
+    return biased if invalid is None else ops.where(ops.expand_dims(invalid, -1), math.nan, biased)
 
 
 def _read_epsilon(epsilon: Any) -> Any:
     if isinstance(epsilon, LearningRateSchedule):
         return epsilon
-    return check_logit_bias(epsilon, "epsilon", ("auto",), "a LearningRateSchedule of Keras")
+    return check_logit_bias("epsilon", epsilon, ("auto",), "a LearningRateSchedule of Keras")
 
 
 def _read_training_steps(training_steps: Any, epsilon: Any) -> int | None:

@@ -1,19 +1,19 @@
 import math
-from typing import Any, Unpack
+from typing import Unpack
 
-import keras
 from keras import ops
 
-from keras_noisy._arguments import check_number
+from keras_noisy._core.numerics import one_minus_exp
 from keras_noisy._typing import Tensor
+from keras_noisy.losses._hyperparameter import Calibration, Hyperparameter
+from keras_noisy.losses._options import LossOptions
+from keras_noisy.losses._registry import register
 from keras_noisy.losses.label_loss import LabelLoss
-from keras_noisy.losses.log_prob import one_minus_exp
-from keras_noisy.losses.robust_loss import LossOptions
 
 _HALF = -math.log(2.0)
 
 
-@keras.saving.register_keras_serializable(package="keras_noisy")
+@register
 class AGCE(LabelLoss):
     """Asymmetric generalised cross-entropy.
 
@@ -23,24 +23,26 @@ class AGCE(LabelLoss):
     loss = ((a + 1)^q - (a + p_y)^q) / q
     ```
 
-    For `a -> 0` it is `keras_noisy.GCE`. *Asymmetric* losses tolerate noise as long as the true
-    class stays the most frequent one by a margin: for `q >= 1` none is needed, else each wrong label
-    may be at most `(a / (a + 1))^(1 - q)` times as frequent as the right one.
+    For `a -> 0` it is `keras_noisy.GCE`. *Asymmetric* losses tolerate noise if the true class is
+    the most frequent one by a certain margin. For `q >= 1`, no margin is needed. For `q < 1`, each
+    wrong label may be at most `(a / (a + 1))^(1 - q)` times as frequent as the true one.
 
     Properties:
 
     - Range: [0, ((a + 1)**q - a**q) / q].
     - Symmetric: no; only for `q=1`.
-    - Use it: in a sum with `keras_noisy.NCE`, one of the strongest combinations published; alone it
-      stalls with many classes unless `a` and `q` are small or a logit bias is given.
+    - Use it: in a sum with `keras_noisy.NCE`, one of the strongest published combinations; alone it
+      stalls with many classes unless `a` and `q` are small or it has a logit bias.
 
     Args:
-        a: Number in (0, 1000]. Defaults to `0.6`. For `q < 1` smaller learns faster, for `q > 1` larger:
-            an unlikely label is pulled in proportion to `a^(q - 1) p_y`.
+        a: Number in (0, 1000]. The gradient for an unlikely label is proportional to
+            `a^(q - 1) p_y`, so the loss learns faster with a smaller `a` for `q < 1`, and with a
+            larger `a` for `q > 1`. Defaults to `0.6`.
         q: Number in (0, 10]. Defaults to `0.6`.
-        **options: `logit_bias=None`, `from_logits=False`, `ignore_class=None`,
-            `reduction="sum_over_batch_size"`, `name=None`, `dtype=None`; see
-            `keras_noisy.losses.RobustLoss`, also for shapes, label formats and errors.
+        **options: The options of all losses: `logit_bias=None`, `from_logits=False`,
+            `ignore_class=None`, `reduction="sum_over_batch_size"`, `name=None` and `dtype=None`.
+            See `keras_noisy.losses.RobustLoss`, which also describes shapes, label formats and
+            errors.
 
     Raises:
         ValueError: If `a` or `q` is not such a number.
@@ -52,20 +54,33 @@ class AGCE(LabelLoss):
     >>> round(float(loss([1], [[0.25, 0.5, 0.25]])), 4)
     0.875
 
+    Usage with `compile()`:
+
+    ```python
+    model.compile("adam", loss=keras_noisy.AGCE(a=0.6, q=0.6, from_logits=True,
+    logit_bias="adaptive"))
+    ```
+
     References:
 
     - Zhou, Liu, Jiang, Gao, Ji, 2021, "Asymmetric Loss Functions for Learning with Noisy Labels",
       [ICML 2021](https://arxiv.org/abs/2106.03110).
     """
 
+    hyperparameters = (
+        Hyperparameter("a", "(0, 1000]", smallest=1e-30, usual=(0.01, 10.0)),
+        Hyperparameter("q", "(0, 10]", smallest=1e-30, usual=(0.1, 5.0)),
+    )
+    a: float
+    q: float
+
     def __init__(self, a: float = 0.6, q: float = 0.6, **options: Unpack[LossOptions]) -> None:
         super().__init__(**options)
-        self.a = check_number("a", a, "(0, 1000]", not_below=1e-30)
-        self.q = check_number("q", q, "(0, 10]", not_below=1e-30)
+        self.set_hyperparameters(a=a, q=q)
 
     def of_log_prob(self, log_prob: Tensor) -> Tensor:
-        # GCE's formula for the ratio (a + p) / (a + 1) instead of p. Near p = 1 its logarithm comes
-        # from 1 - p, elsewhere from p, so that no digit is lost for any a.
+        # GCE's formula for the ratio (a + p) / (a + 1) instead of p. To keep all digits, its
+        # logarithm is computed from 1 - p near p = 1, and from p elsewhere.
         is_likely = log_prob > _HALF
         error = one_minus_exp(ops.where(is_likely, log_prob, 0.0))
         log_ratio = ops.where(
@@ -75,5 +90,7 @@ class AGCE(LabelLoss):
         )
         return (self.a + 1.0) ** self.q * one_minus_exp(self.q * log_ratio) / self.q
 
-    def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "a": self.a, "q": self.q}
+    def calibration(self, num_classes: int) -> Calibration:
+        if self.q == 1.0:
+            return Calibration(reason="with q=1, a does not enter the gradient of AGCE.")
+        return Calibration("a", low=1e-6, only_scales=self.q > 1.0)

@@ -1,10 +1,10 @@
-import keras
-
 from keras_noisy._typing import Tensor
+from keras_noisy.losses._hyperparameter import Calibration
+from keras_noisy.losses._registry import register
 from keras_noisy.losses.label_loss import LabelLoss
 
 
-@keras.saving.register_keras_serializable(package="keras_noisy")
+@register
 class CE(LabelLoss):
     """Cross-entropy.
 
@@ -14,9 +14,9 @@ class CE(LabelLoss):
     loss = -log p_y
     ```
 
-    The unbounded loss that noise-robust ones are measured against: it learns with any number of
-    classes, and memorises wrong labels. It equals `keras.losses.SparseCategoricalCrossentropy`, but
-    does not cut off probabilities below 1e-7.
+    It is the baseline for noise-robust losses: unbounded, it learns with any number of classes,
+    and memorises wrong labels. It equals `keras.losses.SparseCategoricalCrossentropy`, but does
+    not clip probabilities at 1e-7.
 
     Properties:
 
@@ -25,9 +25,10 @@ class CE(LabelLoss):
     - Use it: as the reference to compare with, and as one part of a sum.
 
     Args:
-        **options: `logit_bias=None`, `from_logits=False`, `ignore_class=None`,
-            `reduction="sum_over_batch_size"`, `name=None`, `dtype=None`; see
-            `keras_noisy.losses.RobustLoss`, also for shapes, label formats and errors.
+        **options: The options of all losses: `logit_bias=None`, `from_logits=False`,
+            `ignore_class=None`, `reduction="sum_over_batch_size"`, `name=None` and `dtype=None`.
+            See `keras_noisy.losses.RobustLoss`, which also describes shapes, label formats and
+            errors.
 
     Example:
 
@@ -35,7 +36,17 @@ class CE(LabelLoss):
     >>> loss = keras_noisy.CE()
     >>> round(float(loss([1], [[0.25, 0.5, 0.25]])), 4)
     0.6931
+
+    Usage with `compile()`:
+
+    ```python
+    model.compile("adam", loss=keras_noisy.CE(from_logits=True))
+    ```
     """
 
     def of_log_prob(self, log_prob: Tensor) -> Tensor:
         return -log_prob
+
+    def calibration(self, num_classes: int) -> Calibration:
+        reason = "CE needs nothing: it pulls as hard with any number of classes."
+        return Calibration(is_needed=False, reason=reason)

@@ -1,20 +1,20 @@
 import math
-from typing import Any, Unpack
+from typing import Unpack
 
-import keras
 from keras import ops
 
-from keras_noisy._arguments import check_number
+from keras_noisy._core.numerics import one_minus_exp
 from keras_noisy._typing import Tensor
+from keras_noisy.losses._hyperparameter import Calibration, Hyperparameter
+from keras_noisy.losses._options import LossOptions
+from keras_noisy.losses._registry import register
 from keras_noisy.losses.label_loss import LabelLoss
-from keras_noisy.losses.log_prob import one_minus_exp
-from keras_noisy.losses.robust_loss import LossOptions
 
-# exp(30) times any weight is a float32 number; and a label less likely than exp(-30) is lost in m.
+# Below this log-probability, p_y does not change m_y in float32. exp(30) times a weight is finite.
 _UNLIKELY = -30.0
 
 
-@keras.saving.register_keras_serializable(package="keras_noisy")
+@register
 class JS(LabelLoss):
     """Weighted Jensen-Shannon divergence between the one-hot label and the prediction.
 
@@ -24,31 +24,32 @@ class JS(LabelLoss):
     loss = (H(m) - (1 - w) H(p)) / Z,    m = w onehot(y) + (1 - w) p,    Z = -(1 - w) log(1 - w)
     ```
 
-    with the entropy `H` and `w = weight`. All classes but the label cancel, so that it is a
-    function of `p_y` alone, and with `m_y = w + (1 - w) p_y`
+    where `H` is the entropy and `w = weight`. The terms of the classes other than the label
+    cancel, so the loss is a function of `p_y` alone. With `m_y = w + (1 - w) p_y`, it is
 
     ```
     loss = -(w log m_y + (1 - w) ((1 - p_y) log(1 - w) + p_y log(m_y / p_y))) / Z
     ```
 
-    For `w -> 0` it is the cross-entropy, for `w -> 1` it approaches `1 - p_y`, half of
-    `keras_noisy.MAE`. For a soft target it is the average over labels drawn
-    from it, and not the divergence from the target itself. The generalised loss of the same paper
-    (GJS), which compares two augmented views, is not this one.
+    For `w -> 0` it approaches the cross-entropy, and for `w -> 1` it approaches `1 - p_y`, half of
+    `keras_noisy.MAE`. For a soft target, it is the average over labels drawn from the target, not
+    the divergence from the target. The generalised loss of the same paper (GJS), which compares
+    two augmented views, is a different loss.
 
     Properties:
 
     - Range: [0, 1 + weight * log(weight) / ((1 - weight) * log(1 - weight))].
     - Symmetric: no.
-    - Use it: between cross-entropy and MAE, as `keras_noisy.GCE`; published weights go from 0.1 with
-      few wrong labels or many classes to 0.9 with many wrong ones of 10 classes.
+    - Use it: between cross-entropy and MAE, like `keras_noisy.GCE`; published weights range from
+      0.1 for few wrong labels or many classes to 0.9 for many wrong labels of 10 classes.
 
     Args:
-        weight: Number in (0, 1), not within 1e-6 of either end; the share of the label in the
-            mixture. Defaults to `0.5`.
-        **options: `logit_bias=None`, `from_logits=False`, `ignore_class=None`,
-            `reduction="sum_over_batch_size"`, `name=None`, `dtype=None`; see
-            `keras_noisy.losses.RobustLoss`, also for shapes, label formats and errors.
+        weight: Number in (0, 1), not within 1e-6 of either end, the share of the label in the
+            mixture `m`. Defaults to `0.5`.
+        **options: The options of all losses: `logit_bias=None`, `from_logits=False`,
+            `ignore_class=None`, `reduction="sum_over_batch_size"`, `name=None` and `dtype=None`.
+            See `keras_noisy.losses.RobustLoss`, which also describes shapes, label formats and
+            errors.
 
     Raises:
         ValueError: If `weight` is not such a number.
@@ -60,15 +61,26 @@ class JS(LabelLoss):
     >>> round(float(loss([1], [[0.25, 0.5, 0.25]])), 4)
     0.6226
 
+    Usage with `compile()`:
+
+    ```python
+    model.compile("adam", loss=keras_noisy.JS(weight=0.5, from_logits=True))
+    ```
+
     References:
 
     - Englesson, Azizpour, 2021, "Generalized Jensen-Shannon Divergence Loss for Learning with Noisy
       Labels", [NeurIPS 2021](https://arxiv.org/abs/2105.04522).
     """
 
+    hyperparameters = (
+        Hyperparameter("weight", "(0, 1)", smallest=1e-6, largest=1 - 1e-6, usual=(0.01, 0.99)),
+    )
+    weight: float
+
     def __init__(self, weight: float = 0.5, **options: Unpack[LossOptions]) -> None:
         super().__init__(**options)
-        self.weight = check_number("weight", weight, "(0, 1)", not_below=1e-6, not_above=1 - 1e-6)
+        self.set_hyperparameters(weight=weight)
 
     def of_log_prob(self, log_prob: Tensor) -> Tensor:
         w = self.weight
@@ -84,5 +96,5 @@ class JS(LabelLoss):
         divergence = -w * log_mixture - (1.0 - w) * (error * log_rest + p * log_ratio)
         return divergence / (-(1.0 - w) * log_rest)
 
-    def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "weight": self.weight}
+    def calibration(self, num_classes: int) -> Calibration:
+        return Calibration("weight")

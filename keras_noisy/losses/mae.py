@@ -1,11 +1,10 @@
-import keras
-
+from keras_noisy._core.numerics import one_minus_exp
 from keras_noisy._typing import Tensor
+from keras_noisy.losses._registry import register
 from keras_noisy.losses.label_loss import LabelLoss
-from keras_noisy.losses.log_prob import one_minus_exp
 
 
-@keras.saving.register_keras_serializable(package="keras_noisy")
+@register
 class MAE(LabelLoss):
     """Mean absolute error between the one-hot label and the predicted distribution.
 
@@ -15,22 +14,23 @@ class MAE(LabelLoss):
     loss = sum_j |[j = y] - p_j| = 2 (1 - p_y)
     ```
 
-    It tolerates symmetric label noise, but with many classes a fresh network stands where it has no
-    gradient: give it a logit bias. Two other scales are in use. Some authors leave out the factor 2:
-    for that, `0.5 * keras_noisy.MAE()`. `keras.losses.MeanAbsoluteError` on one-hot targets divides
-    by the number of classes, which makes the gradient all but vanish. For a soft target it is the
-    average over labels drawn from that target, `2 sum_k t_k (1 - p_k)`.
+    It tolerates symmetric label noise, but with many classes its gradient almost vanishes for the
+    predictions of an untrained network, so it needs a logit bias. Two other scales are in use. Some
+    authors omit the factor 2: use `0.5 * keras_noisy.MAE()`. `keras.losses.MeanAbsoluteError` on
+    one-hot targets divides by the number of classes, which makes the gradient much smaller. For a
+    soft target, the loss is the average over labels drawn from it, `2 sum_k t_k (1 - p_k)`.
 
     Properties:
 
     - Range: [0, 2].
     - Symmetric: yes.
-    - Use it: alone up to about 10 classes, with `logit_bias="adaptive"` (or `"auto"`) beyond.
+    - Use it: alone up to about 10 classes; with `logit_bias="adaptive"` (or `"auto"`) for more.
 
     Args:
-        **options: `logit_bias=None`, `from_logits=False`, `ignore_class=None`,
-            `reduction="sum_over_batch_size"`, `name=None`, `dtype=None`; see
-            `keras_noisy.losses.RobustLoss`, also for shapes, label formats and errors.
+        **options: The options of all losses: `logit_bias=None`, `from_logits=False`,
+            `ignore_class=None`, `reduction="sum_over_batch_size"`, `name=None` and `dtype=None`.
+            See `keras_noisy.losses.RobustLoss`, which also describes shapes, label formats and
+            errors.
 
     Example:
 
@@ -41,6 +41,12 @@ class MAE(LabelLoss):
     >>> biased = keras_noisy.MAE(logit_bias=1.0, from_logits=True)
     >>> round(float(biased([1], [[0.0, 0.0, 0.0]])), 4)
     0.8478
+
+    Usage with `compile()`:
+
+    ```python
+    model.compile("adam", loss=keras_noisy.MAE(from_logits=True, logit_bias="adaptive"))
+    ```
 
     References:
 

@@ -1,10 +1,9 @@
-import keras
-
+from keras_noisy.losses._registry import register
 from keras_noisy.losses.ce import CE
 from keras_noisy.losses.normalised_loss import NormalisedLoss
 
 
-@keras.saving.register_keras_serializable(package="keras_noisy")
+@register
 class NCE(NormalisedLoss):
     """Normalised cross-entropy.
 
@@ -18,14 +17,15 @@ class NCE(NormalisedLoss):
 
     - Range: [0, 1).
     - Symmetric: yes.
-    - Use it: as the first part of a sum, such as `10.0 * NCE() + 0.1 * AGCE(a=1.8, q=3.0)`. Alone
-      its gradient is about `1 / (K log K)` as long as the label is unlikely, however unlikely: with
-      many classes it stalls, and neither a large weight nor a logit bias mends that.
+    - Use it: in a sum, such as `10.0 * NCE() + 0.1 * AGCE(a=1.8, q=3.0)`. Alone, its gradient is
+      about `1 / (K log K)` for any unlikely label. With many classes it stalls, and neither a
+      large weight nor a logit bias helps.
 
     Args:
-        **options: `logit_bias=None`, `from_logits=False`, `ignore_class=None`,
-            `reduction="sum_over_batch_size"`, `name=None`, `dtype=None`; see
-            `keras_noisy.losses.RobustLoss`, also for shapes, label formats and errors.
+        **options: The options of all losses: `logit_bias=None`, `from_logits=False`,
+            `ignore_class=None`, `reduction="sum_over_batch_size"`, `name=None` and `dtype=None`.
+            See `keras_noisy.losses.RobustLoss`, which also describes shapes, label formats and
+            errors.
 
     Example:
 
@@ -33,6 +33,13 @@ class NCE(NormalisedLoss):
     >>> loss = keras_noisy.NCE()
     >>> round(float(loss([1], [[0.25, 0.5, 0.25]])), 4)
     0.2
+
+    Usage with `compile()`:
+
+    ```python
+    loss = 10.0 * keras_noisy.NCE() + 0.1 * keras_noisy.AGCE(a=1.8, q=3.0)
+    model.compile("adam", loss=loss.with_options(from_logits=True))
+    ```
 
     References:
 

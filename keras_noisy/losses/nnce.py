@@ -1,16 +1,16 @@
 import math
-from typing import Any, Unpack
+from typing import Unpack
 
-import keras
 from keras import ops
 
-from keras_noisy._arguments import check_number
 from keras_noisy._typing import Tensor
-from keras_noisy.losses.robust_loss import LossOptions
+from keras_noisy.losses._hyperparameter import Calibration, Hyperparameter
+from keras_noisy.losses._options import LossOptions
+from keras_noisy.losses._registry import register
 from keras_noisy.losses.row_loss import RowLoss
 
 
-@keras.saving.register_keras_serializable(package="keras_noisy")
+@register
 class NNCE(RowLoss):
     """Normalised negative cross-entropy, the passive half of the active negative loss (ANL).
 
@@ -20,8 +20,8 @@ class NNCE(RowLoss):
     loss = 1 - (A + l_y) / sum_j (A + l_j),    l_j = max(log p_j, -A),    A = -log(min_prob)
     ```
 
-    Where `p_y < min_prob` the gradient is exactly 0, by definition: a logit bias brings such samples
-    back.
+    For `p_y < min_prob` the gradient is 0 by definition. A logit bias gives such samples a
+    gradient.
 
     Properties:
 
@@ -31,11 +31,12 @@ class NNCE(RowLoss):
       weights (`keras_noisy.training.penalise_weights`).
 
     Args:
-        min_prob: Number in (0, 0.5), and below 1/K for K classes; less likely classes count as being
-            that likely. Defaults to `1e-7`.
-        **options: `logit_bias=None`, `from_logits=False`, `ignore_class=None`,
-            `reduction="sum_over_batch_size"`, `name=None`, `dtype=None`; see
-            `keras_noisy.losses.RobustLoss`, also for shapes, label formats and errors.
+        min_prob: Number in (0, 0.5), and below 1/K for K classes. It replaces smaller
+            probabilities. Defaults to `1e-7`.
+        **options: The options of all losses: `logit_bias=None`, `from_logits=False`,
+            `ignore_class=None`, `reduction="sum_over_batch_size"`, `name=None` and `dtype=None`.
+            See `keras_noisy.losses.RobustLoss`, which also describes shapes, label formats and
+            errors.
 
     Raises:
         ValueError: If `min_prob` is not such a number; when called, if it is not below 1/K.
@@ -47,21 +48,31 @@ class NNCE(RowLoss):
     >>> round(float(loss([1], [[0.25, 0.5, 0.25]])), 4)
     0.6564
 
+    Usage with `compile()`:
+
+    ```python
+    loss = 10.0 * keras_noisy.NCE() + 1.0 * keras_noisy.NNCE()
+    model.compile("adam", loss=loss.with_options(from_logits=True))
+    ```
+
     References:
 
-    - Ye, Li, Dai, Liu, Sun, Tong, 2023, "Active Negative Loss Functions for Learning with Noisy Labels",
-      [NeurIPS 2023](https://mlanthology.org/neurips/2023/ye2023neurips-active/).
+    - Ye, Li, Dai, Liu, Sun, Tong, 2023, "Active Negative Loss Functions for Learning with Noisy
+      Labels", [NeurIPS 2023](https://mlanthology.org/neurips/2023/ye2023neurips-active/).
     """
+
+    hyperparameters = (Hyperparameter("min_prob", "(0, 0.5)", smallest=1e-30),)
+    min_prob: float
 
     def __init__(self, min_prob: float = 1e-7, **options: Unpack[LossOptions]) -> None:
         super().__init__(**options)
-        self.min_prob = check_number("min_prob", min_prob, "(0, 0.5)", not_below=1e-30)
+        self.set_hyperparameters(min_prob=min_prob)
 
     def of_log_probs(self, log_prob: Tensor, log_probs: Tensor) -> Tensor:
         num_classes = log_probs.shape[-1]
         if self.min_prob * num_classes >= 1.0:
             raise ValueError(
-                "`min_prob` must be below 1/K, or a fresh network would divide 0 by 0. "
+                "`min_prob` must be below 1/K, or an untrained network would divide 0 by 0. "
                 f"Received: min_prob={self.min_prob!r}, K={num_classes}"
             )
         total = ops.sum(self._above_floor(log_probs), axis=-1, keepdims=True)
@@ -71,5 +82,5 @@ class NNCE(RowLoss):
         distance = log_prob - math.log(self.min_prob)
         return ops.where(distance > 0.0, distance, 0.0)
 
-    def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "min_prob": self.min_prob}
+    def calibration(self, num_classes: int) -> Calibration:
+        return Calibration(by_weight=True)

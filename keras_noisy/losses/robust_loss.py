@@ -1,76 +1,74 @@
-"""What every loss of the package shares."""
+"""The base of all losses, and the weighted sums that their operators make."""
 
 import abc
 import inspect
-import math
-from collections.abc import Mapping
-from typing import Any, Self, TypedDict, Unpack
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar, Self, Unpack
 
 import keras
 from keras import ops
 
-from keras_noisy._arguments import check_flag, is_integer, is_number
+from keras_noisy._arguments import check_flag, check_number, is_number
+from keras_noisy._core.batch import Batch
+from keras_noisy._core.logit_bias import read_logit_bias, resolve_logit_bias
+from keras_noisy._core.masking import AttachMask
+from keras_noisy._core.predictions import Predictions
+from keras_noisy._core.record import RecordingLayer
 from keras_noisy._typing import Tensor
-from keras_noisy.losses.class_chunks import keep_chunks
-from keras_noisy.losses.labels import class_count, describe, is_no_distribution, read_labels
-from keras_noisy.losses.log_prob import class_log_probs
-from keras_noisy.losses.logit_bias import (
-    adapt_logit_bias,
-    entropy_of,
-    read_logit_bias,
-    resolve_logit_bias,
+from keras_noisy.losses._bound_loss import BoundLoss
+from keras_noisy.losses._hyperparameter import Calibration, Hyperparameter
+from keras_noisy.losses._options import (
+    LossOptions,
+    check_ignore_class,
+    compute_dtype,
+    format_arguments,
+    read_dtype,
 )
-from keras_noisy.losses.prediction_bias import BiasSource, keep_bias, take_bias
-from keras_noisy.losses.tracing import refuse
-
-
-class LossOptions(TypedDict, total=False):
-    """The arguments that every loss takes beside its own; see `RobustLoss`."""
-
-    logit_bias: float | str | BiasSource | None
-    from_logits: bool
-    ignore_class: int | None
-    reduction: str | None
-    name: str | None
-    dtype: Any
 
 
 class RobustLoss(keras.losses.Loss, abc.ABC):
-    """Base of all losses: label formats, logit bias, checks, and Keras's own reduction.
+    """Base class of all losses of this package.
 
-    Shapes: `y_pred` is (…, K) with any leading axes; `y_true` holds integers (…,) or (…, 1), or
+    It reads labels and predictions, adds the logit bias, and leaves the reduction to Keras. A
+    subclass defines `per_sample`; most losses subclass `LabelLoss` or `RowLoss` instead, and
+    define one formula.
+
+    Shapes: `y_pred` is (…, K) with any leading axes. `y_true` contains integers (…,) or (…, 1), or
     one-hot or soft targets (…, K), told apart by rank. The loss of a soft target is the average of
-    the loss over labels drawn from it (with a bias, losses of the whole row differ: see `RowLoss`).
-    A logit of -inf rules a class out; a label must not be such a class. Per-sample losses are (…,).
-    Everything is computed in float32 or better, and integer labels stay integers, whatever `dtype`
-    and Keras's `floatx` say.
+    the loss over labels drawn from it; for losses of the whole row with a bias, see `RowLoss`. A
+    logit of -inf excludes a class, which must not be the label. The losses of the samples are
+    (…,). They are computed in float32 or float64, and integer labels stay integers, whatever
+    `dtype` and Keras's `floatx` are.
 
     Args:
-        logit_bias: What is added to the label's logit inside the loss. `None` (default) adds
-            nothing; a float adds that much, in units of the logits, from -60 to 60; `"auto"` adds
-            `keras_noisy.calibration.logit_bias(K)`, found from the number of classes K alone;
-            `"adaptive"` starts with 1.2 times that and gives each sample less, the surer the network is of
-            it (`1.2 eps min(1, H / H_0)`, with the prediction's entropy H and a fresh network's H_0), so
-            that fewer wrong labels are memorised (docs/adaptive_bias.md). A `keras_noisy.LogitBias`
-            layer of the model, or `"layer"` for whichever layer the predictions come from, adds the
-            bias of the training step, which may fall (docs/annealed_bias.md), and none in validation.
-        from_logits: Whether `y_pred` holds logits. Defaults to `False`: probabilities, as in Keras.
-            Prefer logits where you can: a softmax in half precision rounds hard samples to 0.
-        ignore_class: Integer, a label that does not count: its samples have loss 0 and are left out
-            of the mean. For one-hot targets, it is the class with more than half of the row; if it
-            is not in [0, K), a row of zeros. Defaults to `None`.
+        logit_bias: The number to add to the label's logit inside the loss. `None` adds nothing; a
+            float from -60 to 60 adds that number, in units of the logits; `"auto"` adds
+            `keras_noisy.calibration.logit_bias(K)`, which depends on the number of classes K
+            alone; `"adaptive"` starts with 1.2 times that number and reduces it for samples with
+            certain predictions (`1.2 eps min(1, H / H_0)`, where H is the entropy of the
+            prediction and H_0 its average in an untrained network), so that fewer wrong labels are
+            memorised (docs/adaptive_bias.md). A `keras_noisy.LogitBias` layer of the model, or
+            `"layer"` for the layer that the predictions come from, adds the bias of the training
+            step, which may fall (docs/annealed_bias.md), and no bias in validation. Defaults to
+            `None`.
+        from_logits: Boolean, whether `y_pred` contains logits. Defaults to `False`: probabilities,
+            as in Keras. Prefer logits, because a softmax in half precision rounds the probability
+            of hard samples to 0.
+        ignore_class: Integer, the label of samples to ignore. Their loss is 0, and they do not
+            count in the mean. A one-hot target has the label whose share is above one half; for an
+            `ignore_class` outside [0, K), it is a row of zeros. Defaults to `None`.
         reduction: As in `keras.losses.Loss`. Defaults to `"sum_over_batch_size"`.
         name: Optional name of the instance.
-        dtype: As in `keras.losses.Loss`, but raised to float32 if it is less precise.
+        dtype: As in `keras.losses.Loss`, but at least float32.
 
     Raises:
-        ValueError: If an argument is none of the above; when called, if K < 2, if the shapes do not
-            fit, and, in an eager call, if a label names no class or `y_pred` should be
-            probabilities and has values outside [0, 1] or rows that do not sum to 1. In a compiled
-            graph, where nothing can be raised, the loss of such a sample is NaN. Masked samples and
-            those of weight 0 are no exception: give `ignore_class` for labels that do not count.
-            The opposite mistake, `from_logits=True` for the output of a softmax, is an error where
-            Keras marks that output, on TensorFlow and PyTorch.
+        ValueError: If an argument is not one of the above; when called, if K < 2, if the shapes do
+            not fit together, and, in an eager call, if a label names no class, or if `y_pred`
+            should be probabilities but has values outside [0, 1] or rows that do not sum to 1. In
+            a compiled graph, which can't raise, the loss of such a sample is NaN. This includes
+            masked samples and samples of weight 0; use `ignore_class` for labels to ignore.
+            `from_logits=True` for the output of a softmax raises an error if Keras marks that
+            output, which it does on TensorFlow and PyTorch.
 
     References:
 
@@ -78,132 +76,110 @@ class RobustLoss(keras.losses.Loss, abc.ABC):
       Learning", [AAAI-25](https://arxiv.org/abs/2306.05497): the logit bias.
     """
 
+    hyperparameters: ClassVar[tuple[Hyperparameter, ...]] = ()
+
     def __init__(
         self,
         *,
-        logit_bias: float | str | BiasSource | None = None,
+        logit_bias: float | str | RecordingLayer | None = None,
         from_logits: bool = False,
         ignore_class: int | None = None,
         reduction: str | None = "sum_over_batch_size",
         name: str | None = None,
         dtype: Any = None,
     ) -> None:
-        if dtype is not None and not isinstance(dtype, (str, dict, keras.DTypePolicy)):
-            dtype = keras.backend.standardize_dtype(dtype)
-        policy = keras.dtype_policies.get(dtype or keras.config.floatx())
-        precise = "float64" if policy.compute_dtype == "float64" else "float32"
-        super().__init__(name=name, reduction=reduction, dtype=precise)
-        _check_ignore_class(ignore_class)
-        # Plain Python values: a configuration is JSON.
+        self._requested_dtype = read_dtype(dtype)
+        super().__init__(name=name, reduction=reduction, dtype=compute_dtype(self._requested_dtype))
+        # Plain Python values, which the configuration can contain.
         self.logit_bias = read_logit_bias(logit_bias)
         self.from_logits = check_flag("from_logits", from_logits)
-        self.ignore_class = None if ignore_class is None else int(ignore_class)
-        self._requested_dtype = dtype
-        self._valid_mask: Any = None if ignore_class is None else _ValidMask()
+        self.ignore_class = check_ignore_class(ignore_class)
+        self._attach_mask: Any = None if ignore_class is None else AttachMask()
+
+    def set_hyperparameters(self, **values: Any) -> None:
+        """Checks the hyperparameters that the class declares, and sets them as attributes."""
+        for hyperparameter in self.hyperparameters:
+            name = hyperparameter.name
+            setattr(self, name, hyperparameter.check(values[name]))
 
     @abc.abstractmethod
-    def loss_of_labels(self, index: Tensor, y_pred: Tensor) -> Tensor:
-        """Per-sample losses (…,) of integer labels (…,), all in [0, K)."""
-
-    @abc.abstractmethod
-    def loss_of_targets(self, targets: Tensor, y_pred: Tensor) -> Tensor:
-        """Per-sample losses (…,) of targets (…, K), rows that sum to 1."""
+    def per_sample(self, batch: Batch) -> Tensor:
+        """Computes the losses (…,) of the samples of a batch."""
 
     def for_classes(self, num_classes: int) -> Self:
-        """The same loss with a number wherever a hyperparameter waits for the number of classes."""
+        """Returns the loss with its hyperparameters resolved for a number of classes."""
         return self
 
-    def epsilon(self, num_classes: int) -> float:
-        """The logit bias for this number of classes; the largest one, if it is adaptive."""
+    def calibration(self, num_classes: int) -> Calibration:
+        """Returns how `keras_noisy.calibration.match` moves the loss to a number of classes."""
+        name = type(self).__name__
+        return Calibration(reason=f"{name} has no hyperparameter that could carry the rule.")
+
+    def logit_bias_for(self, num_classes: int) -> float:
+        """Returns the logit bias for a number of classes; the largest one if it is adaptive."""
         return resolve_logit_bias(self.logit_bias, num_classes)
 
-    def epsilon_of(self, y_pred: Tensor, entropy: Tensor = None) -> Any:
-        """The logit bias in force: a float; on the schedule of a layer, a scalar tensor in training;
-        if it is adaptive, one for each sample, (…, 1), from the `entropy` (…, 1) if that is known."""
-        if self.logit_bias == "layer":
-            epsilon, is_adaptive = take_bias(y_pred)
-        else:
-            epsilon, is_adaptive = self.epsilon(class_count(y_pred)), self.logit_bias == "adaptive"
-        if isinstance(epsilon, float):
-            is_adaptive = is_adaptive and epsilon != 0.0
-        else:
-            epsilon = ops.cast(epsilon, y_pred.dtype)
-        if not is_adaptive:
-            return epsilon
-        if entropy is None:
-            entropy = entropy_of(class_log_probs(y_pred, self.from_logits))
-        return adapt_logit_bias(epsilon, entropy, class_count(y_pred))
+    def read_predictions(self, y_pred: Tensor) -> Predictions:
+        """Returns predictions together with the logit bias that applies to them."""
+        return Predictions(y_pred, self.from_logits, self.logit_bias, self.dtype)
 
     def __call__(self, y_true: Tensor, y_pred: Tensor, sample_weight: Tensor = None) -> Tensor:
-        self._refuse_softmax(y_pred)  # the base class's cast would wipe its mark
-        # The base class casts y_true to a float type. Labels must stay integers: they go around it.
-        return _BoundLoss(self, y_true, y_pred)((), y_pred, sample_weight)
+        return BoundLoss(self, y_true, y_pred)((), y_pred, sample_weight)
 
     def call(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
-        self._refuse_softmax(y_pred)
-        y_pred = self._with_bias_of(y_pred, ops.convert_to_tensor(y_pred, dtype=self.dtype))
-        labels = read_labels(y_true, y_pred, self.ignore_class)
-        loss = self.for_classes(class_count(y_pred))
-        if labels.targets is None:
-            losses = loss.loss_of_labels(labels.index, y_pred)
-        else:
-            losses = loss.loss_of_targets(labels.targets, y_pred)
-        for wrong in (labels.wrong, None if self.from_logits else _refuse_logits(y_pred)):
-            if wrong is not None:
-                losses = ops.where(wrong, math.nan, losses)
-        if labels.ignored is None:
+        batch = Batch(y_true, self.read_predictions(y_pred), self.ignore_class)
+        losses = batch.finish(self.for_classes(batch.num_classes).per_sample(batch))
+        if batch.labels.ignored is None:
             return losses
-        losses = ops.where(labels.ignored, 0.0, losses)
-        return self._valid_mask([losses, ops.logical_not(labels.ignored)])
+        return self._attach_mask([losses, ops.logical_not(batch.labels.ignored)])
 
-    def _with_bias_of(self, y_pred: Tensor, converted: Tensor) -> Tensor:
-        converted = keep_chunks(y_pred, converted)
-        return keep_bias(y_pred, converted) if self.logit_bias == "layer" else converted
-
-    def _refuse_softmax(self, y_pred: Tensor) -> None:
-        if self.from_logits and hasattr(y_pred, "_keras_logits"):  # left there by Keras's softmax
-            raise ValueError(
-                "`y_pred` must be logits with `from_logits=True`, but it is the output of a softmax. "
-                "Received: from_logits=True. Set `from_logits=False` or remove the softmax."
-            )
-
-    # So that `numpy.float64(10) * loss` asks the loss and does not make an array of it.
+    # Without it, `numpy.float64(10) * loss` would make an array of the loss.
     __array_ufunc__ = None
 
     def __mul__(self, weight: Any) -> Any:
-        return _sum([self], [weight]) if is_number(weight) else NotImplemented
+        return WeightedSum([self], [weight]) if is_number(weight) else NotImplemented
 
     __rmul__ = __mul__
 
     def __add__(self, other: Any) -> Any:
-        return _sum([self, other]) if isinstance(other, RobustLoss) else NotImplemented
+        return WeightedSum([self, other]) if isinstance(other, RobustLoss) else NotImplemented
 
     def __radd__(self, other: Any) -> Any:
-        return self if isinstance(other, int) and other == 0 else NotImplemented  # sum() starts so
+        # The built-in `sum` starts with 0.
+        return self if isinstance(other, int) and other == 0 else NotImplemented
 
     def with_options(self, **options: Unpack[LossOptions]) -> Self:
-        """Returns a copy with other options: `logit_bias`, `from_logits` and so on."""
+        """Returns a copy with other options, such as `logit_bias` or `from_logits`."""
+        copy = self._copy()
+        RobustLoss.__init__(copy, **{**self._get_options(), **options})
+        return copy
+
+    def _copy(self, **attributes: Any) -> Self:
+        """Returns a copy with other values of attributes.
+
+        It contains all attributes of a subclass, while `copy.copy` of a Keras loss contains those
+        of the configuration.
+        """
         copy = object.__new__(type(self))
-        copy.__dict__.update(vars(self))  # what the subclass holds, in its configuration or not
-        RobustLoss.__init__(copy, **{**RobustLoss.get_config(self), **options})
+        copy.__dict__.update(vars(self), **attributes)
         return copy
 
     def __repr__(self) -> str:
-        arguments = {**self._own_arguments(), **self._own_options()}
-        return f"{type(self).__name__}({as_arguments(arguments)})"
+        arguments = {**self._own_arguments(), **self._changed_options()}
+        return f"{type(self).__name__}({format_arguments(arguments)})"
 
     def _own_arguments(self) -> dict[str, Any]:
         """The arguments that the class has beside the options."""
-        options = RobustLoss.get_config(self)
+        options = self._get_options()
         return {key: value for key, value in self.get_config().items() if key not in options}
 
-    def _own_options(self) -> dict[str, Any]:
-        """The options that are not the defaults; but for the name, which Keras makes up."""
+    def _changed_options(self) -> dict[str, Any]:
+        """The options that differ from the defaults, without the name, which Keras generates."""
         defaults = inspect.signature(RobustLoss.__init__).parameters
-        config = {**RobustLoss.get_config(self), "name": None}
-        return {key: value for key, value in config.items() if value != defaults[key].default}
+        options = {**self._get_options(), "name": None}
+        return {key: value for key, value in options.items() if value != defaults[key].default}
 
-    def get_config(self) -> dict[str, Any]:
+    def _get_options(self) -> dict[str, Any]:
         dtype = self._requested_dtype
         if isinstance(dtype, keras.DTypePolicy):
             dtype = keras.dtype_policies.serialize(dtype)
@@ -215,65 +191,133 @@ class RobustLoss(keras.losses.Loss, abc.ABC):
             "dtype": dtype,
         }
 
-
-def as_arguments(values: Mapping[str, Any]) -> str:
-    return ", ".join(f"{key}={value!r}" for key, value in values.items())
-
-
-def _sum(losses: list[RobustLoss], weights: list[Any] | None = None) -> RobustLoss:
-    from keras_noisy.losses.weighted_sum import WeightedSum  # which is a RobustLoss itself
-
-    return WeightedSum(losses, weights)
+    def get_config(self) -> dict[str, Any]:
+        own = {each.name: getattr(self, each.name) for each in self.hyperparameters}
+        return {**self._get_options(), **own}
 
 
-class _BoundLoss(keras.losses.Loss):
-    """A loss for one batch, so that Keras's cast to float does not reach the labels, nor part the
-    predictions from their bias."""
-
-    def __init__(self, loss: RobustLoss, y_true: Tensor, y_pred: Tensor) -> None:
-        super().__init__(name=loss.name, reduction=loss.reduction, dtype=loss.dtype)
-        self._loss = loss
-        self._labels = y_true
-        self._predictions = y_pred
-
-    def call(self, _: tuple, y_pred: Tensor) -> Tensor:
-        return self._loss.call(self._labels, self._loss._with_bias_of(self._predictions, y_pred))
+# The options of a sum, which all of its parts share. The parts may have different names.
+_SHARED = ("logit_bias", "from_logits", "ignore_class", "reduction", "dtype")
 
 
-class _ValidMask(keras.layers.Layer):
-    """Gives losses a Keras mask: the base class then averages over the valid ones only.
+@keras.saving.register_keras_serializable(package="keras_noisy")
+class WeightedSum(RobustLoss):
+    """Computes a weighted sum of losses, with one logit bias for all of them.
 
-    A layer is the one public way to set a mask.
+    Formula:
+
+    ```
+    loss = sum_i weight_i loss_i
+    ```
+
+    Operators make such sums: `10.0 * keras_noisy.NCE() + 0.1 * keras_noisy.AGCE(a=1.8, q=3.0)`.
+
+    Args:
+        losses: Losses of this package, or of subclasses of its base classes. A sum among them is
+            replaced by its parts.
+        weights: Numbers in [0, 1e6], one for each loss. The weights of a nested sum are multiplied.
+            Defaults to 1 for each loss.
+        **options: As in `keras_noisy.losses.RobustLoss`, for all parts alike. An option that is not
+            given is taken from the parts, which must agree in it. The names of the parts are not
+            used.
+
+    Raises:
+        ValueError: If a part is not a loss of this package, if a weight is not such a number, if
+            there are not as many weights as losses, if the parts differ in an option that is not
+            given, or, when called, if all weights are 0.
+
+    Example:
+
+    >>> import keras_noisy
+    >>> loss = 10.0 * keras_noisy.NCE() + 0.1 * keras_noisy.MAE()
+    >>> round(float(loss([1], [[0.25, 0.5, 0.25]])), 4)
+    2.1
+    >>> loss = loss.with_options(from_logits=True, logit_bias=2.0)
+    >>> [part.logit_bias for part in loss.losses]
+    [2.0, 2.0]
     """
 
-    def __init__(self) -> None:
-        super().__init__(dtype="float32", autocast=False)
-        self.supports_masking = True
+    def __init__(
+        self,
+        losses: Sequence[RobustLoss],
+        weights: Sequence[float] | None = None,
+        **options: Unpack[LossOptions],
+    ) -> None:
+        parts = _flatten(losses, weights)
+        common: Any = {k: _common_value(k, parts) for k in _SHARED if k not in options}
+        super().__init__(**{**common, **options})
+        own = self._get_options()
+        shared: Any = {key: own[key] for key in _SHARED}
+        self.losses = [loss.with_options(**shared) for loss, _ in parts]
+        self.weights = [weight for _, weight in parts]
 
-    def call(self, inputs: list) -> Tensor:
-        losses, _ = inputs
-        return losses
+    def for_classes(self, num_classes: int) -> Self:
+        losses = [loss.for_classes(num_classes) for loss in self.losses]
+        if all(new is loss for new, loss in zip(losses, self.losses, strict=True)):
+            return self
+        return self._copy(losses=losses)
 
-    def compute_mask(self, inputs: list, previous_mask: Any = None) -> Tensor:
-        _, valid = inputs
-        return valid
+    def per_sample(self, batch: Batch) -> Tensor:
+        parts = [(loss, w) for loss, w in zip(self.losses, self.weights, strict=True) if w]
+        if not parts:
+            raise ValueError(f"`weights` must not all be 0. Received: weights={self.weights!r}")
+        return sum(weight * loss.per_sample(batch) for loss, weight in parts)
 
-
-def _refuse_logits(y_pred: Tensor) -> Tensor:
-    """Raises if rows of `y_pred` are no probabilities; in a graph, says which ones are none."""
-    return refuse(
-        is_no_distribution(y_pred),
-        lambda: (
-            "`y_pred` must be probabilities in [0, 1], in rows that sum to 1, with "
-            f"`from_logits=False`. Received: {describe(y_pred)}. "
-            "Set `from_logits=True` if they are logits."
-        ),
-    )
-
-
-def _check_ignore_class(value: Any) -> None:
-    if value is not None and not (is_integer(value) and abs(value) < 2**31):
-        raise ValueError(
-            "`ignore_class` must be None or an integer of 32 bits. "
-            f"Received: ignore_class={value!r}"
+    def __repr__(self) -> str:
+        text = " + ".join(
+            f"{weight:.4g} * {type(loss).__name__}({format_arguments(loss._own_arguments())})"
+            for loss, weight in zip(self.losses, self.weights, strict=True)
         )
+        options = self._changed_options()
+        return f"({text}).with_options({format_arguments(options)})" if options else text
+
+    def with_options(self, **options: Unpack[LossOptions]) -> Self:
+        return type(self)(self.losses, self.weights, **{**self._get_options(), **options})
+
+    def get_config(self) -> dict[str, Any]:
+        losses = [keras.saving.serialize_keras_object(loss) for loss in self.losses]
+        return {**self._get_options(), "losses": losses, "weights": list(self.weights)}
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any]) -> Self:
+        losses = [
+            keras.saving.deserialize_keras_object(loss) if isinstance(loss, Mapping) else loss
+            for loss in config["losses"]
+        ]
+        return cls(**{**config, "losses": losses})
+
+
+def _flatten(losses: Any, weights: Any) -> list[tuple[RobustLoss, float]]:
+    """Returns pairs of a loss and its weight. A sum among the losses is replaced by its parts."""
+    losses = list(losses) if isinstance(losses, Sequence) else [losses]
+    if not losses or not all(isinstance(loss, RobustLoss) for loss in losses):
+        raise ValueError(f"`losses` must be losses of keras_noisy. Received: losses={losses!r}")
+    weights = [1.0] * len(losses) if weights is None else list(weights)
+    if len(weights) != len(losses):
+        raise ValueError(
+            f"`weights` must be one number for each of {len(losses)} losses. "
+            f"Received: weights={weights!r}"
+        )
+    parts = []
+    for loss, weight in zip(losses, weights, strict=True):
+        factor = _check_weight(weight)
+        if isinstance(loss, WeightedSum):
+            inner = zip(loss.losses, loss.weights, strict=True)
+            parts += [(part, _check_weight(factor * own)) for part, own in inner]
+        else:
+            parts.append((loss, factor))
+    return parts
+
+
+def _check_weight(weight: Any) -> float:
+    return check_number("weights", weight, "[0, 1e6]")
+
+
+def _common_value(option: str, parts: list[tuple[RobustLoss, float]]) -> Any:
+    values = [loss._get_options()[option] for loss, _ in parts]
+    if any(value != values[0] for value in values):
+        raise ValueError(
+            f"`{option}` must be the same in all parts of a sum; leave it out and give it to the "
+            f"sum, `(…).with_options({option}=…)`. Received: {option}={values!r}"
+        )
+    return values[0]

@@ -1,23 +1,22 @@
-"""The family of losses that need the log-probabilities of all classes."""
+"""The family of losses that are a function of the log-probabilities of all classes."""
 
 import abc
 
 from keras import ops
 
+from keras_noisy._core.batch import Batch
 from keras_noisy._typing import Tensor
-from keras_noisy.losses.labels import class_count
-from keras_noisy.losses.log_prob import class_log_probs, take_where
 from keras_noisy.losses.robust_loss import RobustLoss
 
 
 class RowLoss(RobustLoss):
-    """Base of the losses that depend on the whole row of predictions.
+    """Base class of the losses that depend on the probabilities of all classes.
 
-    A subclass states its formula in `of_log_probs`. See `RobustLoss` for everything else.
+    A subclass defines its formula in `of_log_probs`. See `RobustLoss` for the rest.
 
-    The logit bias is added to the label's logit before the row is normalised. Of a soft target each
-    class gets its share, the target times the bias, before the loss is averaged over the labels: for
-    a one-hot target that is the same.
+    The logit bias is added to the label's logit before the row is normalised. With soft targets,
+    each class receives the bias in proportion to its target, and then the loss is averaged over
+    the labels. For a one-hot target, this equals the loss of the label.
 
     Example:
 
@@ -30,33 +29,22 @@ class RowLoss(RobustLoss):
 
     @abc.abstractmethod
     def of_log_probs(self, log_prob: Tensor, log_probs: Tensor) -> Tensor:
-        """The losses of some labels, from their log-probabilities and those of all classes.
+        """Computes the losses of possible labels, from the log-probabilities.
 
-        It must be finite, and have a finite gradient, for log-probabilities from -1e30 to 0.
+        The losses and their gradients must be finite for log-probabilities from -1e30 to 0.
 
         Args:
-            log_prob: Float tensor (…, n), for n labels that the sample might have.
-            log_probs: Float tensor (…, K), logarithms of a row that sums to 1.
+            log_prob: Float tensor (…, n), the log-probabilities of n possible labels of each
+                sample.
+            log_probs: Float tensor (…, K), the log-probabilities of all classes.
 
         Returns:
             Float tensor (…, n).
         """
 
-    def loss_of_labels(self, index: Tensor, y_pred: Tensor) -> Tensor:
-        label = ops.expand_dims(index, axis=-1)
-        classes = ops.arange(class_count(y_pred), dtype=label.dtype)
-        is_label = ops.equal(classes, label)
-        log_probs = self._log_probs(y_pred, is_label)
-        losses = self.of_log_probs(take_where(is_label, log_probs, label), log_probs)
-        return ops.squeeze(losses, axis=-1)
-
-    def loss_of_targets(self, targets: Tensor, y_pred: Tensor) -> Tensor:
-        log_probs = self._log_probs(y_pred, targets)
-        return ops.sum(targets * self.of_log_probs(log_probs, log_probs), axis=-1)
-
-    def _log_probs(self, y_pred: Tensor, targets: Tensor) -> Tensor:
-        epsilon = self.epsilon_of(y_pred)
-        if isinstance(epsilon, float) and epsilon == 0.0:
-            return class_log_probs(y_pred, self.from_logits)
-        bias = ops.cast(targets, y_pred.dtype) * epsilon
-        return class_log_probs(y_pred, self.from_logits, bias)
+    def per_sample(self, batch: Batch) -> Tensor:
+        losses = self.of_log_probs(*batch.label_and_class_log_probs)
+        targets = batch.labels.targets
+        return (
+            ops.squeeze(losses, axis=-1) if targets is None else ops.sum(targets * losses, axis=-1)
+        )

@@ -1,4 +1,4 @@
-"""What a fresh network's logits look like, and what a bounded loss can do with them."""
+"""Theory of the logits of untrained networks, and of the gradients of bounded losses there."""
 
 from keras_noisy.theory.gce_q import gce_q
 from keras_noisy.theory.initial_entropy import initial_entropy

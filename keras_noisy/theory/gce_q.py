@@ -3,10 +3,9 @@
 import math
 from functools import lru_cache
 
-from keras_noisy._arguments import check_classes, check_number
-from keras_noisy.theory.arguments import check_logit_std
+from keras_noisy._arguments import check_classes, check_logit_std, check_number
+from keras_noisy.theory._root import find_root
 from keras_noisy.theory.initial_pull import initial_pull
-from keras_noisy.theory.root import find_root
 
 _SMALLEST = 1e-6
 
@@ -14,23 +13,23 @@ _SMALLEST = 1e-6
 def gce_q(
     num_classes: int, q: float = 0.7, reference_classes: int = 30, logit_std: float = 1.0
 ) -> float:
-    """Exponent q of GCE for a number of classes, without training anything.
+    """Computes the exponent q of GCE for a number of classes, without training anything.
 
-    Formula: the average pull of a fresh network with `num_classes` classes at logit 0 is what it is
-    with `reference_classes` classes and the exponent `q`,
+    Formula: at logit 0 of an untrained network, the average pull with `num_classes` classes and the
+    result equals that with `reference_classes` classes and the exponent `q`,
 
     ```
     initial_pull(0, num_classes, q=result) = initial_pull(0, reference_classes, q=q)
     ```
 
-    but q is never above 1.
+    The result is at most 1.
 
     Args:
         num_classes: Integer, at least 2.
-        q: Number in (0, 1], the exponent that is right for `reference_classes`. Defaults to `0.7`.
-        reference_classes: Integer, at least 2. Defaults to `30`, which measured best for q = 0.7
-            (docs/gce_q.md).
-        logit_std: Standard deviation of the logits of the fresh network, from 0 to 5.
+        q: Number in (0, 1], the exponent for `reference_classes` classes. Defaults to `0.7`.
+        reference_classes: Integer, at least 2. Defaults to `30`, with which q = 0.7 gave the best
+            results (docs/gce_q.md).
+        logit_std: Standard deviation of the logits of the untrained network, from 0 to 5.
             Defaults to `1.0`.
 
     Returns:

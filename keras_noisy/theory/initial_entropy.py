@@ -1,13 +1,12 @@
-"""How unsure a freshly initialised network is."""
+"""The entropy of the predictions of an untrained network."""
 
 import math
 
-from keras_noisy._arguments import check_classes
-from keras_noisy.theory.arguments import check_logit_std
+from keras_noisy._arguments import check_classes, check_logit_std
 
 
 def initial_entropy(num_classes: int, logit_std: float = 1.0) -> float:
-    """Average entropy of a fresh network's prediction, for many classes.
+    """Computes the average entropy of the predictions of an untrained network with many classes.
 
     Formula:
 
@@ -15,8 +14,8 @@ def initial_entropy(num_classes: int, logit_std: float = 1.0) -> float:
     E[-sum_j p_j log p_j] ~ log K - logit_std^2 / 2
     ```
 
-    with normal logits of mean 0. It is the limit of many classes: for `logit_std=1` the average is
-    0.5 % above it for 100 classes and 6 % for 11.
+    for normal logits with mean 0. It is the limit of many classes. For `logit_std=1`, the exact
+    average is larger by 0.5 % for 100 classes, and by 6 % for 11 classes.
 
     Args:
         num_classes: Number of classes `K`, at least 2.
@@ -24,7 +23,7 @@ def initial_entropy(num_classes: int, logit_std: float = 1.0) -> float:
             `1.0`.
 
     Returns:
-        The entropy in nats; 0 where the formula would be negative.
+        Float, the entropy in nats; 0 if the formula would be negative.
 
     Raises:
         ValueError: If `num_classes` or `logit_std` is out of its range.

@@ -3,38 +3,37 @@
 import math
 from functools import lru_cache
 
-from keras_noisy._arguments import check_classes
-from keras_noisy.theory.arguments import check_logit_std
+from keras_noisy._arguments import check_classes, check_logit_std
+from keras_noisy.theory._root import find_root
 from keras_noisy.theory.initial_pull import initial_pull
-from keras_noisy.theory.root import find_root
 
-# Enough to reduce an interval of 30 by thirds to 1e-6.
+# The number of steps that reduce an interval of 30 to 1e-6, by a third each.
 _STEPS = 45
 
 
 def logit_bias(num_classes: int, reference_classes: int = 10, logit_std: float = 1.0) -> float:
-    """Logit bias eps for a number of classes, without training anything.
+    """Computes the logit bias for a number of classes, without training anything.
 
-    Formula: eps is where the average pull of the MAE on a fresh network with `num_classes` classes
-    equals that with `reference_classes` classes and no bias,
+    Formula: with the bias eps, the average pull of the MAE on an untrained network with
+    `num_classes` classes equals that with `reference_classes` classes and no bias,
 
     ```
     initial_pull(eps, num_classes) = initial_pull(0, reference_classes)
     ```
 
-    so that training starts as it does in the small problem, which bounded losses are known to
-    learn. For the defaults it is close to `log((K - 1) / 9) + 0.13` and hardly depends on the loss.
-    The source gives the rule's idea and a plot; the equation above is this package's reading of it.
+    so that training starts as with the few classes that bounded losses are known to learn. With
+    the defaults, it is close to `log((K - 1) / 9) + 0.13`. It hardly depends on the loss. The
+    source gives the idea of the rule and a plot; the equation is this package's interpretation.
 
     Args:
         num_classes: Integer, at least 2.
         reference_classes: Integer, at least 2. The number of classes that needs no bias.
             Defaults to `10`.
-        logit_std: Standard deviation of the logits of the fresh network, from 0 to 5.
+        logit_std: Standard deviation of the logits of the untrained network, from 0 to 5.
             Defaults to `1.0`.
 
     Returns:
-        Float, eps in units of the logits. 0 where `num_classes <= reference_classes`, never negative.
+        Float, eps in units of the logits; 0 if `num_classes <= reference_classes`.
 
     Raises:
         ValueError: If an argument is out of its range or not a number.
@@ -65,13 +64,16 @@ def _solve(num_classes: int, reference_classes: int, logit_std: float) -> float:
     def excess(logit: float) -> float:
         return math.log(initial_pull(logit, num_classes, logit_std)) - target
 
-    # The pull rises with the label's logit up to one peak; the solution is before it.
+    # The pull has one peak. The solution is below it, where the pull rises with the logit.
     peak = _peak(num_classes, logit_std)
     return find_root(excess, 0.0, peak) if excess(peak) > 0.0 else peak
 
 
 def _peak(num_classes: int, logit_std: float) -> float:
-    """Where the pull is largest, by ternary search: below the log of the other classes' mean sum."""
+    """Finds the logit with the largest pull, by ternary search.
+
+    It is below the log of the mean of the sum over the other classes.
+    """
     low, high = 0.0, math.log(num_classes - 1.0) + logit_std**2 / 2
     for _ in range(_STEPS):
         left, right = (2 * low + high) / 3, (low + 2 * high) / 3

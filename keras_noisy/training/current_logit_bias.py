@@ -6,25 +6,23 @@ from keras import ops
 
 from keras_noisy._typing import Tensor
 from keras_noisy.losses import RobustLoss
-from keras_noisy.losses.prediction_bias import keep_bias
 
 
 @keras.saving.register_keras_serializable(package="keras_noisy")
 class CurrentLogitBias(keras.metrics.Mean):
     """Shows the logit bias of the latest batch in the progress bar, the logs and TensorBoard.
 
-    Formula: `mean_i eps_i` over the samples of one batch, the latest one; `eps_i` differs between
-    samples for `logit_bias="adaptive"` alone. It is that of the last step of an epoch which History,
-    CSVLogger and TensorBoard get. In validation a `LogitBias` layer has no bias, and
-    `val_logit_bias` is 0.
+    Formula: `mean_i eps_i` over the samples of the latest batch. `eps_i` differs between samples if the
+    bias is adaptive. The logs of an epoch contain the value of its last step. In validation, a
+    `LogitBias` layer has no bias, and `val_logit_bias` is 0.
 
     Args:
-        loss: A loss of this package, the one that the model is compiled with.
+        loss: The loss of this package that the model is compiled with.
         name: Optional name. Defaults to `"logit_bias"`.
         dtype: As in `keras.metrics.Metric`.
 
     Raises:
-        ValueError: If `loss` is no loss of this package.
+        ValueError: If `loss` is not a loss of this package.
 
     Example:
 
@@ -48,10 +46,9 @@ class CurrentLogitBias(keras.metrics.Mean):
         self.loss = loss
 
     def update_state(self, y_true: Tensor, y_pred: Tensor, sample_weight: Tensor = None) -> None:
-        y_pred = keep_bias(y_pred, ops.cast(y_pred, self.loss.dtype))
-        # As a mean over one batch, it is right over several replicas as well.
+        # The mean over one batch is also correct for several replicas.
         self.reset_state()
-        super().update_state(ops.mean(self.loss.epsilon_of(y_pred)))
+        super().update_state(ops.mean(self.loss.read_predictions(y_pred).bias))
 
     def get_config(self) -> dict[str, Any]:
         loss = keras.saving.serialize_keras_object(self.loss)

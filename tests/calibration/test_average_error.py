@@ -228,8 +228,8 @@ def test_class_weights_are_refused():
 
 def test_a_subclass_that_goes_its_own_way():
     class Doubled(keras_noisy.CE):
-        def loss_of_labels(self, index, y_pred):
-            return 2.0 * super().loss_of_labels(index, y_pred)
+        def per_sample(self, batch):
+            return 2.0 * super().per_sample(batch)
 
     np.testing.assert_allclose(
         average_error(Doubled(), LOGITS, CLASSES),

@@ -169,5 +169,5 @@ def test_bad_input(model, x):
     with pytest.raises(ValueError, match=r"`model` must return logits.* not those of a sigmoid"):
         keras_noisy.diagnose(sigmoid, x, keras.losses.BinaryCrossentropy())
     large = keras.Sequential([model, keras.layers.Rescaling(200.0)])
-    with pytest.raises(ValueError, match=r"`model` must return logits of a fresh network"):
+    with pytest.raises(ValueError, match=r"`model` must return logits of an untrained network"):
         keras_noisy.diagnose(large, x, keras_noisy.MAE(from_logits=True))

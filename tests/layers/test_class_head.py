@@ -10,8 +10,9 @@ from keras import ops
 from support import to_numpy
 
 import keras_noisy
+from keras_noisy._core.chunked_softmax import ClassChunks, label_log_prob_and_entropy
 from keras_noisy.layers import ClassHead
-from keras_noisy.losses import class_chunks
+from keras_noisy.layers._top_k import top_k
 
 BACKEND = keras.backend.backend()
 # With XLA on TensorFlow compiling takes its time.
@@ -36,15 +37,15 @@ LOSSES = {
 
 @pytest.fixture
 def calls(monkeypatch):
-    """The label's log-probabilities that were computed chunk by chunk."""
+    """The chunked logits of which a chunk was computed."""
     found = []
-    original = class_chunks.label_log_prob_and_entropy
+    original = ClassChunks.logits
 
-    def counting(chunks, index):
-        found.append(chunks)
-        return original(chunks, index)
+    def recording(self, number):
+        found.append(self)
+        return original(self, number)
 
-    monkeypatch.setattr("keras_noisy.losses.label_loss.label_log_prob_and_entropy", counting)
+    monkeypatch.setattr(ClassChunks, "logits", recording)
     return found
 
 
@@ -89,7 +90,7 @@ def test_trains_as_a_dense_layer(name, jit, calls):
     expected = trained(dense, LOSSES[name], jit)
     assert not calls
     same(trained(head_of(8), LOSSES[name], jit), expected)
-    assert bool(calls) == (name != "row")
+    assert bool(calls) == (name not in ("row", "negative bias"))
     assert all(chunks.num_chunks == 7 for chunks in calls)
 
 
@@ -118,20 +119,20 @@ def test_log_prob_and_entropy(chunk_size, use_bias):
     bias = RNG.standard_normal(CLASSES) if use_bias else np.zeros(CLASSES)
     logits = x @ kernel + bias
     log_probs = logits - np.logaddexp.reduce(logits, axis=-1, keepdims=True)
-    chunks = class_chunks.ClassChunks(
+    chunks = ClassChunks(
         *(ops.convert_to_tensor(each, "float32") for each in (x, kernel)),
         ops.convert_to_tensor(bias, "float32") if use_bias else None,
         chunk_size,
     )
     y = Y[:BATCH]
-    log_prob, entropy = class_chunks.label_log_prob_and_entropy(chunks, ops.convert_to_tensor(y))
+    log_prob, entropy = label_log_prob_and_entropy(chunks, ops.convert_to_tensor(y))
     size = np.abs(logits).max()
     np.testing.assert_allclose(
         to_numpy(log_prob), log_probs[np.arange(BATCH), y], atol=1e-6 * size, rtol=1e-6
     )
     expected = -np.sum(np.exp(log_probs) * log_probs, axis=-1)
     np.testing.assert_allclose(to_numpy(entropy), expected, atol=3e-5)
-    values, classes = class_chunks.top_k(chunks, 5)
+    values, classes = top_k(chunks, 5)
     order = np.argsort(-logits, axis=-1)[:, :5]
     np.testing.assert_array_equal(to_numpy(classes), order)
     np.testing.assert_allclose(
@@ -218,7 +219,7 @@ for kind in (keras.layers.Dense, lambda n, name: keras_noisy.layers.ClassHead(n,
     assert head.kernel.value.sharding.shard_shape((6, 52)) == (6, 26)
 assert head._chunks(x).shards == 2
 np.testing.assert_allclose(*losses, rtol=1e-5)
-text = jax.jit(lambda x: keras_noisy.losses.class_chunks.label_log_prob_and_entropy(head._chunks(x), y[:16])).lower(x[:16]).compile().as_text()
+text = jax.jit(lambda x: keras_noisy._core.chunked_softmax.label_log_prob_and_entropy(head._chunks(x), y[:16])).lower(x[:16]).compile().as_text()
 assert "all-gather" not in text or "f32[6,52]" not in [l.split("all-gather")[0] for l in text.splitlines() if "all-gather" in l][0], "the kernel is gathered"
 print("equal")
 """

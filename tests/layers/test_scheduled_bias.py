@@ -21,8 +21,8 @@ from support import (
 )
 
 import keras_noisy
+from keras_noisy._core import record
 from keras_noisy.calibration import logit_bias
-from keras_noisy.losses import prediction_bias
 from keras_noisy.training import CurrentLogitBias
 
 CLASSES, BATCH, STEPS = 50, 8, 8
@@ -419,9 +419,11 @@ def test_a_bias_that_gets_lost_is_an_error(misuse, monkeypatch):
     if misuse.__name__ == "compiled_apart" and BACKEND != "tensorflow":
         pytest.skip("JAX can't change a weight in a graph, PyTorch leaves the layer out of it")
     if misuse.__name__ == "no_layer":
-        monkeypatch.setattr(prediction_bias, "_built", set())  # of other tests
+        monkeypatch.setattr(
+            record, "_built", {"bias": set(), "chunks": set()}
+        )  # without other tests' layers
     with pytest.raises(
-        ValueError, match=r"`y_pred` must be what the model's LogitBias layer returns"
+        ValueError, match=r"`y_pred` must be the output of the model's LogitBias layer"
     ):
         misuse()
     x, y = data()
@@ -651,7 +653,7 @@ def test_bad_input():
         keras_noisy.MAE(logit_bias=keras.layers.Dense(3))
     loss = keras_noisy.MAE(logit_bias="layer")
     with pytest.raises(ValueError, match="one number is needed"):
-        loss.epsilon(10)
+        loss.logit_bias_for(10)
 
 
 def test_a_schedule_may_miss_0_by_rounding():

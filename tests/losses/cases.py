@@ -7,7 +7,7 @@ import pytest
 from references import batch_reference
 
 import keras_noisy
-from keras_noisy.losses import LabelLoss, RowLoss, WeightedSum
+from keras_noisy.losses import LOSSES, LabelLoss, RowLoss, WeightedSum
 
 
 class Case(NamedTuple):
@@ -51,16 +51,8 @@ class SumCase(NamedTuple):
         )
 
 
-# With its defaults, each class.
-DEFAULTS = [
-    Case(loss, {})
-    for loss in (
-        *(keras_noisy.CE, keras_noisy.MAE, keras_noisy.GCE, keras_noisy.SCE, keras_noisy.RCE),
-        *(keras_noisy.TaylorCE, keras_noisy.PHuberCE, keras_noisy.FocalCE, keras_noisy.AGCE),
-        *(keras_noisy.AUL, keras_noisy.AEL, keras_noisy.JS, keras_noisy.NCE, keras_noisy.NFL),
-        *(keras_noisy.NGCE, keras_noisy.NNCE, keras_noisy.BiTempered),
-    )
-] + [
+# Each class with its defaults, and a sum.
+DEFAULTS = [Case(loss, {}) for loss in LOSSES] + [
     SumCase([Case(keras_noisy.NCE, {}), Case(keras_noisy.AGCE, {"a": 1.8, "q": 3.0})], [10.0, 0.1])
 ]
 

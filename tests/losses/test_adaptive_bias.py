@@ -63,11 +63,11 @@ def test_compiled_and_from_probabilities(loss):
 def test_a_fresh_network_has_more_than_the_calibrated_bias_and_a_sure_one_has_none(num_classes):
     loss = keras_noisy.MAE(logit_bias="adaptive", from_logits=True)
     _, logits = some_batch(num_classes, 64, scale=1.0)
-    epsilon = to_numpy(loss.epsilon_of(tensor(logits)))
+    epsilon = to_numpy(loss.read_predictions(tensor(logits)).bias)
     assert epsilon.mean() == pytest.approx(1.2 * logit_bias(num_classes), rel=0.01)
     sure = np.full((1, num_classes), -1e4, "float32")
     sure[0, 3] = 1e4
-    assert to_numpy(loss.epsilon_of(tensor(sure))) == 0.0
+    assert to_numpy(loss.read_predictions(tensor(sure)).bias) == 0.0
 
 
 def test_up_to_ten_classes_there_is_no_bias():

@@ -1,6 +1,5 @@
 """What is known of the losses beyond their formulas: limits, symmetry, and ranges."""
 
-import inspect
 import math
 import re
 
@@ -8,6 +7,7 @@ import keras
 import numpy as np
 import pytest
 from cases import DEFAULTS, VARIANTS, every_loss, every_variant, some_batch
+from loss_docstring import read_docstring
 from support import tensor, to_numpy, value_and_gradient
 
 import keras_noisy as kn
@@ -90,17 +90,13 @@ def test_no_loss_is_symmetric_with_a_bias(case):
     assert np.ptp(sums) > 1e-3 * sums.mean()
 
 
-def documented(loss, label):
-    """What the docstring says behind `- label:`, on one line."""
-    text = re.search(rf"- {label}: (.*?)\.?\n(?=-|\n)", inspect.getdoc(loss), re.S).group(1)
-    return " ".join(text.split())
-
-
 @every_loss
 def test_documented_symmetry(case):
     if case.loss is kn.losses.WeightedSum:
         pytest.skip("a sum has the symmetry of its parts")
-    assert documented(case.loss, "Symmetric").startswith("yes") == (case.loss.__name__ in SYMMETRIC)
+    assert read_docstring(case.loss).properties["Symmetric"].startswith("yes") == (
+        case.loss.__name__ in SYMMETRIC
+    )
 
 
 # A sum has no range of its own, and no float32 logit takes so heavy a tail (t2 = 4) near its bound.
@@ -115,7 +111,9 @@ RANGED = [
 def test_documented_range(case):
     """Every value lies in it, and both ends are reached or approached."""
     loss, num_classes = case.make(), 5
-    low, high = re.match(r"\[(.+), (.+)[\])]", documented(case.loss, "Range")).groups()
+    low, high = re.match(
+        r"\[(.+), (.+)[\])]", read_docstring(case.loss).properties["Range"]
+    ).groups()
     names = {**case.loss(**case.arguments).get_config(), "K": num_classes, "inf": math.inf}
     names |= {
         "log": math.log,

@@ -141,7 +141,7 @@ def test_segmentation_with_ignored_pixels():
     model.compile("sgd", loss=loss)
     model.fit(x, y, verbose=0)
     logits, counts = to_numpy(model(x)), y != 255
-    p = label_probability(y[counts], logits[counts], loss.epsilon(20))
+    p = label_probability(y[counts], logits[counts], loss.logit_bias_for(20))
     assert model.evaluate(x, y, verbose=0) == pytest.approx(np.mean(2 * (1 - p)), rel=1e-5)
 
 

@@ -11,7 +11,7 @@ from support import to_numpy
 
 import keras_noisy as kn
 from keras_noisy import losses
-from keras_noisy.losses.published import PUBLISHED
+from keras_noisy.losses._published import PUBLISHED
 
 
 def parts_of(loss):

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from keras_noisy.theory.fresh_logits import fresh_logits
+from keras_noisy.theory._fresh_logits import fresh_logits
 
 pytestmark = pytest.mark.backend_free
 

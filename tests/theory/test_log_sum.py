@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from keras_noisy.theory import initial_pull
-from keras_noisy.theory.log_sum import log_sum
+from keras_noisy.theory._log_sum import log_sum
 
 pytestmark = pytest.mark.backend_free
 

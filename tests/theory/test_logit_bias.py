@@ -101,5 +101,5 @@ def test_bad_spread(value):
 
 
 def test_it_is_what_auto_means():
-    assert keras_noisy.MAE(logit_bias="auto").epsilon(1000) == logit_bias(1000)
-    assert keras_noisy.MAE(logit_bias="auto").epsilon(7) == 0.0
+    assert keras_noisy.MAE(logit_bias="auto").logit_bias_for(1000) == logit_bias(1000)
+    assert keras_noisy.MAE(logit_bias="auto").logit_bias_for(7) == 0.0

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from keras_noisy.theory.root import find_root
+from keras_noisy.theory._root import find_root
 
 pytestmark = pytest.mark.backend_free
 

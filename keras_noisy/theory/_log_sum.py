@@ -1,16 +1,17 @@
-"""What the classes beside the label add up to in a freshly initialised network."""
+"""The distribution of the sum over the other classes in the softmax of an untrained network."""
 
 from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
-# A quadrature rule: nodes and weights, of which the latter sum to 1.
+# A quadrature rule: nodes, and weights that sum to 1.
 Rule = tuple[NDArray, NDArray]
 
-# Nodes of the rules, for logits of standard deviation up to 2.
+# The number of nodes, for logits with a standard deviation of up to 2.
 _NODES = 32
-# After so many doublings half of them do as well: the log of a sum of many varies little.
+# After this many doublings, half of the nodes are enough, because the log of a long sum varies
+# little.
 _FEWER_FROM = 6
 _NORMAL_STEP = 0.1
 _NORMAL_REACH = 9.0
@@ -18,11 +19,12 @@ _NORMAL_REACH = 9.0
 
 @lru_cache(maxsize=256)
 def log_sum(count: int, logit_std: float) -> Rule:
-    """Gauss quadrature for `T = log(sum of e^{z_j})` over independent normal logits `z_j`.
+    """Returns a Gauss quadrature for `T = log(sum_j e^{z_j})`, with independent normal `z_j`.
 
-    All that a function of the label's margin needs to be averaged over a fresh network: the margin is
-    the label's logit minus `T`. A logit's rule is doubled until it stands for `count` of them; each
-    rule is reduced again to the nodes that integrate polynomials exactly to twice their number.
+    It serves to average functions of the label's margin over untrained networks: the margin is the
+    label's logit minus `T`. The rule for one logit is doubled until it represents `count` of them.
+    After each doubling, the rule is reduced to the Gauss rule, whose n nodes integrate polynomials
+    exactly up to degree 2 n - 1.
 
     Args:
         count: Number of logits, at least 1.
@@ -47,7 +49,7 @@ def log_sum(count: int, logit_std: float) -> Rule:
 
 
 def _add(first: Rule, second: Rule, size: int) -> Rule:
-    """The rule for the log of a sum of two independent numbers, from the rules for their logs."""
+    """Returns the rule for log(a + b) from the rules for log(a) and log(b), independent."""
     points = np.logaddexp(first[0][:, np.newaxis], second[0]).ravel()
     weights = (first[1][:, np.newaxis] * second[1]).ravel()
     counts = weights > 1e-20
@@ -55,7 +57,7 @@ def _add(first: Rule, second: Rule, size: int) -> Rule:
 
 
 def _gauss(points: NDArray, weights: NDArray, size: int) -> Rule:
-    """The Gauss rule of a discrete distribution, by Lanczos's method."""
+    """Returns the Gauss rule of a discrete distribution, by Lanczos's method."""
     mean = weights @ points
     std = np.sqrt(weights @ (points - mean) ** 2)
     if std < 1e-12:
@@ -68,7 +70,7 @@ def _gauss(points: NDArray, weights: NDArray, size: int) -> Rule:
         basis[degree] = polynomial
         polynomial = x * polynomial
         diagonal[degree] = basis[degree] @ polynomial
-        for _ in range(2):  # once leaves rounding errors that grow
+        for _ in range(2):  # after one pass, rounding errors would grow
             known = basis[: degree + 1]
             polynomial = polynomial - (known @ polynomial) @ known
         beside[degree] = np.sqrt(polynomial @ polynomial)

@@ -1,4 +1,4 @@
-"""Logits that a freshly initialised network might have."""
+"""Samples of the logits of an untrained network."""
 
 from functools import lru_cache
 from statistics import NormalDist
@@ -6,16 +6,16 @@ from statistics import NormalDist
 import numpy as np
 from numpy.typing import NDArray
 
-# Normal quantiles to draw from; a power of two.
+# The number of normal quantiles to draw from, a power of two.
 _QUANTILES = 2**17
 
 
 @lru_cache(maxsize=4)
 def fresh_logits(samples: int, count: int, logit_std: float = 1.0) -> NDArray:
-    """Normal logits, spread evenly: a Latin hypercube, the same in every call.
+    """Returns normal logits as a Latin hypercube, the same in every call.
 
-    Each column holds one number from each of `samples` equally likely intervals, so that averages over
-    the rows are several times more exact than those over random ones.
+    Each column contains one number from each of `samples` equally likely intervals, so that
+    averages over rows are several times more accurate than averages over random rows.
 
     Args:
         samples: Number of rows, a power of two up to 2^17.
@@ -23,7 +23,7 @@ def fresh_logits(samples: int, count: int, logit_std: float = 1.0) -> NDArray:
         logit_std: Standard deviation; the mean is 0. Defaults to `1.0`.
 
     Returns:
-        Float64 array (samples, count), kept for the next call and not to be written to.
+        Read-only float64 array (samples, count), which is cached.
     """
     random = np.random.default_rng(0)
     each = _QUANTILES // samples

@@ -1,4 +1,4 @@
-"""Losses with the hyperparameters that their authors published for a data set."""
+"""Losses with the hyperparameters that were published for a data set."""
 
 import math
 from collections.abc import Callable, Mapping
@@ -17,13 +17,13 @@ from keras_noisy.losses.sce import SCE
 
 
 class Recipe(NamedTuple):
-    """How a loss of the literature is made of the losses here.
+    """A loss of the literature, composed of losses of this package.
 
     Attributes:
-        formula: For readers, in the letters of the paper.
-        make: The loss from the numbers of one row.
-        settings: By data set, the numbers.
-        source: Where they were published.
+        formula: The formula for readers, in the notation of the paper.
+        make: A function from the published numbers to the loss.
+        settings: The published numbers by data set.
+        source: The paper that published them.
     """
 
     formula: str
@@ -32,7 +32,8 @@ class Recipe(NamedTuple):
     source: str
 
 
-# The code behind these figures cuts one-hot labels off at 1e-4, whatever the papers say of A.
+# The code with which these numbers were found clips one-hot labels at 1e-4. Some of the papers
+# state another value of A.
 _A = -math.log(1e-4)
 
 _APL = "Ma et al., 2020, [ICML 2020](https://arxiv.org/abs/2006.13554)"
@@ -121,7 +122,7 @@ PUBLISHED: dict[str, Recipe] = {
 
 
 def published(name: str, dataset: str | None) -> RobustLoss:
-    """The loss of that name as it was published for a data set."""
+    """Returns a loss with the hyperparameters that were published for a data set."""
     if name not in PUBLISHED:
         raise ValueError(f"`dataset` goes with one of {sorted(PUBLISHED)}. Received: {name!r}")
     recipe = PUBLISHED[name]

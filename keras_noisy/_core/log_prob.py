@@ -1,19 +1,20 @@
-"""The one number that a label-only loss needs of a sample: the label's log-probability `u`."""
+"""Log-probabilities of labels and classes, from logits or probabilities."""
 
 from typing import Any
 
 import keras
 from keras import ops
 
+from keras_noisy._core.custom_gradient import custom_row_gradient
+from keras_noisy._core.numerics import one_minus_exp
 from keras_noisy._typing import Tensor
-from keras_noisy.losses.custom_gradient import custom_row_gradient
 
-# A normal float32 number. The usual 1e-7 would cut off the gradient of hard samples.
+# The usual 1e-7 would cut off the gradient of hard samples. This is a normal number in float32.
 _TINY = 1e-37
 
 
 def label_log_prob(index: Tensor, y_pred: Tensor, from_logits: bool) -> Tensor:
-    """Log-probability of the label.
+    """Computes the log-probability of the label.
 
     Formula:
 
@@ -25,13 +26,13 @@ def label_log_prob(index: Tensor, y_pred: Tensor, from_logits: bool) -> Tensor:
     Args:
         index: Integer tensor (…,) with values in [0, K).
         y_pred: Float tensor (…, K), logits or probabilities.
-        from_logits: Which of the two it is.
+        from_logits: Whether `y_pred` contains logits.
 
     Returns:
-        Float tensor (…,), never positive, and finite.
+        Float tensor (…,), finite and never positive.
     """
     if from_logits and keras.backend.backend() == "torch":
-        # PyTorch's fused kernel: what follows makes more passes where each runs on its own.
+        # Each operation of PyTorch is a pass over the logits; its fused kernel makes fewer of them.
         return _finite(-ops.sparse_categorical_crossentropy(index, y_pred, from_logits=True))
     label = ops.expand_dims(index, axis=-1)
     if not from_logits:
@@ -41,12 +42,12 @@ def label_log_prob(index: Tensor, y_pred: Tensor, from_logits: bool) -> Tensor:
 
 @custom_row_gradient
 def _label_log_softmax(label: Tensor, logits: Tensor) -> Any:
-    """z_y - logsumexp(z), (…, 1).
+    """Computes z_y - logsumexp(z), (…, 1).
 
-    Left to themselves, TensorFlow and JAX compute the exponentials twice, scatter into an array of zeros,
-    and keep a copy in float32 of logits in half precision.
+    With derived gradients, TensorFlow and JAX compute the exponentials twice, scatter into an
+    array of zeros, and keep a float32 copy of logits in half precision.
     """
-    # Relative to the largest logit: a logsumexp of 1e4 has lost the digits that count.
+    # Relative to the largest logit, because a logsumexp of 1e4 has few digits after the point.
     top = ops.amax(logits, axis=-1, keepdims=True)
     exp = ops.exp(logits - top)
     total = ops.sum(exp, axis=-1, keepdims=True)
@@ -54,28 +55,28 @@ def _label_log_softmax(label: Tensor, logits: Tensor) -> Any:
 
     def gradient(upstream: Tensor) -> tuple[None, Tensor]:
         is_label = ops.equal(ops.arange(logits.shape[-1], dtype=label.dtype), label)
-        of_label = upstream * one_minus_exp(log_prob)
-        return None, ops.where(is_label, of_label, exp * (-upstream / total))
+        label_gradient = upstream * one_minus_exp(log_prob)
+        return None, ops.where(is_label, label_gradient, exp * (-upstream / total))
 
     return log_prob, gradient
 
 
 def class_log_probs(y_pred: Tensor, from_logits: bool, bias: Tensor = None) -> Tensor:
-    """Log-probability of every class.
+    """Computes the log-probability of every class.
 
     Args:
         y_pred: Float tensor (…, K), logits or probabilities.
-        from_logits: Which of the two it is.
-        bias: Optional float tensor (…, K), added to the logits first.
+        from_logits: Whether `y_pred` contains logits.
+        bias: Optional float tensor (…, K) to add to the logits first.
 
     Returns:
-        Float tensor (…, K): `label_log_prob` as if each class were the label. It is finite.
+        Float tensor (…, K), finite: `label_log_prob` with each class as the label.
     """
     if bias is None and not from_logits:
         return _finite(_log(y_pred))
     logits = y_pred if from_logits else _log(y_pred)
     if bias is not None:
-        # Relative to the largest logit: beside a logit of 1e4 the bias would lose its digits.
+        # Relative to the largest logit, because a bias added to a logit of 1e4 would lose digits.
         logits = logits - ops.stop_gradient(ops.amax(logits, axis=-1, keepdims=True)) + bias
     if keras.backend.backend() == "torch":
         return _finite(ops.log_softmax(logits, axis=-1))
@@ -85,22 +86,22 @@ def class_log_probs(y_pred: Tensor, from_logits: bool, bias: Tensor = None) -> T
 
 @custom_row_gradient
 def _log_sum_exp(relative: Tensor) -> Any:
-    """logsumexp(z), (…, 1), of logits that have been made small."""
+    """Computes logsumexp(z), (…, 1), of logits relative to the largest one."""
     log_sum = ops.log(ops.sum(ops.exp(relative), axis=-1, keepdims=True))
-    # The exponentials anew, which a compiler does not keep then.
+    # Computing the exponentials again saves the compiler from keeping them.
     return log_sum, lambda upstream: (upstream * ops.exp(relative - log_sum),)
 
 
 def class_margins(logits: Tensor) -> Tensor:
-    """Margin of every class, `m_k = z_k - logsumexp(z_j, j != k)`, (…, K).
+    """Computes the margin of every class, `m_k = z_k - logsumexp(z_j, j != k)`, (…, K).
 
-    Unlike `log p_k - log(1 - p_k)` it keeps all digits of a class that is all but certain, and costs
-    a few passes over the logits more.
+    Unlike `log p_k - log(1 - p_k)`, it keeps all digits for a class with a probability close to 1.
+    It costs a few more passes over the logits.
     """
     top = ops.amax(logits, axis=-1, keepdims=True)
     relative = logits - ops.stop_gradient(top)
     exp = ops.exp(relative)
-    # Without the largest, which would swallow the digits of the others; ties count as others.
+    # The largest one is left out, because the others would lose their digits in a sum with it.
     first = ops.expand_dims(ops.argmax(logits, axis=-1), axis=-1)
     is_first = ops.equal(ops.arange(logits.shape[-1], dtype=first.dtype), first)
     others = ops.sum(ops.where(is_first, 0.0, exp), axis=-1, keepdims=True)
@@ -108,38 +109,29 @@ def class_margins(logits: Tensor) -> Tensor:
     return relative - ops.log(ops.where(rest < _TINY, _TINY, rest))
 
 
-@custom_row_gradient
-def one_minus_exp(x: Tensor) -> Any:
-    """1 - e^x for x <= 0, with every digit of the value and of its gradient.
-
-    `-expm1(x)` alone has the value, but its gradient is derived as `expm1(x) + 1`, which keeps no digit
-    of a small e^x.
-    """
-    return -ops.expm1(x), lambda upstream: (-upstream * ops.exp(x),)
-
-
 def take(values: Tensor, label: Tensor) -> Tensor:
-    """Values (…, n) of the labels (…, n), out of the values (…, K) of all classes."""
+    """Gathers the values (…, n) of the labels (…, n) from the values (…, K) of all classes."""
     return ops.take_along_axis(values, label, axis=-1)
 
 
 def take_where(is_label: Tensor, values: Tensor, label: Tensor) -> Tensor:
-    """`take` of one label (…, 1), for values that are used elsewhere, too.
+    """Gathers the value of one label (…, 1), for values that are used elsewhere, too.
 
-    A compiler joins this gradient with the other one; that of a gather is an array of its own.
+    A compiler fuses its gradient with the gradient of the other use; the gradient of `take` would
+    be a separate array.
     """
     if keras.backend.backend() == "torch":
-        return take(values, label)  # where each step runs on its own, that is less work
+        return take(values, label)  # nothing is fused in eager execution
     return ops.sum(ops.where(is_label, values, 0.0), axis=-1, keepdims=True)
 
 
 def _log(probabilities: Tensor) -> Tensor:
-    """Log of probabilities, never positive, finite at 0."""
+    """Computes the log of probabilities, never positive, and finite for 0."""
     log_prob = ops.log(ops.where(probabilities < _TINY, _TINY, probabilities))
-    # Cuts off what rounding makes of a probability of 1; the gradient at 1 itself is kept.
+    # Rounding may make a probability slightly larger than 1. The gradient at 1 is kept.
     return ops.where(log_prob > 0.0, 0.0, log_prob)
 
 
 def _finite(log_prob: Tensor) -> Tensor:
-    """A logit of -inf rules a class out. Its -inf would meet zeros in the formulas."""
+    """Replaces -inf, because formulas would multiply it by zero and produce NaN."""
     return ops.where(log_prob < -1e30, -1e30, log_prob)

@@ -1,7 +1,4 @@
-"""The gradient of a loss, on the backend that Keras runs on.
-
-`keras.ops` has no automatic differentiation: this is the one place of calibration that names a backend.
-"""
+"""Gradients by the automatic differentiation of the backend, which `keras.ops` does not offer."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -14,7 +11,7 @@ from keras_noisy._typing import Tensor
 
 
 def gradient(function: Callable[[Tensor], Tensor], x: NDArray) -> NDArray:
-    """Gradient of the sum of `function(x)` with respect to `x`.
+    """Computes the gradient of the sum of `function(x)` with respect to `x`.
 
     Args:
         function: From a float32 tensor of the shape of `x` to a tensor, in `keras.ops`.
@@ -36,7 +33,7 @@ def gradient(function: Callable[[Tensor], Tensor], x: NDArray) -> NDArray:
             tape.watch(tensor)
             total = keras.ops.sum(function(tensor))
         slope = tape.gradient(total, tensor)
-        slope = np.zeros_like(values) if slope is None else slope  # it does not depend on x
+        slope = np.zeros_like(values) if slope is None else slope  # independent of x
     elif backend == "jax":
         import jax
 
@@ -58,9 +55,10 @@ def gradient(function: Callable[[Tensor], Tensor], x: NDArray) -> NDArray:
 
 @contextmanager
 def without_traces() -> Iterator[None]:
-    """A context in which calling a model leaves nothing behind on PyTorch; elsewhere it does not anyway.
+    """A context in which calling a model does not change the state of PyTorch.
 
-    PyTorch would keep what a gradient needs, and dropout would move its one random state.
+    PyTorch would keep what a gradient needs, and dropout would advance its global random state.
+    The other backends have no such state.
     """
     if keras.backend.backend() != "torch":
         yield

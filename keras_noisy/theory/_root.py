@@ -1,4 +1,4 @@
-"""Where a function crosses zero."""
+"""Finds the root of a function."""
 
 import itertools
 import math
@@ -10,16 +10,16 @@ _STEPS = 60
 def find_root(
     function: Callable[[float], float], low: float, high: float, tolerance: float = 1e-10
 ) -> float:
-    """The root of a continuous function between two points where its signs differ.
+    """Finds the root of a continuous function between two points where its signs differ.
 
-    By Ridders's method: it halves the interval at least, and where the function is smooth it needs
-    about ten values for all digits.
+    It uses Ridders's method, which at least halves the interval in each step. For a smooth
+    function, it needs about ten function values.
 
     Args:
         function: From a number to a number.
-        low: Number at which the function has one sign, or its root.
-        high: Number, larger, at which it has the other.
-        tolerance: Stop when a step is smaller. Defaults to `1e-10`.
+        low: Number, the lower end of the interval.
+        high: Number, the upper end of the interval.
+        tolerance: Number, the step size at which to stop. Defaults to `1e-10`.
 
     Returns:
         The root, between `low` and `high`.
@@ -39,7 +39,7 @@ def find_root(
     for _ in range(_STEPS):
         middle = (low + high) / 2
         at_middle = function(middle)
-        # False position, after an exponential factor has made the three values lie on a line.
+        # A false-position step, after an exponential factor has put the three values on a line.
         scale = math.hypot(at_middle, math.sqrt(abs(at_low)) * math.sqrt(abs(at_high)))
         step = math.copysign(at_middle / scale, at_low * at_middle)
         previous, point = point, middle + (middle - low) * step

@@ -1,0 +1,1 @@
+"""Labels, log-probabilities, the logit bias and batches, which losses and layers share."""

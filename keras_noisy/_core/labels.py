@@ -1,0 +1,185 @@
+"""Reads labels of all formats: integers, one-hot targets and soft targets."""
+
+from typing import Any, NamedTuple
+
+import keras
+import numpy as np
+from keras import ops
+
+from keras_noisy._core.tracing import raise_if_any
+from keras_noisy._typing import Tensor
+
+# Errors of a probability, and of the sum of a long row, that rounding in half precision may cause.
+_PROBABILITY_SLACK = 1e-3
+_ROW_SUM_SLACK = 5e-2
+_INT32 = np.iinfo(np.int32)
+
+
+class Labels(NamedTuple):
+    """Labels in one format; exactly one of `index` and `targets` is set.
+
+    Attributes:
+        index: Integer tensor (…,), the label, or `None`. It is 0 for samples without a valid
+            label, so that it can be used to gather.
+        targets: Float tensor (…, K), the distribution over the classes, or `None`.
+        invalid: Boolean tensor (…,) of the samples whose label names none of the K classes, or
+            `None` if an eager call has shown that there are none.
+        ignored: Boolean tensor (…,) of the samples that carry `ignore_class`, or `None` if no
+            class is ignored.
+    """
+
+    index: Tensor
+    targets: Tensor
+    invalid: Tensor
+    ignored: Tensor
+
+
+def read_labels(
+    argument: str, y_true: Tensor, y_pred: Tensor, ignore_class: int | None = None
+) -> Labels:
+    """Reads and checks labels for predictions of shape (…, K).
+
+    Args:
+        argument: The name of the labels in error messages.
+        y_true: Integers (…,) or (…, 1), or one-hot or soft targets (…, K), told apart by their
+            rank.
+        y_pred: Float tensor (…, K), logits or probabilities.
+        ignore_class: Integer, the label of samples to ignore. It may lie outside [0, K).
+
+    Returns:
+        `Labels`.
+
+    Raises:
+        ValueError: If K is unknown or below 2, if the shapes do not fit together, or, in an eager
+            call, if a label names no class. A graph, which can't raise, marks such samples as
+            `invalid`.
+    """
+    num_classes = count_classes("y_pred", y_pred)
+    y_true = _to_tensor(argument, y_true)
+    has_targets = are_targets(argument, y_true, y_pred)
+    if has_targets:
+        labels = _read_targets(y_true, y_pred, ignore_class)
+        allowed = "rows of non-negative numbers that sum to 1"
+    else:
+        if len(y_true.shape) == len(y_pred.shape):
+            y_true = ops.squeeze(y_true, axis=-1)
+        labels = _read_integers(argument, y_true, num_classes, ignore_class)
+        allowed = f"integers in [0, {num_classes})"
+    invalid = raise_if_any(
+        labels.invalid,
+        lambda: (
+            f"`{argument}` must hold {allowed}; give `ignore_class` for labels to ignore. "
+            f"Received: {describe_tensor(y_true)}, ignore_class={ignore_class}"
+        ),
+    )
+    if invalid is not None and not has_targets:
+        labels = labels._replace(index=ops.where(invalid, 0, labels.index))
+    return labels._replace(invalid=invalid)
+
+
+def count_classes(argument: str, y_pred: Tensor) -> int:
+    """Returns the number of classes K from the static shape of predictions (…, K)."""
+    shape = tuple(y_pred.shape)
+    if not shape or shape[-1] is None or shape[-1] < 2:
+        raise ValueError(
+            f"`{argument}` must have shape (…, K) with a known number of classes K of at least 2. "
+            f"Received: {argument}.shape={shape}"
+        )
+    return int(shape[-1])
+
+
+def are_targets(argument: str, y_true: Tensor, y_pred: Tensor) -> bool:
+    """Returns whether labels have the shape of targets (…, K), not of integers.
+
+    Raises:
+        ValueError: If labels have neither shape.
+    """
+    shape, predicted = tuple(y_true.shape), tuple(y_pred.shape)
+    *leading, last = shape or (None,)
+    is_column = len(shape) == len(predicted) and last == 1
+    has_targets = len(shape) == len(predicted) and last in (predicted[-1], None)
+    given = leading if has_targets or is_column else shape
+    fits = len(given) == len(predicted) - 1 and all(
+        a is None or b is None or a == b for a, b in zip(given, predicted[:-1], strict=True)
+    )
+    if not fits:
+        raise ValueError(
+            f"`{argument}` must hold integer labels of shape (…,) or (…, 1), or one-hot or soft "
+            f"targets of shape (…, K), for predictions of shape (…, K). "
+            f"Received: {argument}.shape={shape}, predictions of shape {predicted}"
+        )
+    return has_targets
+
+
+def is_invalid_distribution(probabilities: Tensor) -> Tensor:
+    """Returns a boolean tensor (…,): whether a row of `probabilities` (…, K) is not a distribution.
+
+    Errors that rounding in half precision may cause are allowed.
+    """
+    low, high = -_PROBABILITY_SLACK, 1.0 + _PROBABILITY_SLACK
+    outside = ops.any((probabilities < low) | (probabilities > high), axis=-1)
+    return outside | (ops.abs(ops.sum(probabilities, axis=-1) - 1.0) > _ROW_SUM_SLACK)
+
+
+def describe_tensor(values: Tensor) -> str:
+    """Describes the type, shape and range of a concrete tensor, for error messages."""
+    dtype = keras.backend.standardize_dtype(values.dtype)
+    array = ops.convert_to_numpy(values)
+    text = (
+        f"{dtype} values of shape {array.shape} from {np.nanmin(array):g} to {np.nanmax(array):g}"
+    )
+    missing = int(np.sum(array != array))
+    return f"{text}, {missing} of them NaN" if missing else text
+
+
+def _to_tensor(argument: str, y_true: Any) -> Tensor:
+    if isinstance(y_true, np.ndarray) and y_true.dtype in (np.int64, np.uint64):
+        # JAX would wrap 2^32 + 1 around to 1.
+        y_true = np.clip(y_true, _INT32.min, _INT32.max).astype(np.int32)
+    reason = None
+    try:
+        labels = ops.convert_to_tensor(y_true)
+        if keras.backend.standardize_dtype(labels.dtype) != "string":
+            return labels
+    except Exception as error:  # each backend raises its own type
+        reason = error
+    raise ValueError(
+        f"`{argument}` must be an array of labels. Received: {type(y_true).__name__}"
+    ) from reason
+
+
+def _read_integers(
+    argument: str, y_true: Tensor, num_classes: int, ignore_class: int | None
+) -> Labels:
+    dtype = keras.backend.standardize_dtype(y_true.dtype)
+    if dtype in ("float16", "bfloat16"):
+        raise ValueError(
+            f"`{argument}` must hold integer labels in an integer type: half precision confuses "
+            f"classes above 256. Received: {argument}.dtype={dtype}"
+        )
+    # K may exceed the range of small integer types.
+    index = ops.cast(y_true, "int64" if dtype in ("int64", "uint64") else "int32")
+    invalid = (index < 0) | (index >= num_classes)
+    if dtype.startswith("float"):
+        invalid = invalid | ops.not_equal(ops.cast(index, y_true.dtype), y_true)
+    if ignore_class is None:
+        return Labels(index, None, invalid, None)
+    ignored = ops.equal(index, ignore_class)
+    return Labels(ops.where(ignored, 0, index), None, invalid & ops.logical_not(ignored), ignored)
+
+
+def _read_targets(y_true: Tensor, y_pred: Tensor, ignore_class: int | None) -> Labels:
+    # In half precision, the sum of many small shares is too inexact to be compared with 1.
+    targets = ops.cast(y_true, keras.backend.result_type(y_pred.dtype, "float32"))
+    if None in y_true.shape and not isinstance(y_true, keras.KerasTensor):
+        # The shape is known at run time only, and must not be broadcast.
+        targets = ops.reshape(targets, ops.shape(y_pred))
+    invalid = is_invalid_distribution(targets)
+    if ignore_class is None:
+        return Labels(None, targets, invalid, None)
+    # A one-hot encoder turns a label outside [0, K) into a row of zeros.
+    if 0 <= ignore_class < count_classes("y_pred", y_pred):
+        ignored = targets[..., ignore_class] > 0.5
+    else:
+        ignored = ops.equal(ops.sum(ops.abs(targets), axis=-1), 0.0)
+    return Labels(None, targets, invalid & ops.logical_not(ignored), ignored)

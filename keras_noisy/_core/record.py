@@ -1,0 +1,157 @@
+"""The record that layers attach to the predictions of a model, for the loss to read.
+
+A value that changes during training must be a weight of the model, and only layers are told
+whether a step is a training step. So a layer decides, and attaches its record to the predictions,
+as Keras attaches
+masks: however a model was saved, copied or compiled, a loss finds the record of the predictions
+that it receives, and of no others.
+"""
+
+import dataclasses
+import threading
+import weakref
+from collections import defaultdict
+from typing import TYPE_CHECKING, Any
+
+from keras_noisy._core.tracing import outside_graphs
+from keras_noisy._typing import Tensor
+
+if TYPE_CHECKING:
+    from keras_noisy._core.chunked_softmax import ClassChunks
+
+_NAME = "_keras_noisy_record"
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class LayerBias:
+    """The logit bias that a layer gives to predictions.
+
+    Attributes:
+        layer: The layer.
+        value: Float or scalar tensor; 0.0 at inference.
+        is_adaptive: Whether `value` is the largest bias, of which each sample receives a share.
+    """
+
+    layer: "RecordingLayer"
+    value: Any = 0.0
+    is_adaptive: bool = False
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Record:
+    """What is attached to predictions.
+
+    Attributes:
+        bias: The logit bias of a `LogitBias` layer, or `None`.
+        chunks: The features and weights of a `ClassHead` layer, or `None`.
+    """
+
+    bias: LayerBias | None = None
+    chunks: "ClassChunks | None" = None
+
+
+class RecordingLayer:
+    """Base of the layers that attach a record; losses know layers by it."""
+
+    # The field of `Record` that the layer sets.
+    records = ""
+
+    def register(self) -> None:
+        """Tells losses that a model contains the layer. To be called by `build`."""
+        _built[self.records].add(self)
+
+    @outside_graphs
+    def record(self, predictions: Tensor, value: Any) -> None:
+        """Attaches the layer's value to predictions, beside the values of other layers."""
+        previous = _get_record(predictions) or Record()
+        _attach(predictions, dataclasses.replace(previous, **{self.records: value}))
+
+
+_built: defaultdict[str, weakref.WeakSet[RecordingLayer]] = defaultdict(weakref.WeakSet)
+
+
+def find_chunks(predictions: Tensor) -> "ClassChunks | None":
+    """Returns the features and weights that logits are made from, if a head has attached them."""
+    # PyTorch's compiler breaks its graph at the search, so it is left out where it finds nothing.
+    return _find_chunks(predictions) if len(_built["chunks"]) else None
+
+
+@outside_graphs
+def _find_chunks(predictions: Tensor) -> "ClassChunks | None":
+    record = _get_record(predictions)
+    return None if record is None else record.chunks
+
+
+class _Untaken(threading.local):
+    """The layers that have recorded a bias in this thread which no loss has taken yet."""
+
+    def __init__(self) -> None:
+        self.layers: weakref.WeakSet[RecordingLayer] = weakref.WeakSet()
+
+
+_untaken = _Untaken()
+
+
+@outside_graphs
+def record_bias(predictions: Tensor, bias: LayerBias, training: bool) -> None:
+    """Attaches a layer's logit bias to predictions."""
+    bias.layer.record(predictions, bias)
+    if training:
+        _untaken.layers.add(bias.layer)
+    else:
+        # An error may have left layers of a training step.
+        _untaken.layers.clear()
+
+
+def clear_untaken_biases() -> None:
+    """Clears the recorded biases of predictions that are not passed to a loss."""
+    _untaken.layers.clear()
+
+
+@outside_graphs
+def take_bias(predictions: Tensor) -> tuple[Any, bool]:
+    """Returns the recorded bias, and whether each sample receives a share of it.
+
+    Predictions that do not come from a layer, such as those of `model.predict`, have the bias 0.0.
+
+    Raises:
+        ValueError: If a layer has recorded a bias for other predictions, or if no model has such a
+            layer.
+    """
+    record = _get_record(predictions)
+    if record is not None and record.bias is not None:
+        _untaken.layers.discard(record.bias.layer)
+        return record.bias.value, record.bias.is_adaptive
+    if _untaken.layers or not _built["bias"]:
+        clear_untaken_biases()
+        raise ValueError(
+            "`y_pred` must be the output of the model's LogitBias layer, because the loss takes "
+            "its logit bias from there. Received: predictions of another origin. Put the layer "
+            "at the end of the model: there must be no other layer, no cast and no separately "
+            "compiled function between it and the loss. For predictions of a model without the "
+            "layer, use `loss.with_options(logit_bias=None)`."
+        )
+    return 0.0, False
+
+
+def _attach(tensor: Tensor, record: Record) -> None:
+    """Attaches a record to a tensor for the lifetime of the tensor."""
+    try:
+        setattr(tensor, _NAME, record)
+    except AttributeError:  # tensors of JAX, and NumPy arrays
+        key = id(tensor)
+        if key not in _records:
+            weakref.finalize(tensor, _records.pop, key, None).atexit = False
+        _records[key] = record
+    if (primal := getattr(tensor, "primal", None)) is not None:
+        # A tensor that JAX differentiates is a different object outside the differentiated
+        # function.
+        _attach(primal, record)
+
+
+def _get_record(tensor: Tensor) -> Record | None:
+    return getattr(tensor, _NAME, None) or _records.get(id(tensor))
+
+
+# The records of tensors that cannot have attributes, by the id of the tensor.
+_records: dict[int, Record] = {}

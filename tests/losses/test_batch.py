@@ -1,0 +1,79 @@
+"""The parts of a sum share what they compute from a batch."""
+
+import numpy as np
+import pytest
+from cases import one_hot, some_batch
+from support import tensor, to_numpy
+
+import keras_noisy
+from keras_noisy._core import batch, predictions
+
+PARTS = [keras_noisy.GCE(), keras_noisy.AGCE(), keras_noisy.MAE()]
+COUNTED = {
+    "label": (batch, "label_log_prob"),
+    "row": (predictions, "class_log_probs"),
+    "biased row": (batch, "class_log_probs"),
+    "entropy": (predictions, "prediction_entropy"),
+}
+
+
+@pytest.fixture
+def counts(monkeypatch):
+    """How often each function is called."""
+    found = dict.fromkeys(COUNTED, 0)
+
+    def count(name, module, function):
+        original = getattr(module, function)
+
+        def counting(*arguments, **options):
+            found[name] += 1
+            return original(*arguments, **options)
+
+        monkeypatch.setattr(module, function, counting)
+
+    for name, (module, function) in COUNTED.items():
+        count(name, module, function)
+    return found
+
+
+def compute(parts, targets=False, **options):
+    """The losses of a sum and of its parts."""
+    y_true, logits = some_batch()
+    y_true = one_hot(y_true, logits.shape[-1]) if targets else y_true
+    loss = sum(parts).with_options(from_logits=True, reduction=None, **options)
+    return to_numpy(loss(y_true, tensor(logits))), loss, y_true, logits
+
+
+def test_three_label_losses_share_the_label_log_prob(counts):
+    compute(PARTS)
+    assert counts == {"label": 1, "row": 0, "biased row": 0, "entropy": 0}
+
+
+def test_with_an_adaptive_bias_they_share_row_and_entropy(counts):
+    compute(PARTS, logit_bias="adaptive")
+    assert counts == {"label": 1, "row": 1, "biased row": 0, "entropy": 1}
+
+
+def test_soft_targets_need_one_row(counts):
+    compute(PARTS, targets=True, logit_bias="adaptive")
+    assert counts == {"label": 0, "row": 1, "biased row": 0, "entropy": 1}
+
+
+def test_row_losses_share_the_row(counts):
+    compute([keras_noisy.NCE(), keras_noisy.NFL(), keras_noisy.MAE()])
+    assert counts == {"label": 1, "row": 1, "biased row": 0, "entropy": 0}
+
+
+def test_row_losses_share_the_row_with_the_bias(counts):
+    compute([keras_noisy.NCE(), keras_noisy.NNCE()], logit_bias=1.0)
+    assert counts == {"label": 0, "row": 0, "biased row": 1, "entropy": 0}
+
+
+@pytest.mark.parametrize("targets", [False, True])
+@pytest.mark.parametrize("logit_bias", [None, "adaptive", -1.0, 2.0])
+def test_a_sum_is_the_sum_of_its_parts(logit_bias, targets):
+    total, loss, y_true, logits = compute(
+        [*PARTS, keras_noisy.NCE()], targets, logit_bias=logit_bias
+    )
+    alone = sum(to_numpy(part(y_true, tensor(logits))) for part in loss.losses)
+    np.testing.assert_allclose(total, alone, rtol=1e-6)
