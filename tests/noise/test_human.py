@@ -94,7 +94,9 @@ def test_no_order_says_how_to_get_it(folder):
 
 def test_bad_order_file(folder):
     np.save(folder / "image_order_c10.npy", ORDER % 100)
-    with pytest.raises(ValueError, match=r"image_order_c10\.npy with each.*from 0 to 199 once"):
+    with pytest.raises(
+        ValueError, match=r"image_order_c10\.npy next to it with each.*from 0 to 199 once"
+    ):
         from_human("cifar10_n", folder, order="tfds")
 
 
@@ -107,7 +109,10 @@ def test_bad_order_file(folder):
         ({"kind": "clean_label"}, "`kind` must be"),
         ({"order": "torch"}, "`order` must be 'keras' or 'tfds'. Received: order='torch'"),
         ({"true_labels": (CLEAN + (np.arange(N) < 7)) % 10}, "Received: 7 of 200 that differ"),
-        ({"true_labels": CLEAN[:-1]}, "`true_labels` must be as many as .* 200. Received: 199"),
+        (
+            {"true_labels": CLEAN[:-1]},
+            "`true_labels` must have as many entries as .* 200. Received: 199",
+        ),
         ({"true_labels": CLEAN / 2}, "`true_labels` must hold integers"),
     ],
 )

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from keras_noisy._random import stream, uniform
 from keras_noisy.noise import instance_dependent
+from keras_noisy.noise._normal import normal, truncated_normal
 from keras_noisy.noise.instance_dependent import _FLIPS, _RATES, _TARGETS, _WEIGHTS
-from keras_noisy.noise.normal import normal, truncated_normal
 
 pytestmark = pytest.mark.backend_free
 

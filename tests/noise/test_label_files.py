@@ -6,7 +6,7 @@ import zipfile
 import numpy as np
 import pytest
 
-from keras_noisy.noise.label_files import read_label_file
+from keras_noisy.noise._label_files import read_label_file
 
 pytestmark = pytest.mark.backend_free
 
@@ -93,7 +93,7 @@ def test_runs_nothing_of_a_file(tmp_path, suffix):
         np.save(path, content)
     else:
         (write_zip if suffix == "pt" else write_old)(path, content)
-    with pytest.raises(ValueError, match=r"mkdir is no part of an array of numbers"):
+    with pytest.raises(ValueError, match=r"mkdir is not part of an array of numbers"):
         read_label_file(path)
     assert not mark.exists()
 
@@ -104,7 +104,7 @@ def test_runs_nothing_of_a_file(tmp_path, suffix):
         ("a.pt", b"<!DOCTYPE html>", r"must lead to a \.pt or \.npy file.*a web page.*a\.pt"),
         ("a.npy", b"<!DOCTYPE html>", "magic string"),
         ("a.pt", b"", "EOFError"),
-        ("a.pt", pickle.dumps(1) * 4, "a int, not a dict"),
+        ("a.pt", pickle.dumps(1) * 4, "of type int, not a dict"),
     ],
 )
 def test_other_content(tmp_path, name, content, message):

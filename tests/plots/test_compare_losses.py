@@ -7,8 +7,7 @@ import pytest
 
 pytest.importorskip("matplotlib")
 
-from keras_noisy.plots import compare_losses
-from keras_noisy.plots.theme import THEMES
+from keras_noisy.plots import MAX_NOISES, compare_losses, get_theme
 
 pytestmark = pytest.mark.backend_free
 
@@ -62,10 +61,11 @@ def test_a_noise_has_the_same_mark_whatever_is_trained():
     assert list(marks(part)) == ["40 %"]
     looks = [(line.get_marker(), line.get_color()) for line in (whole.lines[1], part.lines[0])]
     assert looks[0] == looks[1]
-    assert looks[0][1] == THEMES["dark"].colours[1]
+    assert looks[0][1] == get_theme("dark").colours[1]
 
 
 def test_twelve_noises_are_told_apart():
+    assert MAX_NOISES == 12
     (axes,) = compare_losses({"CE": {str(i): [i / 20] for i in range(12)}}).axes
     assert len({line.get_marker() for line in axes.lines}) == 12
     neighbours = [line.get_color() for line in axes.lines]

@@ -10,8 +10,7 @@ import pytest
 
 pytest.importorskip("matplotlib")
 
-from keras_noisy.plots import measured_logits, theory_figures
-from keras_noisy.plots.theme import get_theme
+from keras_noisy.plots import get_theme, measured_logits, theory_figures
 
 pytestmark = pytest.mark.backend_free
 

@@ -11,7 +11,7 @@ from matplotlib.patches import StepPatch
 import keras_noisy
 from keras_noisy import plots
 from keras_noisy.calibration import InitialLogits, average_error, logit_bias
-from keras_noisy.plots import error_panel
+from keras_noisy.plots import _error_panel
 from keras_noisy.theory import gce_q, initial_pull
 
 
@@ -81,7 +81,7 @@ def test_errors_by_loss():
 
 def test_errors_by_loss_of_the_source(monkeypatch):
     # BiTempered takes seconds.
-    monkeypatch.setattr(error_panel, "average_error", lambda loss, z, *_: 0 * z)
+    monkeypatch.setattr(_error_panel, "average_error", lambda loss, z, *_: 0 * z)
     figure = plots.errors_by_loss(classes=[3])
     assert [line.get_label() for line in figure.axes[0].lines] == [
         "CE",

@@ -164,7 +164,7 @@ def test_another_model_is_refused(other, tmp_path):
     checkpoint = Checkpoint(tmp_path)
     fit(built(), 1, callbacks=[checkpoint])
     path = tmp_path / "epoch-00001.weights.h5"
-    message = re.escape(f"{path} has not the state of this model: ")
+    message = re.escape(f"{path} does not hold the state of this model: ")
     with pytest.raises(ValueError, match=f"^{message}."):
         checkpoint.restore(built(**other))
 

@@ -7,8 +7,7 @@ import sys
 import keras
 import pytest
 
-from keras_noisy.training import Devices, use_devices
-from keras_noisy.training.devices import this_process_alone
+from keras_noisy.training import Devices, use_devices, without_distribution
 
 BACKEND = keras.backend.backend()
 
@@ -175,7 +174,7 @@ def test_distribution_is_put_aside_and_comes_back(monkeypatch):
     monkeypatch.setattr(keras.distribution, "set_distribution", found.append)
 
     def fail():
-        with this_process_alone():
+        with without_distribution():
             assert found[-1] is None
             raise KeyError
 
