@@ -1,7 +1,7 @@
 """Figures of losses, noise and trainings, drawn with matplotlib."""
 
 from keras_noisy.plots.bias_by_classes import bias_by_classes
-from keras_noisy.plots.compare_losses import MAX_NOISES, compare_losses
+from keras_noisy.plots.compare_losses import MARKERS, compare_losses
 from keras_noisy.plots.curve_panels import curve_panels
 from keras_noisy.plots.errors_by_classes import errors_by_classes
 from keras_noisy.plots.errors_by_loss import errors_by_loss
@@ -12,6 +12,9 @@ from keras_noisy.plots.measured_logits import measured_logits
 from keras_noisy.plots.noise_matrix import noise_matrix
 from keras_noisy.plots.theme import Theme, get_theme
 from keras_noisy.plots.theory_figures import theory_figures
+
+#: The largest number of noises that `keras_noisy.plots.compare_losses` draws.
+MAX_NOISES = len(MARKERS)
 
 __all__ = [
     "MAX_NOISES",

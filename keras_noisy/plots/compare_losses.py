@@ -4,10 +4,8 @@ from typing import Any
 
 from keras_noisy.plots.theme import get_theme
 
-# The markers of the noises, which are told apart without colour because the colours repeat.
-_MARKERS = "osD^vPX<>*ph"
-# The largest number of noises that `compare_losses` draws.
-MAX_NOISES = len(_MARKERS)
+# The markers of the noises, which differ because the colours repeat.
+MARKERS = "osD^vPX<>*ph"
 
 
 def compare_losses(
@@ -48,9 +46,9 @@ def compare_losses(
     }
     trained = {loss: by_noise for loss, by_noise in trained.items() if by_noise}
     noises = list(dict.fromkeys(noise for row in accuracies.values() for noise in row))
-    if not trained or len(noises) > MAX_NOISES:
+    if not trained or len(noises) > len(MARKERS):
         raise ValueError(
-            f"`accuracies` must have at least one training and at most {MAX_NOISES} noises. "
+            f"`accuracies` must have at least one training and at most {len(MARKERS)} noises. "
             f"Received: {len(trained)} losses with trainings and the noises {noises}"
         )
     means = {
@@ -73,7 +71,7 @@ def compare_losses(
             [100 * statistics.fmean(each) for each in values],
             rows,
             xerr=errors,
-            fmt=_MARKERS[index],
+            fmt=MARKERS[index],
             color=look.colours[index % len(look.colours)],
             ms=5,
             elinewidth=1.2,
