@@ -211,7 +211,7 @@ def compare(options: Any, classes: int) -> tuple[float, float]:
 
 
 def draw(rows: list[dict[str, Any]], path: str) -> None:
-    from keras_noisy.plots.theme import get_theme
+    from keras_noisy.plots import get_theme
 
     look = get_theme("light")
     figure = look.figure(height=3.4)

@@ -15,11 +15,10 @@ import keras
 import numpy as np
 
 import keras_noisy
-from keras_noisy._files import write_whole
 from keras_noisy.calibration import initial_logits
 from keras_noisy.datasets import ShuffledBatches, glyphs
 from keras_noisy.models import small_cnn
-from keras_noisy.training import LabelNoiseMonitor, memorised
+from keras_noisy.training import LabelNoiseMonitor, memorised, write_atomically
 
 BATCH_SIZE = 128
 
@@ -148,7 +147,7 @@ def record(folder: Path, setting: Setting, variant: str, run: Callable[[], dict]
     path = record_path(folder, setting, variant)
     if not path.exists():
         content = {**setting._asdict(), "variant": variant, **run()}
-        write_whole(path, json.dumps(content, indent=1))
+        write_atomically(path, json.dumps(content, indent=1))
         memorised = f", memorised {content['memorised']:.1%}" if "memorised" in content else ""
         print(
             f"K={setting.classes} seed {setting.seed} {variant}: "

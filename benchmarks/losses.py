@@ -53,7 +53,7 @@ from memory import allocated_growth, resident_growth
 
 import keras_noisy
 from keras_noisy import losses
-from keras_noisy._files import write_whole
+from keras_noisy.training import write_atomically
 
 BACKEND = keras.backend.backend()
 # The first ones by default.
@@ -132,8 +132,8 @@ def main() -> None:
                 records.append(measure(setting, options.losses, options.turns))
                 show(setting, records[-1])
                 text = json.dumps(records, indent=1, allow_nan=False)
-                write_whole(options.results / f"{BACKEND}.json", text)
-                write_whole(options.results / f"{BACKEND}.md", summary_of(records))
+                write_atomically(options.results / f"{BACKEND}.json", text)
+                write_atomically(options.results / f"{BACKEND}.md", summary_of(records))
 
 
 def measure(setting: Setting, names: list[str], turns: int) -> dict[str, Any]:

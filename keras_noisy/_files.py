@@ -1,11 +1,35 @@
-"""Files that appear whole or not at all, whenever the process is killed."""
+"""Writes files that are complete whenever they exist, even if the process is killed."""
 
 import os
 from pathlib import Path
 
 
-def write_whole(path: Path, content: str) -> None:
-    """Writes a text file beside its place and then moves it there; several processes may do so at once."""
+def write_atomically(path: str | os.PathLike[str], content: str) -> None:
+    """Writes a text file that is never seen half-written.
+
+    The text goes to a temporary file in the same folder, which is then renamed to `path`. Readers
+    see the previous file or the new one, also if the process is killed while it writes. Several
+    processes may write the same file: the last one wins.
+
+    Args:
+        path: Path of the file. Its folder is created if it is missing; an existing file is
+            replaced.
+        content: Text of the file, written as UTF-8.
+
+    Raises:
+        OSError: If the file can't be written.
+
+    Example:
+
+    >>> import pathlib, tempfile
+    >>> from keras_noisy.training import write_atomically
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = pathlib.Path(folder) / "run" / "results.json"
+    ...     write_atomically(path, '{"test_accuracy": 0.71}')
+    ...     path.read_text()
+    '{"test_accuracy": 0.71}'
+    """
+    path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_name(f"{path.name}.{os.getpid()}.tmp")
     draft.write_text(content, encoding="utf-8")

@@ -11,7 +11,7 @@ import yaml
 from configuration import Configuration
 from filelock import FileLock, Timeout
 
-from keras_noisy._files import write_whole
+from keras_noisy.training import write_atomically
 
 
 def claim(configuration: Configuration) -> None:
@@ -32,7 +32,7 @@ def claim(configuration: Configuration) -> None:
                 f"{differences(other, content)}. Choose another folder, or delete that one"
             )
     elif configuration.devices.process == 0:
-        write_whole(path, yaml.safe_dump(content, sort_keys=False))
+        write_atomically(path, yaml.safe_dump(content, sort_keys=False))
 
 
 @contextmanager
@@ -66,7 +66,7 @@ def differences(old: Any, new: Any, path: str = "") -> str:
 def forget_rows(log: Path, epochs: int) -> None:
     """Leaves the rows of so many epochs: those after them were not finished."""
     if log.exists():
-        write_whole(log, "".join(log.read_text().splitlines(keepends=True)[: epochs + 1]))
+        write_atomically(log, "".join(log.read_text().splitlines(keepends=True)[: epochs + 1]))
 
 
 def read_log(log: Path) -> dict[str, list[float]]:

@@ -5,12 +5,12 @@ import math
 from pathlib import Path
 from typing import Any
 
-from keras_noisy._files import write_whole
+from keras_noisy.training import write_atomically
 
 
 def write_json(path: Path, content: Any) -> None:
     """Writes a file whole or not at all; what is no number in JSON, such as NaN, as null."""
-    write_whole(path, json.dumps(without_nan(content), indent=1, allow_nan=False) + "\n")
+    write_atomically(path, json.dumps(without_nan(content), indent=1, allow_nan=False) + "\n")
 
 
 def without_nan(content: Any) -> Any:

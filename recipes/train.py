@@ -34,8 +34,8 @@ from keras_noisy.training import (
     LabelNoiseMonitor,
     suitable_precision,
     use_devices,
+    without_distribution,
 )
-from keras_noisy.training.devices import this_process_alone
 
 MONITORED = 2000  # training images that are looked at for what is memorised
 
@@ -208,7 +208,7 @@ def finish(
     folder = Path(configuration.results)
     history = read_log(folder / "log.csv")
     draw(configuration, history).savefig(folder / "learning_curves.png")
-    with this_process_alone():
+    with without_distribution():
         model.save(folder / "model.keras")
     record: dict[str, Any] = {
         **outcome_of(history, accuracies),

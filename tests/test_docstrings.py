@@ -26,7 +26,7 @@ PUBLIC = {
     f"{room.__name__}.{name}": getattr(room, name)
     for room in map(importlib.import_module, MODULES)
     for name in getattr(room, "__all__", [])
-    if not inspect.ismodule(getattr(room, name))
+    if callable(getattr(room, name))
 }
 LOSSES = keras_noisy.losses
 BASES = {LOSSES.RobustLoss, LOSSES.LabelLoss, LOSSES.RowLoss}  # nothing to call

@@ -11,7 +11,7 @@ def test_imports():
     assert require("json.decoder", extra="x") is sys.modules["json.decoder"]
 
 
-def test_what_is_missing_is_named_in_one_line():
+def test_missing_package_is_named_in_one_line():
     with pytest.raises(ImportError) as error:
         require("surely_not_installed.part", extra="recipes")
     assert str(error.value) == (
@@ -19,7 +19,7 @@ def test_what_is_missing_is_named_in_one_line():
     )
 
 
-def test_what_is_broken_is_not_called_missing(tmp_path, monkeypatch):
+def test_broken_package_is_not_called_missing(tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(tmp_path)
     (tmp_path / "broken_one.py").write_text("from json import nothing_of_that_name")
     (tmp_path / "broken_two.py").write_text("import surely_not_installed")

@@ -10,7 +10,7 @@ COUNTERS = np.arange(100_000)
 
 
 def split_mix(state):
-    """The published algorithm, in Python's integers."""
+    """Computes the published algorithm with Python integers."""
     state = (state + 0x9E3779B97F4A7C15) % 2**64
     z = state
     z = ((z ^ (z >> 30)) * 0xBF58476D1CE4E5B9) % 2**64

@@ -11,7 +11,7 @@ from typing import Any
 import keras
 
 from keras_noisy._arguments import check_integer
-from keras_noisy._files import write_whole
+from keras_noisy._files import write_atomically
 from keras_noisy.datasets.bad_images import append_bad_images, inspect_image, read_bad_images
 from keras_noisy.datasets.file_list import BadImage, images_in
 from keras_noisy.datasets.pipeline import check_folder
@@ -101,7 +101,7 @@ class _Progress:
         return int(content["checked"]) if content.get("names") == self._names else 0
 
     def write(self, checked: int) -> None:
-        write_whole(self.path, json.dumps({"names": self._names, "checked": checked}))
+        write_atomically(self.path, json.dumps({"names": self._names, "checked": checked}))
 
 
 def _forget(output: Path, names: set[str]) -> None:

@@ -1,4 +1,4 @@
-"""Classifiers to train, as Keras models that return logits."""
+"""Classifiers for images, as Keras models that return logits."""
 
 from keras_noisy.models.cifar_resnet import cifar_resnet
 from keras_noisy.models.cnn8 import cnn8

@@ -1,13 +1,11 @@
-"""Residual networks for small images."""
-
 from collections.abc import Sequence
 from typing import Any
 
 import keras
 
 from keras_noisy._arguments import check_choice, check_classes
-from keras_noisy.models.arguments import check_normalisation, read_shape
-from keras_noisy.models.resnet import BLOCKS
+from keras_noisy.models._arguments import read_normalisation, read_shape
+from keras_noisy.models.resnet import BLOCKS_PER_STAGE
 
 
 def cifar_resnet(
@@ -16,31 +14,32 @@ def cifar_resnet(
     input_shape: Sequence[int | None] = (32, 32, 3),
     normalisation: keras.layers.Layer | None = None,
 ) -> keras.Model:
-    """Builds the ResNet on which papers of robust losses report CIFAR-100.
+    """Builds the ResNet for small images that papers on robust losses use for CIFAR-100.
 
-    One 3 x 3 convolution with stride 1 and 64 filters, without max pooling, then four stages of
-    residual blocks with 64, 128, 256 and 512 filters (ResNet V1: ReLU after the sum; each stage but
-    the first halves height and width), global average pooling and a dense layer. Unlike `resnet`, which
-    shrinks an image 32 times, it keeps 4 x 4 of 32 x 32 positions.
+    It has one 3 x 3 convolution with stride 1 and 64 filters, without max pooling, then four
+    stages of residual blocks with 64, 128, 256 and 512 filters (ResNet V1: ReLU after the sum;
+    each stage but the first halves height and width), global average pooling and a dense layer. It
+    reduces images of 32 x 32 pixels to 4 x 4 positions, while `resnet` reduces height and width by
+    32.
 
-    For three channels and 100 classes it has 11,220,132 trainable weights with depth 18, 21,328,292
-    with 34 and 23,705,252 with 50. Convolutions start from He uniform weights (Keras's
-    `"he_uniform"`, PyTorch's `kaiming_uniform_` with `mode="fan_in"` and `nonlinearity="relu"`), the
-    dense layer from Glorot uniform ones (Keras's default, PyTorch's `xavier_uniform_`). The momentum
-    and epsilon of batch normalisation are PyTorch's.
+    With three channels and 100 classes, it has 11,220,132 trainable weights for depth 18,
+    21,328,292 for 34 and 23,705,252 for 50. The initial weights are He uniform in convolutions
+    (Keras's `"he_uniform"`, PyTorch's `kaiming_uniform_` with `mode="fan_in"` and
+    `nonlinearity="relu"`), and Glorot uniform in the dense layer (Keras's default, PyTorch's
+    `xavier_uniform_`). Batch normalisation has the momentum and epsilon of PyTorch's default.
 
     Args:
         num_classes: Number of classes, at least 2.
-        depth: 18 or 34 (two convolutions a block), or 50 (three). Defaults to `34`.
+        depth: 18 or 34 (two convolutions per block), or 50 (three). Defaults to `34`.
         input_shape: Shape of an image, `(height, width, channels)`; height and width may be `None`.
             Defaults to `(32, 32, 3)`.
-        normalisation: What raw images go through first, such as
-            `keras_noisy.datasets.normalisation("cifar100")`. Defaults to `None`: pixels are divided by
-            255.
+        normalisation: Layer that normalises raw images, such as
+            `keras_noisy.datasets.normalisation("cifar100")`. Defaults to `None`: pixels are divided
+            by 255.
 
     Returns:
-        A `keras.Model` from raw images, with pixels from 0 to 255, to logits of shape
-        `(batch, num_classes)`: compile it with a loss that has `from_logits=True`. The logits are
+        A `keras.Model` that maps raw images, with pixels from 0 to 255, to logits of shape
+        `(batch, num_classes)`. Compile it with a loss that has `from_logits=True`. The logits are
         float32 under mixed precision, too.
 
     Raises:
@@ -58,21 +57,19 @@ def cifar_resnet(
 
     - He, Zhang, Ren, Sun, 2016, "Deep Residual Learning for Image Recognition",
       [CVPR 2016](https://arxiv.org/abs/1512.03385): the blocks.
-    - Ma, Huang, Wang, Romano, Erfani, Bailey, 2020, "Normalized Loss Functions for Deep Learning with
-      Noisy Labels", [ICML 2020](https://arxiv.org/abs/2006.13554): first layer, width and initial
-      weights are those of the code that the authors published.
+    - Ma, Huang, Wang, Romano, Erfani, Bailey, 2020, "Normalized Loss Functions for Deep Learning
+      with Noisy Labels", [ICML 2020](https://arxiv.org/abs/2006.13554): the first layer, the
+      widths and the initial weights, as in the code that the authors published.
     """
     check_classes("num_classes", num_classes)
-    check_choice("depth", depth, BLOCKS)
+    check_choice("depth", depth, BLOCKS_PER_STAGE)
     shape = read_shape(input_shape, "(height, width, channels)", num_axes=[3], any_size=True)
-    check_normalisation(normalisation)
-    if normalisation is None:
-        normalisation = keras.layers.Rescaling(1 / 255)
+    normalisation = read_normalisation(normalisation)
     inputs = keras.Input(shape)
     x = _relu(_convolve(normalisation(inputs), 64, 3))
     block = _bottleneck if depth == 50 else _basic_block
     for filters, count, stride in zip(
-        (64, 128, 256, 512), BLOCKS[depth], (1, 2, 2, 2), strict=True
+        (64, 128, 256, 512), BLOCKS_PER_STAGE[depth], (1, 2, 2, 2), strict=True
     ):
         for index in range(count):
             x = block(x, filters, stride if index == 0 else 1)
@@ -102,7 +99,8 @@ def _add(x: Any, branch: Any, stride: int) -> Any:
 
 def _convolve(x: Any, filters: int, size: int, stride: int = 1) -> Any:
     if size > 1 and stride > 1:
-        # "same" would pad one side only, and move the branch by a pixel against its shortcut.
+        # Padding "same" would only pad one side, and shift the branch by a pixel relative to its
+        # shortcut.
         x = keras.layers.ZeroPadding2D(size // 2, data_format="channels_last")(x)
     x = keras.layers.Conv2D(
         filters,

@@ -1,12 +1,10 @@
-"""The 8-layer convolutional network of the noisy-label literature."""
-
 from collections.abc import Sequence
 from typing import Any
 
 import keras
 
 from keras_noisy._arguments import check_classes
-from keras_noisy.models.arguments import check_normalisation, read_shape
+from keras_noisy.models._arguments import read_normalisation, read_shape
 
 
 def cnn8(
@@ -14,27 +12,30 @@ def cnn8(
     input_shape: Sequence[int] = (32, 32, 3),
     normalisation: keras.layers.Layer | None = None,
 ) -> keras.Model:
-    """Builds the 8-layer network on which papers of robust losses report CIFAR-10.
+    """Builds the 8-layer convolutional network that papers on robust losses use for CIFAR-10.
 
-    Three pairs of 3 x 3 convolutions with 64, 128 and 196 filters, each pair followed by max pooling,
-    then a dense layer of 256 units, all with batch normalisation and ReLU, and the dense layer of the
-    logits. 1,638,762 trainable weights for 32 x 32 x 3 pixels and 10 classes.
+    It has three pairs of 3 x 3 convolutions with 64, 128 and 196 filters, each pair followed by
+    max pooling, then a dense layer of 256 units, all with batch normalisation and ReLU, and a
+    dense layer for the logits. It has 1,638,762 trainable weights for 32 x 32 x 3 pixels and 10
+    classes.
 
-    The initial weights are the source's: He uniform (Keras's `"he_uniform"`, PyTorch's
-    `kaiming_uniform_` with `mode="fan_in"` and `nonlinearity="relu"`) in convolutions, Glorot uniform
-    (Keras's default, PyTorch's `xavier_uniform_`) in dense layers. So are the momentum and epsilon of
-    batch normalisation, PyTorch's own. Left out are the biases that batch normalisation cancels.
+    As in the source, the initial weights are He uniform in convolutions (Keras's `"he_uniform"`,
+    PyTorch's `kaiming_uniform_` with `mode="fan_in"` and `nonlinearity="relu"`) and Glorot uniform
+    in dense layers (Keras's default, PyTorch's `xavier_uniform_`), and batch normalisation has the
+    momentum and epsilon of PyTorch's default. Biases that batch normalisation cancels are left
+    out.
 
     Args:
         num_classes: Number of classes, at least 2.
         input_shape: Shape of an image, `(height, width, channels)`, height and width at least 8.
             Defaults to `(32, 32, 3)`.
-        normalisation: What raw images go through first, such as
-            `keras_noisy.datasets.normalisation("cifar10")`. Defaults to `None`: pixels are divided by 255.
+        normalisation: Layer that normalises raw images, such as
+            `keras_noisy.datasets.normalisation("cifar10")`. Defaults to `None`: pixels are divided
+            by 255.
 
     Returns:
-        A `keras.Model` from raw images, with pixels from 0 to 255, to logits of shape
-        `(batch, num_classes)`: compile it with a loss that has `from_logits=True`. The logits are
+        A `keras.Model` that maps raw images, with pixels from 0 to 255, to logits of shape
+        `(batch, num_classes)`. Compile it with a loss that has `from_logits=True`. The logits are
         float32 under mixed precision, too.
 
     Raises:
@@ -50,20 +51,18 @@ def cnn8(
 
     References:
 
-    - Ma, Huang, Wang, Romano, Erfani, Bailey, 2020, "Normalized Loss Functions for Deep Learning with
-      Noisy Labels", [ICML 2020](https://arxiv.org/abs/2006.13554): the network; its layers are those
-      of the code that the authors published.
+    - Ma, Huang, Wang, Romano, Erfani, Bailey, 2020, "Normalized Loss Functions for Deep Learning
+      with Noisy Labels", [ICML 2020](https://arxiv.org/abs/2006.13554): the network, as in the
+      code that the authors published.
     """
     check_classes("num_classes", num_classes)
     shape = read_shape(
         input_shape,
         "(height, width, channels), height and width at least 8",
         num_axes=[3],
-        smallest=8,  # three poolings halve it
+        smallest=8,  # It is halved three times.
     )
-    check_normalisation(normalisation)
-    if normalisation is None:
-        normalisation = keras.layers.Rescaling(1 / 255)
+    normalisation = read_normalisation(normalisation)
     inputs = keras.Input(shape)
     x = normalisation(inputs)
     for filters in (64, 128, 196):

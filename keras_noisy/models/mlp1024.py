@@ -1,28 +1,27 @@
-"""A fully connected network."""
-
 from collections.abc import Sequence
 
 import keras
 
 from keras_noisy._arguments import check_classes
-from keras_noisy.models.arguments import read_shape
+from keras_noisy.models._arguments import read_shape
 
 
 def mlp1024(num_classes: int, input_shape: Sequence[int] = (28, 28, 1)) -> keras.Model:
     """Builds a fully connected network with three hidden layers of 1024 units each, with ReLU.
 
-    The source names a network MLP1024 of this width; that it has three hidden layers, plain and
-    without normalisation, is this package's choice. 3,928,040 weights for 28 x 28 pixels and 1,000
-    classes.
+    The source names a network MLP1024 of this width. It doesn't specify the number of hidden
+    layers, nor whether they are normalised: three layers without normalisation are this package's
+    choice. The network has 3,928,040 weights for 28 x 28 pixels and 1,000 classes.
 
     Args:
         num_classes: Number of classes, at least 2.
-        input_shape: Shape of an image or of any other array, without the batch: it is flattened.
+        input_shape: Shape of an image or of any other array, without the batch axis. It is
+            flattened. Defaults to `(28, 28, 1)`.
 
     Returns:
-        A `keras.Model` from raw images, with pixels from 0 to 255, to logits of shape
-        `(batch, num_classes)`: compile it with a loss that has `from_logits=True`. The model maps the
-        pixels to [-1, 1] itself. The logits are float32 under mixed precision, too.
+        A `keras.Model` that maps raw images, with pixels from 0 to 255, to logits of shape
+        `(batch, num_classes)`. Compile it with a loss that has `from_logits=True`. The model itself
+        rescales the pixels to [-1, 1]. The logits are float32 under mixed precision, too.
 
     Raises:
         ValueError: If an argument is out of its range.

@@ -1,14 +1,13 @@
-"""Residual networks."""
-
 from collections.abc import Sequence
 
 import keras
 
 from keras_noisy._arguments import check_choice, check_classes
 from keras_noisy._extras import require
-from keras_noisy.models.arguments import check_normalisation, read_shape
+from keras_noisy.models._arguments import read_normalisation, read_shape
 
-BLOCKS = {18: [2, 2, 2, 2], 34: [3, 4, 6, 3], 50: [3, 4, 6, 3]}
+# The numbers of residual blocks of the four stages, by depth.
+BLOCKS_PER_STAGE = {18: [2, 2, 2, 2], 34: [3, 4, 6, 3], 50: [3, 4, 6, 3]}
 
 
 def resnet(
@@ -20,23 +19,25 @@ def resnet(
 ) -> keras.Model:
     """Builds a ResNet classifier with random weights, on a backbone of keras-cv or keras-hub.
 
-    Residual blocks with pre-activation (ResNet V2), global average pooling and a dense layer.
-    The first layers reduce height and width by 4, the backbone as a whole by 32: images of 32 x 32
-    pixels work, but larger ones suit it better.
+    It has residual blocks with pre-activation (ResNet V2), global average pooling and a dense
+    layer. The first layers reduce height and width by 4, and the backbone in total by 32. Images
+    of 32 x 32 pixels work, but larger ones are more suitable.
 
     Args:
         num_classes: Number of classes, at least 2.
-        depth: 18 or 34 (two convolutions a block), or 50 (three).
+        depth: 18 or 34 (two convolutions per block), or 50 (three). Defaults to `18`.
         input_shape: Shape of an image, `(height, width, channels)`; height and width may be `None`.
-        normalisation: What raw images go through first, such as
-            `keras_noisy.datasets.normalisation("imagenet")`. Defaults to `None`: pixels are divided by 255.
+            Defaults to `(224, 224, 3)`.
+        normalisation: Layer that normalises raw images, such as
+            `keras_noisy.datasets.normalisation("imagenet")`. Defaults to `None`: pixels are divided
+            by 255.
         library: `"keras_cv"` for its `ResNetV2Backbone`, or `"keras_hub"` for its `ResNetBackbone`
-            with pre-activation: the same architecture but for details, so the weights of one don't
+            with pre-activation. The architectures differ in details, so the weights of one don't
             fit the other. Defaults to `"keras_cv"`.
 
     Returns:
-        A `keras.Model` from raw images, with pixels from 0 to 255, to logits of shape
-        `(batch, num_classes)`: compile it with a loss that has `from_logits=True`. The logits are
+        A `keras.Model` that maps raw images, with pixels from 0 to 255, to logits of shape
+        `(batch, num_classes)`. Compile it with a loss that has `from_logits=True`. The logits are
         float32 under mixed precision, too.
 
     Raises:
@@ -50,22 +51,25 @@ def resnet(
     >>> model.output_shape
     (None, 50)
 
-    Reference:
-        [He et al., 2016, Identity Mappings in Deep Residual Networks](
-        https://arxiv.org/abs/1603.05027)
+    References:
+
+    - He, Zhang, Ren, Sun, 2016, "Identity Mappings in Deep Residual Networks",
+      [ECCV 2016](https://arxiv.org/abs/1603.05027).
     """
     check_classes("num_classes", num_classes)
-    check_choice("depth", depth, BLOCKS)
+    check_choice("depth", depth, BLOCKS_PER_STAGE)
     shape = read_shape(input_shape, "(height, width, channels)", num_axes=[3], any_size=True)
-    check_normalisation(normalisation)
     check_choice("library", library, ["keras_cv", "keras_hub"])
-    # Built from their arguments: the libraries' presets fetch them over the network.
+    # The backbone of keras-cv can divide pixels by 255 itself.
+    has_own_rescaling = library == "keras_cv" and normalisation is None
+    normalise = None if has_own_rescaling else read_normalisation(normalisation)
+    # The backbones are not built from presets, which the libraries download.
     if library == "keras_cv":
         backbone = require("keras_cv", extra="vision").models.ResNetV2Backbone(
             stackwise_filters=[64, 128, 256, 512],
-            stackwise_blocks=BLOCKS[depth],
+            stackwise_blocks=BLOCKS_PER_STAGE[depth],
             stackwise_strides=[1, 2, 2, 2],
-            include_rescaling=normalisation is None,
+            include_rescaling=has_own_rescaling,
             block_type="block" if depth == 50 else "basic_block",
             input_shape=shape,
         )
@@ -74,19 +78,17 @@ def resnet(
             input_conv_filters=[64],
             input_conv_kernel_sizes=[7],
             stackwise_num_filters=[64, 128, 256, 512],
-            stackwise_num_blocks=BLOCKS[depth],
+            stackwise_num_blocks=BLOCKS_PER_STAGE[depth],
             stackwise_num_strides=[1, 2, 2, 2],
             block_type="bottleneck_block" if depth == 50 else "basic_block",
             use_pre_activation=True,
             image_shape=shape,
             data_format="channels_last",
         )
-        if normalisation is None:  # unlike keras-cv's, it has none of its own
-            normalisation = keras.layers.Rescaling(1 / 255)
     inputs, x = backbone.input, backbone.output
-    if normalisation is not None:
+    if normalise is not None:
         inputs = keras.Input(shape)
-        x = backbone(normalisation(inputs))
+        x = backbone(normalise(inputs))
     x = keras.layers.GlobalAveragePooling2D(data_format="channels_last")(x)
     outputs = keras.layers.Dense(num_classes, dtype="float32", name="logits")(x)
     return keras.Model(inputs, outputs, name=f"resnet{depth}")

@@ -1,12 +1,10 @@
-"""A small convolutional network."""
-
 from collections.abc import Sequence
 from typing import Any
 
 import keras
 
 from keras_noisy._arguments import check_classes, check_integer
-from keras_noisy.models.arguments import read_shape
+from keras_noisy.models._arguments import read_shape
 
 
 def small_cnn(
@@ -17,21 +15,22 @@ def small_cnn(
 ) -> keras.Model:
     """Builds a small convolutional network for images such as the glyphs.
 
-    Convolutions with stride 2, the first one 5x5 and the others 3x3, and one hidden dense layer, each
-    with batch normalisation and ReLU. It is made for many short trainings on a CPU: 544,056 weights
-    for 1,000 classes.
+    It has convolutions with stride 2, the first one 5 x 5 and the others 3 x 3, and one hidden
+    dense layer, each with batch normalisation and ReLU. It is small enough for many short
+    trainings on a CPU, with 544,056 weights for 1,000 classes.
 
     Args:
         num_classes: Number of classes, at least 2.
-        input_shape: Shape of an image: `(height, width, channels)`, or `(height, width)` for one
-            channel without an axis, as `keras_noisy.datasets.glyphs.load_data` returns it.
-        filters: Positive integers, the number of filters of each convolution, at least one. Defaults
+        input_shape: Shape of an image: `(height, width, channels)`, or `(height, width)` for
+            images without a channel axis, as `keras_noisy.datasets.glyphs.load_data` returns them.
+            Defaults to `(28, 28, 1)`.
+        filters: One or more positive integers, the number of filters of each convolution. Defaults
             to `(16, 32, 64)`.
         hidden_units: Positive integer, the width of the hidden layer. Defaults to `256`.
 
     Returns:
-        A `keras.Model` from raw images, with pixels from 0 to 255, to logits of shape
-        `(batch, num_classes)`: compile it with a loss that has `from_logits=True`. The logits are
+        A `keras.Model` that maps raw images, with pixels from 0 to 255, to logits of shape
+        `(batch, num_classes)`. Compile it with a loss that has `from_logits=True`. The logits are
         float32 under mixed precision, too.
 
     Raises:

@@ -1,4 +1,4 @@
-"""Label noise: how labels go wrong, and code that makes them go wrong reproducibly."""
+"""Models of label noise, and functions that apply them to labels reproducibly."""
 
 from keras_noisy.noise.add_index import add_index
 from keras_noisy.noise.cifar100 import index_block, superclass

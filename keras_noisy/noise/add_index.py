@@ -2,28 +2,34 @@ from collections.abc import Iterator
 from typing import Any
 
 from keras_noisy._extras import require
-from keras_noisy.noise.elements import check_dataset, get_label, is_integer, is_numbered, with_label
+from keras_noisy.noise._elements import (
+    check_dataset,
+    get_label,
+    has_index,
+    is_integer_spec,
+    replace_label,
+)
 
 
 def add_index(dataset: Any) -> Any:
-    """Numbers the samples of a `tf.data.Dataset`, so that noise follows them through any pipeline.
+    """Numbers the samples of a `tf.data.Dataset`, so that their noise is the same in any pipeline.
 
-    The label becomes `{"label": label, "index": index}`, with 0, 1, 2, … in the order of the data set.
-    Call it first, before `shuffle`, `shard`, `repeat` and `batch`; these may follow in any order, and
-    `keras_noisy.noise.corrupt_dataset` then uses up the index. (If `tf.distribute` is to shard the data
-    set for several workers, choose `tf.data.experimental.AutoShardPolicy.DATA`: files would be sharded
-    before they are numbered.)
+    The label becomes `{"label": label, "index": index}`, with 0, 1, 2, … in the order of the data
+    set. Call it first, before `shuffle`, `shard`, `repeat` and `batch`. These may follow in any
+    order, and `keras_noisy.noise.corrupt_dataset` finally consumes the index. (If `tf.distribute`
+    shards the data set for several workers, set `tf.data.experimental.AutoShardPolicy.DATA`,
+    because files may otherwise be sharded before the samples are numbered.)
 
     Args:
-        dataset: A `tf.data.Dataset` with one sample in each element, in the same order in each epoch:
-            `(x, label)`, `(x, label, …)` or a dict with a key `"label"`, as TensorFlow Datasets has
-            it. Labels are integers of shape () or (1,).
+        dataset: A `tf.data.Dataset` with one sample in each element, in the same order in each
+            epoch: `(x, label)`, `(x, label, …)` or a dict with a key `"label"`, as in TensorFlow
+            Datasets. Labels are integers of shape () or (1,).
 
     Returns:
-        A `tf.data.Dataset` with the same elements, but for their labels.
+        A `tf.data.Dataset` with the same elements, except for their labels.
 
     Raises:
-        ValueError: If `dataset` is none of the above, or has been shuffled or repeated.
+        ValueError: If `dataset` has another form, or has been shuffled or repeated.
         ImportError: If TensorFlow is not installed.
 
     Example:
@@ -38,14 +44,14 @@ def add_index(dataset: Any) -> Any:
     """
     check_dataset(dataset)
     label = get_label(dataset.element_spec)
-    if is_numbered(label):
+    if has_index(label):
         raise ValueError(
             "`dataset` must not be numbered already. Call add_index once. "
             f"Received: a dataset with labels {label}"
         )
-    if not is_integer(label):
+    if not is_integer_spec(label):
         raise ValueError(f"`dataset` must have integer labels. Received: labels {label}")
-    # (1,) is a sample's label in the arrays of keras.datasets.
+    # The arrays of keras.datasets have labels of shape (samples, 1).
     if label.shape.rank is None or tuple(label.shape) not in ((), (1,)):
         raise ValueError(
             "`dataset` must have one sample in each element. Call "
@@ -58,13 +64,13 @@ def add_index(dataset: Any) -> Any:
 
     @tf.autograph.experimental.do_not_convert
     def number(index: Any, element: Any) -> Any:
-        return with_label(element, {"label": get_label(element), "index": index})
+        return replace_label(element, {"label": get_label(element), "index": index})
 
     return dataset.enumerate().map(number, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
 
 
 def _check_order(dataset: Any) -> None:
-    """Numbers that differ from epoch to epoch would give a sample new noise in each, unnoticed."""
+    """Raises a ValueError if samples would get other numbers, and so other noise, in each epoch."""
     for ancestor in _ancestors(dataset):
         for operation in ("Shuffle", "Repeat"):
             if operation in type(ancestor).__name__:
@@ -75,7 +81,8 @@ def _check_order(dataset: Any) -> None:
 
 
 def _ancestors(dataset: Any) -> Iterator[Any]:
+    """Yields the data set and all data sets that it is made from."""
     yield dataset
-    # The method is not public: without it there is no check.
+    # The method is private in TensorFlow. If it disappears, the order is not checked.
     for parent in getattr(dataset, "_inputs", tuple)():
         yield from _ancestors(parent)

@@ -1,9 +1,9 @@
-"""CIFAR-100: its superclasses, and the two kinds of noise that are said to follow them."""
+"""Noise of CIFAR-100 within superclasses, and within the blocks that most papers use instead."""
 
 import numpy as np
 from numpy.typing import NDArray
 
-from keras_noisy.noise.class_flips import class_flips
+from keras_noisy.noise._transitions import build_flip_matrix
 
 # The superclass (coarse label) of each class (fine label): 20 superclasses of 5 classes.
 _SUPERCLASSES = np.ravel(
@@ -18,10 +18,10 @@ _SUPERCLASSES = np.ravel(
 
 
 def superclass(rate: float) -> NDArray[np.float64]:
-    """Transition matrix of CIFAR-100's noise within superclasses.
+    """Returns the transition matrix of CIFAR-100 noise within superclasses.
 
-    Formula: with probability `rate`, a class becomes the next one of its superclass (flowers, fish,
-    …), by number, and the last becomes the first.
+    Formula: with probability `rate`, a class becomes the next one, by number, of its superclass
+    (flowers, fish, …). The last class of a superclass becomes the first.
 
     Args:
         rate: Share of wrong labels, a number in [0, 1].
@@ -49,18 +49,19 @@ def superclass(rate: float) -> NDArray[np.float64]:
     for number in range(20):
         members = np.flatnonzero(number == _SUPERCLASSES)
         targets[members] = np.roll(members, -1)
-    return class_flips(targets, rate)
+    return build_flip_matrix(targets, rate)
 
 
 def index_block(rate: float) -> NDArray[np.float64]:
-    """Transition matrix of the CIFAR-100 noise that most published tables use.
+    """Returns the transition matrix of the CIFAR-100 noise that most published tables use.
 
     Formula: with probability `rate`, class `i` becomes `5 (i // 5) + (i % 5 + 1) % 5`.
 
-    The papers describe it as noise within superclasses, but blocks of five successive numbers are
-    five successive names of the alphabet: only 6 of the 100 flips stay in the superclass (apple
-    becomes aquarium fish). Use it to compare with those tables (Patrini et al., APL, ALFs, ANL, ELR,
-    LogitClip, ε-softmax), and `keras_noisy.noise.superclass` for what they describe (GJS has it).
+    The papers describe it as noise within superclasses. But the classes are numbered in
+    alphabetical order, so a block of five successive numbers is not a superclass: only 6 of the
+    100 flips stay in the superclass (apple becomes aquarium fish). Use this function to compare
+    with those tables (Patrini et al., APL, ALFs, ANL, ELR, LogitClip, ε-softmax), and
+    `keras_noisy.noise.superclass` for the noise that the papers describe (which GJS uses).
 
     Args:
         rate: Share of wrong labels, a number in [0, 1].
@@ -81,7 +82,8 @@ def index_block(rate: float) -> NDArray[np.float64]:
     References:
 
     - Patrini, Rozza, Menon, Nock, Qu, 2017, "Making Deep Neural Networks Robust to Label Noise: a
-      Loss Correction Approach", [CVPR 2017](https://arxiv.org/abs/1609.03683), whose code does this.
+      Loss Correction Approach", [CVPR 2017](https://arxiv.org/abs/1609.03683), whose code does
+      this.
     """
     classes = np.arange(100)
-    return class_flips(5 * (classes // 5) + (classes % 5 + 1) % 5, rate)
+    return build_flip_matrix(5 * (classes // 5) + (classes % 5 + 1) % 5, rate)

@@ -7,12 +7,18 @@ from numpy.typing import ArrayLike, NDArray
 from keras_noisy._arguments import check_flag
 from keras_noisy._extras import require
 from keras_noisy._random import FACTORS, STEP, stream
+from keras_noisy.noise._arguments import noisy_dtype, read_integers, read_transition_matrix
+from keras_noisy.noise._elements import (
+    check_dataset,
+    get_label,
+    has_index,
+    is_integer_spec,
+    replace_label,
+)
+from keras_noisy.noise._transitions import cumulate_row
 from keras_noisy.noise.add_index import add_index
-from keras_noisy.noise.arguments import noisy_type, read_integers, read_matrix
-from keras_noisy.noise.elements import check_dataset, get_label, is_integer, is_numbered, with_label
-from keras_noisy.noise.inverse_cdf import cumulative
 
-# From labels and indices, both int64 of shape (n,), to noisy labels.
+# A function from labels and indices, both int64 of shape (n,), to noisy labels.
 _Draw = Callable[[Any, Any], Any]
 
 
@@ -21,32 +27,32 @@ def corrupt_dataset(
 ) -> Any:
     """Makes the labels of a `tf.data.Dataset` noisy.
 
-    A sample gets the label that `keras_noisy.noise.corrupt` gives it, for the same seed and index, in
-    every epoch. A sample's index is its place in the data set. It is counted here if the labels are
-    scalars and the data set has not been shuffled; to shuffle, shard or batch first, call
-    `keras_noisy.noise.add_index` before that.
+    In every epoch, a sample gets the label that `keras_noisy.noise.corrupt` draws for the same seed
+    and index. The index of a sample is its position in the data set. It is added here if the labels
+    are scalars and the data set has not been shuffled. To shuffle, shard or batch first, call
+    `keras_noisy.noise.add_index` before.
 
     Args:
         dataset: A `tf.data.Dataset` with elements `(x, label)`, `(x, label, …)` or dicts with a key
-            `"label"`, as TensorFlow Datasets has them; labels are integers. Or what `add_index` made
-            of one, and anything after it: then elements may be batches.
-        noise: Array (K, K), `T[true, noisy]`, a transition matrix, as `keras_noisy.noise.symmetric`
-            gives it. Or an integer array (samples,) or (samples, 1), the noisy label of each sample by
-            its index, as `instance_dependent` and `from_human` give it.
-        seed: Non-negative integer below 2^63; for a transition matrix only, which needs it.
-        keep_clean: Whether labels become `{"noisy": …, "clean": …}`. Defaults to `False`: they become
-            the noisy ones.
+            `"label"`, as in TensorFlow Datasets, with integer labels. Or a data set to which
+            `add_index` has been applied; then the elements may be batches.
+        noise: Array (K, K), a transition matrix `T[true, noisy]`, as `keras_noisy.noise.symmetric`
+            returns it. Or an integer array (samples,) or (samples, 1) of the noisy labels by index,
+            as `instance_dependent` and `from_human` return it.
+        seed: Non-negative integer below 2^63. Required with a transition matrix, and not allowed
+            with noisy labels.
+        keep_clean: Whether labels become `{"noisy": …, "clean": …}`. Defaults to `False`: they
+            become the noisy labels alone.
 
     Returns:
-        A `tf.data.Dataset` with the same elements, but for their labels. These have the shape of the
-        true ones, and their type or, if the classes need it, a larger integer type.
+        A `tf.data.Dataset` with the same elements, except for their labels. These have the shape of
+        the true labels, and their dtype or, if the classes need it, a larger integer dtype.
 
     Raises:
-        ValueError: If an argument is none of the above, or `dataset` has batches that are not
-            numbered.
+        ValueError: If an argument is invalid, or `dataset` has batches that are not numbered.
         ImportError: If TensorFlow is not installed.
-        tensorflow.errors.InvalidArgumentError: While the data set is read, at a label outside of
-            [0, K), or an index that `noise` does not reach.
+        tensorflow.errors.InvalidArgumentError: While the data set is read, if a label lies outside
+            [0, K), or if `noise` has no label for an index.
 
     Example:
 
@@ -59,7 +65,7 @@ def corrupt_dataset(
     >>> [int(y) for _, y in noisy] == keras_noisy.noise.corrupt(labels, matrix, seed=0).tolist()
     True
 
-    Batches of a shuffled data set, with the same noise in each epoch:
+    The noise of shuffled batches is the same in each epoch:
 
     >>> train = keras_noisy.noise.add_index(dataset).shuffle(1000).batch(100)
     >>> train = keras_noisy.noise.corrupt_dataset(train, matrix, seed=0)
@@ -67,32 +73,33 @@ def corrupt_dataset(
     check_flag("keep_clean", keep_clean)
     check_dataset(dataset)
     draw, largest = _read_noise(noise, seed)
-    if not is_numbered(get_label(dataset.element_spec)):
+    if not has_index(get_label(dataset.element_spec)):
         dataset = add_index(dataset)
-    _check_numbered(get_label(dataset.element_spec))
+    _check_index(get_label(dataset.element_spec))
     tf = require("tensorflow", extra="datasets")
 
     @tf.autograph.experimental.do_not_convert
     def corrupt(*parts: Any) -> Any:
-        element = parts[0] if len(parts) == 1 else parts  # `map` takes tuples apart
+        element = parts[0] if len(parts) == 1 else parts  # `map` unpacks tuples.
         numbered = get_label(element)
         clean, index = numbered["label"], numbered["index"]
-        dtype = tf.as_dtype(noisy_type(np.dtype(clean.dtype.as_numpy_dtype), largest))
+        dtype = tf.as_dtype(noisy_dtype(np.dtype(clean.dtype.as_numpy_dtype), largest))
         flat = [tf.cast(tf.reshape(values, [-1]), tf.int64) for values in (clean, index)]
         noisy = tf.reshape(tf.cast(draw(*flat), dtype), tf.shape(clean))
         noisy.set_shape(clean.shape)
-        return with_label(element, {"noisy": noisy, "clean": clean} if keep_clean else noisy)
+        return replace_label(element, {"noisy": noisy, "clean": clean} if keep_clean else noisy)
 
     return dataset.map(corrupt, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
 
 
-def _check_numbered(numbered: Any) -> None:
+def _check_index(numbered: Any) -> None:
+    """Raises a ValueError unless there is one integer index for each integer label."""
     label, index = numbered["label"], numbered["index"]
-    if not (is_integer(label) and is_integer(index)):
+    if not (is_integer_spec(label) and is_integer_spec(index)):
         raise ValueError(
             f"`dataset` must have integer labels and indices. Received: {label} and {index}"
         )
-    # Batches of labels (1,) have shape (n, 1).
+    # Labels of shape (1,) have shape (n, 1) in a batch.
     possible = (index.shape, index.shape.concatenate([1]))
     if not any(label.shape.is_compatible_with(shape) for shape in possible):
         raise ValueError(
@@ -102,7 +109,7 @@ def _check_numbered(numbered: Any) -> None:
 
 
 def _read_noise(noise: ArrayLike, seed: int | None) -> tuple[_Draw, int]:
-    """How to draw, and the largest label that may be drawn."""
+    """Returns the function that draws noisy labels, and the largest label that it may return."""
     array = np.asarray(noise)
     if array.ndim == 1 or array.shape[1:] == (1,):
         labels = read_integers("noise", array).reshape(-1)
@@ -116,21 +123,22 @@ def _read_noise(noise: ArrayLike, seed: int | None) -> tuple[_Draw, int]:
                 "`seed` must be None with an array of labels: there is nothing to draw. "
                 f"Received: seed={seed!r}"
             )
-        return _by_index(labels), int(labels.max())
+        return _make_lookup(labels), int(labels.max())
     if array.ndim != 2:
         raise ValueError(
             "`noise` must be a transition matrix (K, K) or labels (samples,). "
             f"Received: noise of shape {array.shape}"
         )
-    matrix = read_matrix("noise", array)
+    matrix = read_transition_matrix("noise", array)
     if seed is None:
         raise ValueError("`seed` must be an integer with a transition matrix. Received: seed=None")
-    return _by_matrix(matrix, seed), len(matrix) - 1
+    return _make_sampler(matrix, seed), len(matrix) - 1
 
 
-def _by_index(labels: NDArray[Any]) -> _Draw:
+def _make_lookup(labels: NDArray[Any]) -> _Draw:
+    """Returns a function that takes the noisy labels from an array."""
     tf = require("tensorflow", extra="datasets")
-    with tf.device("CPU:0"):  # where tf.data works
+    with tf.device("CPU:0"):  # tf.data runs on the CPU.
         table = tf.constant(labels)
 
     def draw(label: Any, index: Any) -> Any:
@@ -143,12 +151,12 @@ def _by_index(labels: NDArray[Any]) -> _Draw:
     return draw
 
 
-def _by_matrix(matrix: NDArray[np.float64], seed: int) -> _Draw:
-    """The steps of `corrupt`, from its own tables: the labels are the same, bit for bit."""
+def _make_sampler(matrix: NDArray[np.float64], seed: int) -> _Draw:
+    """Returns a function that draws exactly the labels of `corrupt`, from the same tables."""
     tf = require("tensorflow", extra="datasets")
     start = stream(seed)
-    tables = np.stack([cumulative(row, true) for true, row in enumerate(matrix)])
-    with tf.device("CPU:0"):  # where tf.data works
+    tables = np.stack([cumulate_row(row, true) for true, row in enumerate(matrix)])
+    with tf.device("CPU:0"):  # tf.data runs on the CPU.
         tables = tf.constant(tables)
 
     def draw(label: Any, index: Any) -> Any:
@@ -158,13 +166,15 @@ def _by_matrix(matrix: NDArray[np.float64], seed: int) -> _Draw:
         with tf.control_dependencies([_assert_inside(label, len(matrix), message)]):
             table = tf.gather(tables, label)
         draws = _uniform(start, index)[:, tf.newaxis]
-        place = tf.searchsorted(table, draws, side="right", out_type=tf.int64)[:, 0]
-        return tf.where(place == 0, label, place - tf.cast(place <= label, tf.int64))
+        position = tf.searchsorted(table, draws, side="right", out_type=tf.int64)[:, 0]
+        # This is `find_class` in TensorFlow.
+        return tf.where(position == 0, label, position - tf.cast(position <= label, tf.int64))
 
     return draw
 
 
 def _assert_inside(values: Any, size: int, message: str) -> Any:
+    """Returns an operation that fails, with `message`, if a value lies outside [0, size)."""
     tf = require("tensorflow", extra="datasets")
     inside = (values >= 0) & (values < size)
     outside = tf.boolean_mask(values, tf.logical_not(inside))
@@ -172,7 +182,7 @@ def _assert_inside(values: Any, size: int, message: str) -> Any:
 
 
 def _uniform(start: NDArray[np.uint64], counters: Any) -> Any:
-    """`keras_noisy._random.uniform` as TensorFlow computes it."""
+    """Computes the numbers of `keras_noisy._random.uniform` in TensorFlow."""
     tf = require("tensorflow", extra="datasets")
 
     def constant(number: int) -> Any:

@@ -5,18 +5,18 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from keras_noisy._arguments import check_classes
-from keras_noisy.noise.arguments import read_integers, read_labels
+from keras_noisy.noise._arguments import read_integers, read_labels
 
 
-@dataclasses.dataclass(frozen=True, eq=False)  # arrays have no single truth value
+@dataclasses.dataclass(frozen=True, eq=False)  # The truth value of an array is ambiguous.
 class NoiseReport:
-    """What is wrong with a set of noisy labels. Printed, it says so in a few lines.
+    """A summary of the errors of noisy labels. `str` of it is a text of a few lines.
 
     Attributes:
         num_classes: Integer K.
         counts: Int64 array (K, K), the number of labels by true and noisy class.
-        matrix: Float64 array (K, K), the share of noisy labels in each true class: an estimate of the
-            transition matrix. Rows of classes without labels are NaN.
+        matrix: Float64 array (K, K), the share of each noisy label in each true class, which
+            estimates the transition matrix. Rows of classes without labels are NaN.
         rate: Float, the share of wrong labels.
         class_rates: Float64 array (K,), the share of wrong labels in each true class, or NaN.
     """
@@ -52,13 +52,14 @@ def describe(
     Args:
         true_labels: Integer array of any shape with at least one label, none below 0.
         noisy_labels: Integer array of the same shape.
-        num_classes: Integer K, at least 2 and above all labels. Defaults to the smallest of those.
+        num_classes: Integer K, at least 2 and above all labels. Defaults to the smallest such
+            integer.
 
     Returns:
         A `keras_noisy.noise.NoiseReport`.
 
     Raises:
-        ValueError: If an argument is none of the above.
+        ValueError: If an argument is invalid.
 
     Example:
 
@@ -66,7 +67,8 @@ def describe(
     >>> import keras_noisy
     >>> labels = np.repeat(np.arange(10), 1000)
     >>> matrix = keras_noisy.noise.asymmetric("cifar10", rate=0.4)
-    >>> report = keras_noisy.noise.describe(labels, keras_noisy.noise.corrupt(labels, matrix, seed=0))
+    >>> noisy = keras_noisy.noise.corrupt(labels, matrix, seed=0)
+    >>> report = keras_noisy.noise.describe(labels, noisy)
     >>> print(report)
     10,000 labels of 10 classes, 20.0 % are wrong
     most often wrong: class 4 (40.7 %), 2 (40.5 %), 3 (39.9 %)
@@ -99,7 +101,7 @@ def describe(
 
 
 def _largest(values: NDArray[Any]) -> list[tuple[int, ...]]:
-    """Where the three largest positive values are, the largest first."""
+    """Returns the indices of the three largest positive values, the largest first."""
     order = np.argsort(-values, axis=None, kind="stable")[:3]
     places = zip(*(axis.tolist() for axis in np.unravel_index(order, values.shape)), strict=True)
     return [place for place in places if values[place] > 0]

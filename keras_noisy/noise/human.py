@@ -6,10 +6,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from keras_noisy._arguments import check_choice
-from keras_noisy.noise.arguments import read_integers, read_labels
-from keras_noisy.noise.label_files import read_label_file
+from keras_noisy.noise._arguments import read_integers, read_labels
+from keras_noisy.noise._label_files import read_label_file
 
-# The kinds of noisy labels, the usual one first, and each kind's correct labels and classes.
+# The kinds of noisy labels, the default first, each with its correct labels and number of classes.
 _KINDS = {
     "cifar10_n": {
         "worse_label": ("clean_label", 10),
@@ -39,35 +39,35 @@ def from_human(
 ) -> NDArray[np.int64]:
     """Reads the labels that people gave to the training images: CIFAR-10N and CIFAR-100N.
 
-    They are not part of this package. Download `CIFAR-10_human.pt` or `CIFAR-100_human.pt` (a few
-    megabytes) from the folder `data` of https://github.com/UCSC-REAL/cifar-10-100n, or with all the
-    rest from http://noisylabels.com, and say where it is. Neither file is run as a program, as
-    `torch.load` and `np.load` would do with a pickle; PyTorch is not needed.
+    The labels are not part of this package. Download `CIFAR-10_human.pt` or `CIFAR-100_human.pt` (a
+    few megabytes) from the folder `data` of https://github.com/UCSC-REAL/cifar-10-100n, or the full
+    archive from http://noisylabels.com, and pass the path. Code in these pickle files is never run,
+    unlike with `torch.load` and `np.load`. PyTorch is not needed.
 
-    The `.pt` files are in the order of `keras.datasets` and torchvision. The `.npy` files named
-    `…_ordered.npy` are in that of `tfds.load`, which is another; to change from one to the other, put
-    `image_order_c10.npy` or `image_order_c100.npy`, from the same source, beside them. Labels in the
-    wrong order look like 90 % noise: give `true_labels`, and a mistake is found.
+    The `.pt` files have the order of `keras.datasets` and torchvision. The `.npy` files named
+    `…_ordered.npy` have the different order of `tfds.load`. To convert between them, put
+    `image_order_c10.npy` or `image_order_c100.npy`, from the same source, into the same folder.
+    Labels in the wrong order look like 90 % noise: pass `true_labels` to detect this mistake.
 
     Args:
-        name: `"cifar10_n"` or `"cifar100_n"`, as TensorFlow Datasets calls them.
-        path: The file, or the folder that it is in.
-        kind: For CIFAR-10N `"worse_label"` (40 % wrong), `"aggre_label"` (9 %) or `"random_label1"`,
-            `"random_label2"`, `"random_label3"` (17 to 18 %); for CIFAR-100N `"noisy_label"` (40 %) or
-            `"noisy_coarse_label"`, of the 20 superclasses. Defaults to `"worse_label"` and
-            `"noisy_label"`.
+        name: `"cifar10_n"` or `"cifar100_n"`, as in TensorFlow Datasets.
+        path: Path of the file, or of its folder.
+        kind: For CIFAR-10N `"worse_label"` (40 % wrong), `"aggre_label"` (9 %) or
+            `"random_label1"`, `"random_label2"`, `"random_label3"` (17 to 18 %); for CIFAR-100N
+            `"noisy_label"` (40 %) or `"noisy_coarse_label"`, of the 20 superclasses. Defaults to
+            `"worse_label"` and `"noisy_label"`.
         true_labels: Integer array (samples,) or (samples, 1), the correct labels as you have loaded
-            them, to be compared with those of the file. Defaults to no comparison.
-        order: `"keras"`, the order of `keras.datasets`, or `"tfds"`, that of `tfds.load` without
-            shuffling. Defaults to `"keras"`.
+            them, which are compared with those of the file. Defaults to `None`: no comparison.
+        order: `"keras"`, the order of `keras.datasets`, or `"tfds"`, the order of `tfds.load`
+            without shuffling. Defaults to `"keras"`.
 
     Returns:
         Int64 array (samples,): a label for each of the 50,000 training images.
 
     Raises:
-        FileNotFoundError: If there is no such file; it says how to get it.
-        ValueError: If an argument is none of the above, if the file has other content, or if
-            `true_labels` are not those of the file.
+        FileNotFoundError: If there is no such file. The message says where to download it.
+        ValueError: If an argument is invalid, if the file has other content, or if `true_labels`
+            differ from those of the file.
 
     Example:
 
@@ -90,9 +90,9 @@ def from_human(
     kind = next(iter(kinds)) if kind is None else kind
     check_choice("kind", kind, kinds)
     check_choice("order", order, ("keras", "tfds"))
-    file = _find(name, path)
+    file = _find_file(name, path)
     content = read_label_file(file)
-    if "noise_label" in content:  # what the .npy file of CIFAR-100N calls it
+    if "noise_label" in content:  # The .npy file of CIFAR-100N has this key.
         content.setdefault("noisy_label", content["noise_label"])
     clean_kind, num_classes = kinds[kind]
     noisy = _select(content, kind, num_classes, file)
@@ -104,14 +104,14 @@ def from_human(
         )
     file_order = "tfds" if file.stem.endswith("_ordered") else "keras"
     if order != file_order:
-        places = _places(file, name, len(clean), to=order)
-        noisy, clean = noisy[places], clean[places]
+        positions = _read_order(file, name, len(clean), to=order)
+        noisy, clean = noisy[positions], clean[positions]
     if true_labels is not None:
-        _compare(read_integers("true_labels", true_labels).reshape(-1), clean, file)
+        _check_true_labels(read_integers("true_labels", true_labels).reshape(-1), clean, file)
     return noisy
 
 
-def _find(name: str, path: str | PathLike[str]) -> Path:
+def _find_file(name: str, path: str | PathLike[str]) -> Path:
     try:
         given = Path(path).expanduser()
     except TypeError:
@@ -121,9 +121,9 @@ def _find(name: str, path: str | PathLike[str]) -> Path:
     if not file.is_file():
         raise FileNotFoundError(
             f"There is no file {str(file)!r}. Download {file_name} (a few megabytes) from "
-            f"{_SOURCE}/raw/main/data/{file_name}, or with all the rest from http://noisylabels.com, "
-            "put it in a folder of your choice, and give the path of the file or of the folder: "
-            f"from_human({name!r}, path)"
+            f"{_SOURCE}/raw/main/data/{file_name}, or the full archive from "
+            "http://noisylabels.com, put it in a folder of your choice, and pass the path of the "
+            f"file or of the folder: from_human({name!r}, path)"
         )
     return file
 
@@ -138,30 +138,31 @@ def _select(content: dict[str, Any], kind: str, num_classes: int, file: Path) ->
     return read_labels(f"path: {kind}", content[kind], num_classes, source).astype(np.int64)
 
 
-def _places(file: Path, name: str, size: int, to: str) -> NDArray[np.int64]:
-    """Where the labels of the other order stand in the file."""
+def _read_order(file: Path, name: str, size: int, to: str) -> NDArray[np.int64]:
+    """Returns, for each sample in the order `to`, the position of its label in the file."""
     order_name = _FILES[name][1]
     order_file = file.with_name(order_name)
     if not order_file.is_file():
         raise FileNotFoundError(
             f"There is no file {str(order_file)!r}, and {file.name} is not in the order "
             f"{to!r}. Download {order_name} (less than a megabyte) from "
-            f"{_SOURCE}/raw/main/{order_name}, and put it beside {file.name}"
+            f"{_SOURCE}/raw/main/{order_name}, and put it next to {file.name}"
         )
-    # The place in keras.datasets of each image of TFDS.
-    places = np.load(order_file, allow_pickle=False).reshape(-1)
-    if not np.array_equal(np.sort(places), np.arange(size)):
+    # The position in keras.datasets of each image of TFDS.
+    positions = np.load(order_file, allow_pickle=False).reshape(-1)
+    if not np.array_equal(np.sort(positions), np.arange(size)):
         raise ValueError(
-            f"`path` must have beside it a file {order_name} with each of the numbers from 0 to "
-            f"{size - 1} once. Received: {len(places)} others in {str(order_file)!r}"
+            f"`path` must have a file {order_name} next to it with each of the numbers from 0 to "
+            f"{size - 1} once. Received: {len(positions)} other numbers in {str(order_file)!r}"
         )
-    return places if to == "tfds" else np.argsort(places)
+    return positions if to == "tfds" else np.argsort(positions)
 
 
-def _compare(true_labels: NDArray[Any], clean: NDArray[np.int64], file: Path) -> None:
+def _check_true_labels(true_labels: NDArray[Any], clean: NDArray[np.int64], file: Path) -> None:
+    """Raises a ValueError if the labels of the user differ from the clean ones of the file."""
     if len(true_labels) != len(clean):
         raise ValueError(
-            f"`true_labels` must be as many as the labels in {str(file)!r}, {len(clean)}. "
+            f"`true_labels` must have as many entries as {str(file)!r}, {len(clean)}. "
             f"Received: {len(true_labels)}"
         )
     if different := np.count_nonzero(true_labels != clean):

@@ -5,12 +5,12 @@ from numpy.typing import ArrayLike, NDArray
 
 from keras_noisy._arguments import check_classes, check_number
 from keras_noisy._random import stream, uniform
-from keras_noisy.noise.arguments import noisy_type, read_indices, read_labels
-from keras_noisy.noise.normal import normal, truncated_normal
+from keras_noisy.noise._arguments import noisy_dtype, read_indices, read_labels
+from keras_noisy.noise._normal import normal, truncated_normal
 
-# Numbers of `x`, or of scores, that are worked on at a time: 64 MiB of float64.
+# Numbers of `x`, or of scores, that are processed at a time: 64 MiB of float64.
 _CHUNK = 1 << 23
-# Independent streams of random numbers.
+# Numbers of the independent random streams.
 _RATES, _FLIPS, _TARGETS, _WEIGHTS = range(4)
 
 
@@ -23,10 +23,10 @@ def instance_dependent(
     rate_std: float = 0.1,
     indices: ArrayLike | None = None,
 ) -> NDArray:
-    """Draws noisy labels that depend on the sample itself: part-dependent noise.
+    """Draws noisy labels that depend on the inputs: part-dependent label noise.
 
-    Formula: sample `x_n` with true label `i` is wrong with a probability of its own, `q_n`, and then
-    labelled as a random linear classifier sees it,
+    Formula: the label `i` of a sample `x_n` becomes wrong with a probability `q_n` that is drawn
+    for each sample. A random linear classifier then decides on the wrong label,
 
     ```
     q_n ~ Normal(rate, rate_std^2), truncated to [0, 1]
@@ -34,16 +34,16 @@ def instance_dependent(
     P(noisy = i) = 1 - q_n
     ```
 
-    with an (m, K) matrix `W_i` of standard normal numbers for each true class, m being the size of a
-    sample. What a sample draws depends on `seed`, its index, its true label and `x_n` alone: it is the
-    same in every order and subset. The truncation moves the mean of `q_n` towards 0.5: to 0.129 for a
-    `rate` of 0.1, while 0.3 stays 0.300.
+    with an (m, K) matrix `W_i` of standard normal numbers for each true class, where m is the size
+    of a sample. The draw of a sample depends only on `seed`, its index, its true label and `x_n`:
+    it is the same in every order and subset. The truncation moves the mean of `q_n` towards 0.5:
+    to 0.129 for a `rate` of 0.1, while 0.3 stays 0.300.
 
-    `x` is used as it is. Normalise images first (to mean 0 and standard deviation 1 for each channel):
-    the larger its values, the more a single class takes all of a sample's probability. With the
-    784 or 3072 numbers of an image that is nearly so anyhow (0.96 to 0.98 of it, on average).
+    `x` is not normalised here. Normalise images first (to mean 0 and standard deviation 1 for each
+    channel): the larger the values are, the more of a sample's probability goes to a single wrong
+    class. For images of 784 or 3072 numbers, this share is already 0.96 to 0.98 on average.
 
-    Takes time and memory for one `W_i` at a time: m x K numbers. `keras_noisy.noise.corrupt_dataset`
+    One `W_i` of m x K numbers is kept in memory at a time. `keras_noisy.noise.corrupt_dataset`
     applies the labels to a `tf.data.Dataset`.
 
     Args:
@@ -53,15 +53,15 @@ def instance_dependent(
         rate: Mean share of wrong labels before truncation, a number in [0, 1].
         seed: Non-negative integer below 2^63.
         rate_std: Standard deviation of the samples' rates before truncation, a number in [0, 1].
-            Defaults to `0.1`. With `0` all have `rate`.
-        indices: Integer array of the shape of `labels`, the samples' indices in the whole data set;
-            needed for a part of it. Defaults to 0, 1, 2, …
+            Defaults to `0.1`. With `0`, all samples have `rate`.
+        indices: Integer array of the shape of `labels`, the samples' indices in the full data set.
+            Needed if `labels` are only a part of it. Defaults to 0, 1, 2, …
 
     Returns:
-        Array of the shape and type of `labels`, or of a larger integer type if K needs it.
+        Array of the shape and dtype of `labels`, or of a larger integer dtype if K needs it.
 
     Raises:
-        ValueError: If an argument is none of the above.
+        ValueError: If an argument is invalid.
 
     Example:
 
@@ -84,7 +84,7 @@ def instance_dependent(
     labels = read_labels("labels", labels, num_classes)
     indices = read_indices(indices, labels).ravel()
     inputs = _read_inputs(x, labels)
-    noisy = labels.ravel().astype(noisy_type(labels.dtype, num_classes - 1))
+    noisy = labels.ravel().astype(noisy_dtype(labels.dtype, num_classes - 1))
     rates = truncated_normal(seed, _RATES, indices, rate, rate_std)
     wrong = np.flatnonzero(uniform(stream(seed, _FLIPS), indices) < rates)
     draws = uniform(stream(seed, _TARGETS), indices)
@@ -96,24 +96,24 @@ def instance_dependent(
         weights = normal(stream(seed, _WEIGHTS, true), size).reshape(-1, num_classes)
         for first in range(0, len(members), rows):
             part = members[first : first + rows]
-            # In float32 the size of a chunk would show in the scores' last digits, and so, once in
-            # a hundred thousand samples, in a label.
+            # In float32, the last digits of the scores would depend on the size of a chunk. This
+            # would change about one label in a hundred thousand.
             scores = inputs[part].astype("float64") @ weights
             noisy[part] = _sample(scores, true, draws[part])
     return noisy.reshape(labels.shape)
 
 
 def _sample(scores: NDArray[np.float64], true: int, draws: NDArray[np.float64]) -> NDArray[Any]:
-    """Inverts the cumulative softmax of each row, without the true class."""
+    """Draws a wrong class for each row from the softmax of its scores without the true class."""
     scores[:, true] = -np.inf
     probabilities = np.exp(scores - scores.max(axis=1, keepdims=True))
     table = np.cumsum(probabilities, axis=1)
-    table /= table[:, -1:]  # now 1 from the last possible class on, and no draw reaches 1
+    table /= table[:, -1:]  # The last possible class gets 1, which is above every draw.
     return np.count_nonzero(table <= draws[:, np.newaxis], axis=1)
 
 
 def _read_inputs(x: Any, labels: NDArray[Any]) -> NDArray[Any]:
-    """`x` as an array (samples, m)."""
+    """Returns `x` as an array (samples, m)."""
     array = np.asarray(x)
     if array.ndim < 2 or array.size == 0 or array.dtype.kind not in "fiub":
         raise ValueError(

@@ -17,22 +17,23 @@ def bias_by_classes(
     logit_std: float = 1.0,
     theme: str = "light",
 ) -> Any:
-    """Draws the logit bias over the number of classes (`keras_noisy.calibration.logit_bias`).
+    """Draws the logit bias of `keras_noisy.calibration.logit_bias` over the number of classes.
 
     Args:
-        marked: Numbers of classes to mark, each at least 2, with their bias; may be empty. Defaults to
-            `(100, 1000)`.
+        marked: Numbers of classes, each at least 2, that are marked together with their biases. It
+            may be empty. Defaults to `(100, 1000)`.
         up_to: Integer, the largest number of classes. Defaults to `100_000`.
-        reference_classes: Integer, at least 2 and below `up_to`: the number of classes that needs no
-            bias, where the curve begins. Defaults to `10`.
-        logit_std: Standard deviation of the logits of a fresh network, from 0 to 5. Defaults to `1.0`.
-        theme: `"light"` or `"dark"`, for pages of that kind. Defaults to `"light"`.
+        reference_classes: Integer, at least 2 and below `up_to`, the number of classes that needs
+            no bias. The curve begins there. Defaults to `10`.
+        logit_std: Standard deviation of the logits of a fresh network, from 0 to 5. Defaults to
+            `1.0`.
+        theme: `"light"` or `"dark"`, the background of the page. Defaults to `"light"`.
 
     Returns:
         A `matplotlib.figure.Figure`; save it with `figure.savefig("bias.png")`.
 
     Raises:
-        ValueError: If an argument is none of the above.
+        ValueError: If an argument is invalid.
         ImportError: If matplotlib is not installed.
 
     Example:
@@ -66,7 +67,8 @@ def bias_by_classes(
         bias = logit_bias(number, reference_classes, logit_std)
         axes.plot([number, number, classes[0]], [0.0, bias, bias], **look.mark())
         axes.plot(number, bias, marker="o", markersize=6, color=look.colours[1])
-        # Where the rising curve is not: below it on the right, or above on the left near the end.
+        # The text must not cover the rising curve: it is below the curve on the right or, near the
+        # end, above it on the left.
         left = number > (classes[0] * classes[-1] ** 2) ** (1 / 3)
         axes.annotate(
             f"{number:,} classes: {bias:.2f}",

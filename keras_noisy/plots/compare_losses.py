@@ -4,30 +4,31 @@ from typing import Any
 
 from keras_noisy.plots.theme import get_theme
 
-# Shapes that tell the noises without colour; the colours repeat.
-_MARKERS = "osD^vPX<>*ph"
-MOST_NOISES = len(_MARKERS)
+# The markers of the noises, which differ because the colours repeat.
+MARKERS = "osD^vPX<>*ph"
 
 
 def compare_losses(
     accuracies: Mapping[str, Mapping[str, Sequence[float]]], title: str = "", theme: str = "light"
 ) -> Any:
-    """Draws the test accuracies of several losses, one row a loss, one mark a noise.
+    """Draws the test accuracies of several losses with several label noises.
 
-    A mark is the mean over trainings, with a bar of one standard error to both sides. The losses are
-    sorted by the mean of their marks, the best one on top.
+    Each loss has a row, and each noise a mark in it: the mean over trainings, with error bars of
+    one standard error. The losses are sorted by the mean of their marks, with the best one on top.
 
     Args:
-        accuracies: Mapping from the name of a loss to a mapping from the name of a noise to shares in
-            [0, 1], one for each training; where there is none, there is no mark. At most twelve noises.
-        title: Title of the figure. Defaults to none.
-        theme: `"light"` or `"dark"`, for pages of that kind. Defaults to `"light"`.
+        accuracies: Mapping from the name of a loss to a mapping from the name of a noise to shares
+            in [0, 1], one for each training. An empty sequence has no mark. At most
+            `keras_noisy.plots.MAX_NOISES` (12) noises.
+        title: Title of the figure. Defaults to no title.
+        theme: `"light"` or `"dark"`, the background of the page. Defaults to `"light"`.
 
     Returns:
         A `matplotlib.figure.Figure`; save it with `figure.savefig("losses.png")`.
 
     Raises:
-        ValueError: If there is no training, more than twelve noises, or no such theme.
+        ValueError: If there is no training, if there are too many noises, or if the theme is
+            unknown.
         ImportError: If matplotlib is not installed.
 
     Example:
@@ -45,9 +46,9 @@ def compare_losses(
     }
     trained = {loss: by_noise for loss, by_noise in trained.items() if by_noise}
     noises = list(dict.fromkeys(noise for row in accuracies.values() for noise in row))
-    if not trained or len(noises) > MOST_NOISES:
+    if not trained or len(noises) > len(MARKERS):
         raise ValueError(
-            f"`accuracies` must have at least one training and at most {MOST_NOISES} noises. "
+            f"`accuracies` must have at least one training and at most {len(MARKERS)} noises. "
             f"Received: {len(trained)} losses with trainings and the noises {noises}"
         )
     means = {
@@ -70,7 +71,7 @@ def compare_losses(
             [100 * statistics.fmean(each) for each in values],
             rows,
             xerr=errors,
-            fmt=_MARKERS[index],
+            fmt=MARKERS[index],
             color=look.colours[index % len(look.colours)],
             ms=5,
             elinewidth=1.2,

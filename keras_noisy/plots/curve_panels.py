@@ -3,25 +3,26 @@ from typing import Any
 
 from keras_noisy.plots.theme import get_theme
 
-Curves = Mapping[str, Sequence[float]]
+# From names to one number for each epoch.
+_Curves = Mapping[str, Sequence[float]]
 
 
-def curve_panels(panels: Mapping[str, Curves], title: str = "", theme: str = "light") -> Any:
-    """Draws several quantities over the epochs, one panel each, above one another.
+def curve_panels(panels: Mapping[str, _Curves], title: str = "", theme: str = "light") -> Any:
+    """Draws several quantities over the epochs, each in a panel of its own.
 
-    A name has the same line in each panel.
+    Curves with the same name have the same line style in all panels.
 
     Args:
-        panels: Mapping from what is drawn, with its unit, to its curves: a mapping from a name, for the
-            legend, to one number for each epoch.
-        title: Title of the figure. Defaults to none.
-        theme: `"light"` or `"dark"`, for pages of that kind. Defaults to `"light"`.
+        panels: Mapping from a quantity, with its unit, to its curves: a mapping from a name, for
+            the legend, to one number for each epoch.
+        title: Title of the figure. Defaults to no title.
+        theme: `"light"` or `"dark"`, the background of the page. Defaults to `"light"`.
 
     Returns:
         A `matplotlib.figure.Figure`; save it with `figure.savefig("curves.png")`.
 
     Raises:
-        ValueError: If there is no panel, a panel without a curve, or no such theme.
+        ValueError: If there is no panel, a panel without a curve, or an unknown theme.
         ImportError: If matplotlib is not installed.
 
     Example:

@@ -5,8 +5,8 @@ import keras
 
 from keras_noisy._arguments import check_classes
 from keras_noisy.losses import MAE
-from keras_noisy.plots.error_panel import draw_errors, logit_axis
-from keras_noisy.plots.logit_density import Logits, logit_density
+from keras_noisy.plots._error_panel import draw_errors, logit_axis
+from keras_noisy.plots._logit_density import Logits, logit_density
 from keras_noisy.plots.theme import get_theme
 
 
@@ -16,25 +16,26 @@ def errors_by_classes(
     logits: Logits = None,
     theme: str = "light",
 ) -> Any:
-    """Draws where a loss learns for several numbers of classes, above a fresh network's logits.
+    """Draws at which logits a loss learns for several numbers of classes.
 
-    The average error of the label's logit (`keras_noisy.calibration.average_error`) moves to the right
-    as the number of classes grows; the logits of a network that has not been trained stay.
+    The average error of the label's logit (`keras_noisy.calibration.average_error`) is drawn above
+    the logits of a network that has not been trained. The average error moves to the right as the
+    number of classes grows, while these logits stay in place.
 
     Args:
         classes: Numbers of classes, each at least 2. Defaults to `(10, 100, 1000)`.
         loss: A `keras.losses.Loss`. Defaults to `keras_noisy.MAE()`.
         logits: The logits of a fresh network: an `InitialLogits`, as
-            `keras_noisy.calibration.initial_logits` measures it, or an array of any shape. Their mean
-            is taken off, and the errors are those for their standard deviation. Defaults to the
-            normal distribution with standard deviation 1.
-        theme: `"light"` or `"dark"`, for pages of that kind. Defaults to `"light"`.
+            `keras_noisy.calibration.initial_logits` measures it, or an array of any shape. Their
+            mean is subtracted, and their standard deviation determines the errors. Defaults to
+            `None`: the normal distribution with standard deviation 1.
+        theme: `"light"` or `"dark"`, the background of the page. Defaults to `"light"`.
 
     Returns:
         A `matplotlib.figure.Figure`; save it with `figure.savefig("errors.png")`.
 
     Raises:
-        ValueError: If an argument is none of the above.
+        ValueError: If an argument is invalid.
         RuntimeError: If the backend of Keras has no automatic differentiation (NumPy, OpenVINO).
         ImportError: If matplotlib is not installed.
 

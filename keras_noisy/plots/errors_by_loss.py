@@ -4,11 +4,11 @@ from typing import Any
 
 import keras
 
-from keras_noisy import losses as robust
+from keras_noisy import losses as robust_losses
 from keras_noisy._arguments import check_classes
 from keras_noisy.calibration import logit_bias
-from keras_noisy.plots.error_panel import draw_errors, draw_logits, logit_axis
-from keras_noisy.plots.logit_density import Logits, logit_density
+from keras_noisy.plots._error_panel import draw_errors, draw_logits, logit_axis
+from keras_noisy.plots._logit_density import Logits, logit_density
 from keras_noisy.plots.theme import get_theme
 
 
@@ -18,28 +18,29 @@ def errors_by_loss(
     logits: Logits = None,
     theme: str = "light",
 ) -> Any:
-    """Draws where several losses learn, with few classes and with many.
+    """Draws at which logits several losses learn, with few classes and with many.
 
-    One panel for each number of classes: the average errors of the label's logit
-    (`keras_noisy.calibration.average_error`) above the logits of a network that has not been trained,
-    and, where there is a logit bias (`keras_noisy.calibration.logit_bias`), where that moves them.
+    There is one panel for each number of classes. It shows the average errors of the label's logit
+    (`keras_noisy.calibration.average_error`) above the logits of a network that has not been
+    trained. If the number of classes needs a logit bias (`keras_noisy.calibration.logit_bias`),
+    the panel also shows the logits plus the bias.
 
     Args:
         losses: Mapping from a name, for the legend, to a `keras.losses.Loss`. Defaults to CE, MAE,
-            GCE(0.7), BiTempered(0.8, 1.2) and half of NCE+AGCE as published for CIFAR-10; that takes
-            about 10 seconds.
+            GCE(0.7), BiTempered(0.8, 1.2) and half of NCE+AGCE as published for CIFAR-10, which
+            takes about 10 seconds.
         classes: Numbers of classes, each at least 2. Defaults to `(10, 1000)`.
         logits: The logits of a fresh network: an `InitialLogits`, as
-            `keras_noisy.calibration.initial_logits` measures it, or an array of any shape. Their mean
-            is taken off, and errors and bias are those for their standard deviation. Defaults to the
-            normal distribution with standard deviation 1.
-        theme: `"light"` or `"dark"`, for pages of that kind. Defaults to `"light"`.
+            `keras_noisy.calibration.initial_logits` measures it, or an array of any shape. Their
+            mean is subtracted, and their standard deviation determines errors and bias. Defaults
+            to `None`: the normal distribution with standard deviation 1.
+        theme: `"light"` or `"dark"`, the background of the page. Defaults to `"light"`.
 
     Returns:
         A `matplotlib.figure.Figure`; save it with `figure.savefig("losses.png")`.
 
     Raises:
-        ValueError: If an argument is none of the above.
+        ValueError: If an argument is invalid.
         RuntimeError: If the backend of Keras has no automatic differentiation (NumPy, OpenVINO).
         ImportError: If matplotlib is not installed.
 
@@ -62,9 +63,9 @@ def errors_by_loss(
             raise ValueError(f"`{name}` must have at least one entry. Received: {name}={entries!r}")
     for number in classes:
         check_classes("classes", number)
-    losses = _published() if losses is None else losses
+    losses = _default_losses() if losses is None else losses
     density = logit_density(logits)
-    # Enough for a narrow panel: of 1000 classes, BiTempered takes 50 ms a point.
+    # These points are enough for a narrow panel. BiTempered takes 50 ms for one with 1000 classes.
     z = logit_axis(max(classes), density.std, points=81)
     figure = look.figure(height=5.0)
     panels = figure.subplots(
@@ -84,7 +85,7 @@ def errors_by_loss(
         bias = logit_bias(number, logit_std=density.std)
         if bias > 0.0:
             draw_logits(above, below, density, bias, look.accent)
-            # To the right of the other text, which takes a seventh of the figure.
+            # The text starts to the right of the other one, which takes a seventh of the figure.
             right = z[0] + 0.17 * len(classes) * (z[-1] - z[0])
             below.text(max(right, bias - density.std), top, f"+ bias {bias:.2f}")
         below.set_ylim(0.0, 1.6 * density.heights.max())
@@ -94,11 +95,11 @@ def errors_by_loss(
     return look.finish(figure)
 
 
-def _published() -> dict[str, keras.losses.Loss]:
+def _default_losses() -> dict[str, keras.losses.Loss]:
     return {
-        "CE": robust.CE(),
-        "MAE": robust.MAE(),
-        "GCE(0.7)": robust.GCE(q=0.7),
-        "BiTempered": robust.BiTempered(),
-        "0.5 × NCE+AGCE": 0.5 * robust.get("nce+agce", dataset="cifar10"),
+        "CE": robust_losses.CE(),
+        "MAE": robust_losses.MAE(),
+        "GCE(0.7)": robust_losses.GCE(q=0.7),
+        "BiTempered": robust_losses.BiTempered(),
+        "0.5 × NCE+AGCE": 0.5 * robust_losses.get("nce+agce", dataset="cifar10"),
     }

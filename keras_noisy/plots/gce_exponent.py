@@ -4,10 +4,11 @@ import numpy as np
 
 from keras_noisy.calibration import average_error
 from keras_noisy.losses import GCE
-from keras_noisy.plots.error_panel import logit_axis
+from keras_noisy.plots._error_panel import logit_axis
 from keras_noisy.plots.theme import get_theme
 from keras_noisy.theory import gce_q
 
+# Half of the width of the panel around logit 0.
 _CLOSE = 2.0
 
 
@@ -18,25 +19,28 @@ def gce_exponent(
     logit_std: float = 1.0,
     theme: str = "light",
 ) -> Any:
-    """Draws how the exponent of GCE is found for a number of classes.
+    """Draws how the exponent of GCE is chosen for a number of classes.
 
-    Three average errors of the label's logit (`keras_noisy.calibration.average_error`): of GCE with
-    the exponent that is right for fewer classes, for those and for the larger number, and with the
-    exponent of `keras_noisy.theory.gce_q`, which is as large at logit 0 as before (the line across).
+    There are three curves of the average error of the label's logit
+    (`keras_noisy.calibration.average_error`). Two are those of GCE with the exponent `q`, for
+    `reference_classes` and for `num_classes`. The third is that of the exponent of
+    `keras_noisy.theory.gce_q` for `num_classes`. At logit 0, it equals the first one (horizontal
+    line).
 
     Args:
         num_classes: Integer, at least 2. Defaults to `1000`.
-        reference_classes: Integer, at least 2, the number of classes for which `q` is right.
+        reference_classes: Integer, at least 2, the number of classes for which `q` is suitable.
             Defaults to `100`.
-        q: Number in (0, 1], the exponent there. Defaults to `0.7`.
-        logit_std: Standard deviation of the logits of a fresh network, from 0 to 5. Defaults to `1.0`.
-        theme: `"light"` or `"dark"`, for pages of that kind. Defaults to `"light"`.
+        q: Number in (0, 1], the exponent for `reference_classes`. Defaults to `0.7`.
+        logit_std: Standard deviation of the logits of a fresh network, from 0 to 5. Defaults to
+            `1.0`.
+        theme: `"light"` or `"dark"`, the background of the page. Defaults to `"light"`.
 
     Returns:
         A `matplotlib.figure.Figure`; save it with `figure.savefig("q.png")`.
 
     Raises:
-        ValueError: If an argument is none of the above.
+        ValueError: If an argument is invalid.
         RuntimeError: If the backend of Keras has no automatic differentiation (NumPy, OpenVINO).
         ImportError: If matplotlib is not installed.
 
@@ -70,10 +74,10 @@ def gce_exponent(
         axes.xaxis.get_major_locator().set_params(integer=True)
     panels[0].set(ylabel="average error ⟨∂L/∂z⟩", title="(a) whole range")
     panels[1].set(title="(b) close to logit 0", ylim=(4 * reference, 0.0))
-    # Below the line and left of 0 there is no curve.
-    place = {"xytext": (5, -5), "textcoords": "offset points", "va": "top"}
+    # There is no curve below the line and to the left of 0.
+    position = {"xytext": (5, -5), "textcoords": "offset points", "va": "top"}
     panels[1].annotate(
-        f"{reference:.3g} at logit 0".replace("-", "−"), (-_CLOSE, reference), **place
+        f"{reference:.3g} at logit 0".replace("-", "−"), (-_CLOSE, reference), **position
     )
     look.legend(figure, panels[0])
     return look.finish(figure)

@@ -10,19 +10,19 @@ def learning_curves(
     title: str = "",
     theme: str = "light",
 ) -> Any:
-    """Draws one curve over the epochs for each name.
+    """Draws learning curves: shares, such as accuracies, over the epochs.
 
     Args:
         curves: Mapping from a name, for the legend, to one share in [0, 1] for each epoch.
-        ylabel: What the shares are. Drawn in per cent.
-        title: Title of the figure. Defaults to none.
-        theme: `"light"` or `"dark"`, for pages of that kind. Defaults to `"light"`.
+        ylabel: Name of the quantity, which is drawn in per cent. Defaults to `"test accuracy"`.
+        title: Title of the figure. Defaults to no title.
+        theme: `"light"` or `"dark"`, the background of the page. Defaults to `"light"`.
 
     Returns:
         A `matplotlib.figure.Figure`; save it with `figure.savefig("curves.png")`.
 
     Raises:
-        ValueError: If there is no curve, or no such theme.
+        ValueError: If there is no curve, or the theme is unknown.
         ImportError: If matplotlib is not installed.
 
     Example:

@@ -5,29 +5,29 @@ from typing import Any
 import numpy as np
 
 from keras_noisy.calibration import InitialLogits
-from keras_noisy.plots.logit_density import LogitDensity, normal_density
+from keras_noisy.plots._logit_density import LogitDensity, normal_density
 from keras_noisy.plots.theme import get_theme
 
 
 def logit_distributions(
     measured: Mapping[str, InitialLogits | Sequence[InitialLogits]], theme: str = "light"
 ) -> Any:
-    """Draws the logits of networks that have not been trained, and the normal distribution.
+    """Draws the distribution of the logits of networks that have not been trained.
 
-    One panel for each network: a histogram for each of its initialisations, and the normal density of
-    mean 0 and of the variance of all logits together.
+    There is one panel for each network. It shows a histogram for each of its initialisations, and
+    the normal density with mean 0 and the variance of all its logits.
 
     Args:
         measured: Mapping from the name of a network to an `InitialLogits`, as
-            `keras_noisy.calibration.initial_logits` or `keras_noisy.plots.measured_logits` returns it,
-            or to a list of them, one for each initialisation.
-        theme: `"light"` or `"dark"`, for pages of that kind. Defaults to `"light"`.
+            `keras_noisy.calibration.initial_logits` or `keras_noisy.plots.measured_logits` returns
+            it, or to a list of them, one for each initialisation.
+        theme: `"light"` or `"dark"`, the background of the page. Defaults to `"light"`.
 
     Returns:
         A `matplotlib.figure.Figure`; save it with `figure.savefig("logits.png")`.
 
     Raises:
-        ValueError: If an argument is none of the above.
+        ValueError: If an argument is invalid.
         ImportError: If matplotlib is not installed.
 
     Example:
@@ -46,7 +46,7 @@ def logit_distributions(
       Learning", [AAAI-25](https://arxiv.org/abs/2306.05497), Figure 5.
     """
     look = get_theme(theme)
-    networks = {name: _initialisations(name, logits) for name, logits in measured.items()}
+    networks = {name: _read_initialisations(name, logits) for name, logits in measured.items()}
     if not networks:
         raise ValueError(
             f"`measured` must have at least one entry. Received: measured={measured!r}"
@@ -75,9 +75,10 @@ def logit_distributions(
     return look.finish(figure)
 
 
-def _initialisations(
+def _read_initialisations(
     name: str, logits: InitialLogits | Sequence[InitialLogits]
 ) -> list[InitialLogits]:
+    """Returns the measured logits of a network as a list, one entry for each initialisation."""
     each = [logits] if isinstance(logits, InitialLogits) else list(logits)
     if each and all(isinstance(one, InitialLogits) and one.std > 0.0 for one in each):
         return each

@@ -19,17 +19,18 @@ def measured_logits(
 ) -> dict[str, list[InitialLogits]]:
     """Measures the logits of two networks that have not been trained, on images of characters.
 
-    The images are those of `keras_noisy.datasets.glyphs`, each of another character; nothing is
-    downloaded. ResNet-34 sees them with a black border, 32 x 32 pixels, in three equal channels.
-    Takes about 20 seconds. The random seed of Keras is set.
+    The images are those of `keras_noisy.datasets.glyphs`, each of a different character. Nothing is
+    downloaded. For ResNet-34, they get a black border, to 32 x 32 pixels, and three equal channels.
+    The measurement takes about 20 seconds. It sets the random seed of Keras.
 
     Args:
-        networks: Names of networks, of `"MLP1024"` (`keras_noisy.models.mlp1024`) and `"ResNet-34"`
-            (`keras_noisy.models.resnet`). Without keras-cv, ResNet-34 is left out. Defaults to both.
+        networks: Names of networks: `"MLP1024"` (`keras_noisy.models.mlp1024`), `"ResNet-34"`
+            (`keras_noisy.models.resnet`) or both. Without keras-cv, ResNet-34 is left out. Defaults
+            to both.
         num_classes: Number of logits of the networks, at least 2. Defaults to `100`.
         images: Number of images, from 2 to 2,000. Defaults to `128`.
         seeds: Seeds of the initialisations, non-negative integers. Defaults to `(0, 1, 2)`.
-        report: Function that is given one line of text where a network is left out. Defaults to
+        report: Function that is called with a line of text if a network is left out. Defaults to
             `print`.
 
     Returns:
@@ -37,8 +38,8 @@ def measured_logits(
         `keras_noisy.plots.logit_distributions`.
 
     Raises:
-        ValueError: If an argument is none of the above.
-        ImportError: If matplotlib is not installed, whose fonts the characters are.
+        ValueError: If an argument is invalid.
+        ImportError: If matplotlib is not installed, whose fonts render the characters.
 
     Example:
 
@@ -52,7 +53,7 @@ def measured_logits(
     - Staats, Thamm, Rosenow, 2025, "Enhancing Noise-Robust Losses for Large-Scale Noisy Data
       Learning", [AAAI-25](https://arxiv.org/abs/2306.05497), Figure 5.
     """
-    _check(networks, images, seeds)
+    _check_arguments(networks, images, seeds)
     (small, _), _ = glyphs.load_data(
         images, train_per_class=1, test_per_class=1, cache=False, verbose=0
     )
@@ -65,7 +66,7 @@ def measured_logits(
     return measured
 
 
-def _check(networks: Sequence[str], images: int, seeds: Sequence[int]) -> None:
+def _check_arguments(networks: Sequence[str], images: int, seeds: Sequence[int]) -> None:
     allowed = ("MLP1024", "ResNet-34")
     if isinstance(networks, str) or not networks or not all(name in allowed for name in networks):
         raise ValueError(f"`networks` must be some of {allowed}. Received: networks={networks!r}")

@@ -29,24 +29,25 @@ def theory_figures(
     themes: Sequence[str] = ("light", "dark"),
     report: Callable[[str], object] = print,
 ) -> list[Path]:
-    """Writes the figures of the theory as PNG files; one to two minutes for all.
+    """Writes the figures of the theory as PNG files, which takes one to two minutes for all.
 
-    They are this package's computations of what the source's Figures 1 to 5 show: 1 `errors_by_classes`,
-    2 `errors_by_loss`, 3 `gce_exponent`, 4 `bias_by_classes`, 5 `logit_distributions` of
-    `measured_logits`, all in `keras_noisy.plots`.
+    The figures show the same quantities as Figures 1 to 5 of the source, computed by this package:
+    1 `errors_by_classes`, 2 `errors_by_loss`, 3 `gce_exponent`, 4 `bias_by_classes`,
+    5 `logit_distributions` of `measured_logits`, all in `keras_noisy.plots`.
 
     Args:
-        folder: Folder to write to; made where it is missing. Files are called `figure1.png`, or
-            `figure1-dark.png`, and replace older ones. Each is written whole or not at all.
+        folder: Folder of the files, which is created if it is missing. The files are called
+            `figure1.png`, or `figure1-dark.png`, and replace existing ones. Each is written
+            atomically.
         figures: Numbers of figures, from 1 to 5. Defaults to all.
-        themes: Some of `"light"` and `"dark"`. Defaults to both.
-        report: Function that is given one line of text for each file. Defaults to `print`.
+        themes: `"light"`, `"dark"` or both. Defaults to both.
+        report: Function that is called with a line of text for each file. Defaults to `print`.
 
     Returns:
         List of the paths of the files.
 
     Raises:
-        ValueError: If an argument is none of the above.
+        ValueError: If an argument is invalid.
         OSError: If the folder can't be written to.
         RuntimeError: If the backend of Keras has no automatic differentiation (NumPy, OpenVINO).
         ImportError: If matplotlib is not installed.
@@ -70,25 +71,25 @@ def theory_figures(
     if isinstance(themes, str) or not themes or not all(theme in THEMES for theme in themes):
         raise ValueError(f"`themes` must be some of {[*THEMES]}. Received: themes={themes!r}")
     require("matplotlib", extra="recipes")
-    home = Path(folder)
-    home.mkdir(parents=True, exist_ok=True)
+    target = Path(folder)
+    target.mkdir(parents=True, exist_ok=True)
     paths = []
     for number in dict.fromkeys(figures):
         draw = _DRAW.get(number) or partial(logit_distributions, measured_logits(report=report))
         for theme in dict.fromkeys(themes):
-            path = home / f"figure{number}{'' if theme == 'light' else '-' + theme}.png"
-            _write(draw(theme=theme), path)
+            path = target / f"figure{number}{'' if theme == 'light' else '-' + theme}.png"
+            _write_png(draw(theme=theme), path)
             report(f"figure {number}, {theme}: {path}")
             paths.append(path)
     return paths
 
 
-def _write(figure: Any, path: Path) -> None:
-    """Writes a figure, whole or not at all, with a palette of 256 colours: a third of the bytes."""
+def _write_png(figure: Any, path: Path) -> None:
+    """Writes a figure atomically, with 256 colours, which saves two thirds of the bytes."""
     image = require("PIL.Image", extra="recipes")
     drawn = io.BytesIO()
     figure.savefig(drawn, format="png")
-    with tempfile.TemporaryDirectory(dir=path.parent) as aside:
-        draft = Path(aside) / path.name
+    with tempfile.TemporaryDirectory(dir=path.parent) as temporary:
+        draft = Path(temporary) / path.name
         image.open(drawn).convert("RGB").quantize(256).save(draft, optimize=True)
         draft.replace(path)

@@ -1,8 +1,9 @@
-"""What recipes and users share around a training."""
+"""Callbacks, measurements and settings for training with noisy labels."""
 
+from keras_noisy._files import write_atomically
 from keras_noisy.training.checkpoint import Checkpoint
 from keras_noisy.training.current_logit_bias import CurrentLogitBias
-from keras_noisy.training.devices import Devices, use_devices
+from keras_noisy.training.devices import Devices, use_devices, without_distribution
 from keras_noisy.training.label_noise_monitor import LabelNoiseMonitor
 from keras_noisy.training.memorisation import memorised
 from keras_noisy.training.precision import suitable_precision
@@ -17,4 +18,6 @@ __all__ = [
     "penalise_weights",
     "suitable_precision",
     "use_devices",
+    "without_distribution",
+    "write_atomically",
 ]

@@ -1,4 +1,4 @@
-"""One training on several devices, on one machine or more."""
+"""Distributes a training over several devices, on one machine or more."""
 
 import contextlib
 import dataclasses
@@ -11,20 +11,22 @@ import keras
 
 from keras_noisy._arguments import check_integer
 
-# Within it, processes notice that another one is gone; JAX's own default is 100.
+# The time after which processes notice that another one has died. The default of JAX is 100.
 _HEARTBEAT_SECONDS = 20
+# Names of the axes of the device mesh.
 _BATCH, _CLASSES = "batch", "classes"
 
 
 @dataclasses.dataclass(frozen=True)
 class Devices:
-    """The devices that a training runs on, as `use_devices` found them.
+    """The devices that a training runs on, as `use_devices` returns them.
 
     Attributes:
-        count: Number of devices, those of all processes.
-        process: Which of the processes this is, counted from 0.
-        num_processes: Number of processes.
-        strategy: The `tf.distribute.Strategy` on TensorFlow, if there are several devices.
+        count: Number of devices of all processes together. Defaults to `1`.
+        process: Index of this process, counted from 0. Defaults to `0`.
+        num_processes: Number of processes. Defaults to `1`.
+        strategy: The `tf.distribute.Strategy` on TensorFlow with several devices. Defaults to
+            `None`.
     """
 
     count: int = 1
@@ -33,14 +35,20 @@ class Devices:
     strategy: Any = None
 
     def scope(self) -> AbstractContextManager:
-        """What the model is built and compiled in."""
+        """Returns the context in which the model must be built and compiled."""
         return contextlib.nullcontext() if self.strategy is None else self.strategy.scope()
 
     def batch_options(self, batch_size: int) -> dict[str, Any]:
-        """What a pipeline, or `ShuffledBatches`, has to be told to give `batch_size` samples to all of them.
+        """Returns the arguments with which a pipeline, or `ShuffledBatches`, feeds all devices.
+
+        Args:
+            batch_size: Number of samples of a batch, for all devices together.
+
+        Returns:
+            Dictionary with `batch_size`, `worker`, `num_workers` and `whole_batches`.
 
         Raises:
-            ValueError: If a batch can't be shared equally.
+            ValueError: If a batch can't be divided equally among the devices.
         """
         check_integer("batch_size", batch_size, 1)
         if batch_size % self.count:
@@ -56,9 +64,16 @@ class Devices:
         }
 
     def prepare(self, model: keras.Model) -> keras.Model:
-        """Makes batch normalisation one over all devices; on JAX it is already. Returns the model."""
+        """Synchronises batch normalisation over all devices; on JAX, it always is.
+
+        Args:
+            model: A model that is built in the scope.
+
+        Returns:
+            The same model.
+        """
         if self.strategy is not None:
-            for layer in _layers(model):
+            for layer in _flatten_layers(model):
                 if isinstance(layer, keras.layers.BatchNormalization):
                     layer.synchronized = True
         return model
@@ -71,31 +86,32 @@ def use_devices(
     num_processes: int = 1,
     process: int = 0,
 ) -> Devices:
-    """Distributes the training that follows over several devices, with the engine of the backend.
+    """Distributes the following training over several devices, with the means of the backend.
 
-    Each device gets a part of each batch, and the weights stay the same on all: on TensorFlow by
-    `tf.distribute.MirroredStrategy`, on JAX by `keras.distribution.DataParallel`. On JAX there may be several
-    processes, one for each machine, which are connected by `jax.distributed`; and the layer `"logits"`, which has
-    most of the weights if there are very many classes, may be split by classes
-    (`keras.distribution.ModelParallel`). Keras has no such engine for PyTorch.
+    Each device gets a part of each batch, and all devices hold the same weights: on TensorFlow by
+    `tf.distribute.MirroredStrategy`, on JAX by `keras.distribution.DataParallel`. On JAX, there
+    may be several processes, one for each machine, which are connected by `jax.distributed`. The
+    layer `"logits"`, which holds most of the weights if there are very many classes, may be split
+    by classes on JAX (`keras.distribution.ModelParallel`). Keras can't distribute a training on
+    PyTorch.
 
-    Call it before anything is computed. With one device nothing is distributed.
+    Call this function before anything is computed. With one device, nothing is distributed.
 
     Args:
-        count: Number of devices of this machine. Without a GPU or TPU, the processor is split into as many, to
-            try things out. Defaults to `None`: all GPUs or TPUs, or one processor.
-        class_shards: Number of parts in which the layer `"logits"` is split; a divisor of the number of devices.
-            Defaults to `1`.
-        coordinator: Address `"host:port"` of the first process; the same in all processes. Defaults to
-            `None`.
+        count: Number of devices of this machine. Without a GPU or TPU, the CPU is split into as
+            many virtual devices, for tests. Defaults to `None`: all GPUs or TPUs, or else one CPU.
+        class_shards: Number of parts into which the layer `"logits"` is split, a divisor of the
+            number of devices. Defaults to `1`.
+        coordinator: Address `"host:port"` of the first process, the same in all processes. Required
+            if there are several. Defaults to `None`.
         num_processes: Number of processes that train together. Defaults to `1`.
-        process: The number of this process, counted from 0. Defaults to `0`.
+        process: Index of this process, counted from 0. Defaults to `0`.
 
     Returns:
-        A `Devices`.
+        A `keras_noisy.training.Devices`.
 
     Raises:
-        ValueError: If an argument is out of its range, or the backend can't do it.
+        ValueError: If an argument is out of its range, or the backend doesn't support it.
 
     Example:
 
@@ -104,7 +120,7 @@ def use_devices(
     >>> devices.batch_options(batch_size=128)["batch_size"]
     128
     >>> with devices.scope():
-    ...     pass  # build and compile the model
+    ...     pass  # Build and compile the model here.
     """
     check_integer("count", count, 1, or_none=True)
     check_integer("class_shards", class_shards, 1)
@@ -118,7 +134,7 @@ def use_devices(
     if num_processes > 1 and coordinator is None:
         raise ValueError("`coordinator` must be given for several processes. Received: None")
     if num_processes > 1 and class_shards > 1:
-        # Saving would need parts that are with other processes.
+        # A process could not save the parts of the weights that other processes hold.
         raise ValueError(
             "`class_shards` must be 1 for several processes. "
             f"Received: class_shards={class_shards}, num_processes={num_processes}"
@@ -138,9 +154,36 @@ def use_devices(
     return Devices()
 
 
+def without_distribution() -> AbstractContextManager[None]:
+    """Suspends the distribution of Keras, for code that only one of several processes runs.
+
+    After `use_devices` on JAX, Keras distributes computations over all processes. If only one of
+    them saves a model, for example, it would wait for the others. Within this context, there is no
+    distribution. Afterwards, the previous one is set again, also if the code raises an exception.
+
+    Returns:
+        A context manager.
+
+    Example:
+
+    >>> import pathlib, tempfile
+    >>> import keras
+    >>> from keras_noisy.training import use_devices, without_distribution
+    >>> devices = use_devices(count=1)
+    >>> model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(3)])
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = pathlib.Path(folder) / "model.keras"
+    ...     if devices.process == 0:
+    ...         with without_distribution():
+    ...             model.save(path)
+    ...     path.exists()
+    True
+    """
+    return _suspend_distribution()
+
+
 @contextlib.contextmanager
-def this_process_alone() -> Iterator[None]:
-    """What is computed in it, such as what Keras does to save a model, waits for no other process."""
+def _suspend_distribution() -> Iterator[None]:
     distribution = keras.distribution.distribution()
     keras.distribution.set_distribution(None)
     try:
@@ -152,9 +195,12 @@ def this_process_alone() -> Iterator[None]:
 def _use_jax(
     count: int | None, class_shards: int, coordinator: str | None, num_processes: int, process: int
 ) -> Devices:
+    """Connects the processes and sets the distribution of Keras for several devices."""
     jax: Any = importlib.import_module("jax")
     if count is not None and count > 1:
-        with contextlib.suppress(RuntimeError):  # too late; then there are what there are
+        with contextlib.suppress(
+            RuntimeError
+        ):  # The number can't change after the first computation.
             jax.config.update("jax_num_cpu_devices", count)
     if num_processes > 1:
         jax.distributed.initialize(
@@ -193,12 +239,15 @@ def _use_jax(
 
 
 def _use_tensorflow(count: int | None) -> Devices:
+    """Creates a `MirroredStrategy` for several devices."""
     import tensorflow as tf
 
     kind = "GPU" if tf.config.list_physical_devices("GPU") else "CPU"
     if kind == "CPU" and count is not None and count > 1:
         (processor,) = tf.config.list_physical_devices("CPU")
-        with contextlib.suppress(RuntimeError):  # too late; then there are what there are
+        with contextlib.suppress(
+            RuntimeError
+        ):  # The number can't change after the first computation.
             tf.config.set_logical_device_configuration(
                 processor, [tf.config.LogicalDeviceConfiguration()] * count
             )
@@ -213,15 +262,17 @@ def _use_tensorflow(count: int | None) -> Devices:
 
 
 def _check_count(count: int, available: int) -> None:
+    """Raises a ValueError if there are fewer devices than the user asks for."""
     if count > available:
         raise ValueError(
             f"`count` must be at most {available}, the number of devices. Received: count={count}"
         )
 
 
-def _layers(model: keras.Model) -> Iterator[keras.layers.Layer]:
+def _flatten_layers(model: keras.Model) -> Iterator[keras.layers.Layer]:
+    """Yields the layers of a model and of the models in it."""
     for layer in model.layers:
         if isinstance(layer, keras.Model):
-            yield from _layers(layer)
+            yield from _flatten_layers(layer)
         else:
             yield layer

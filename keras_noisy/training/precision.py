@@ -1,19 +1,18 @@
-"""Which numbers to compute with."""
-
 import keras
 
-# NVIDIA's tensor cores compute with float16 from this "compute capability" on, and with bfloat16 from that.
+# The lowest compute capabilities with which NVIDIA's tensor cores support these dtypes.
 _FLOAT16, _BFLOAT16 = (7, 0), (8, 0)
 
 
 def suitable_precision() -> str:
-    """The dtype policy that suits the machine: mixed precision on a GPU that is made for it.
+    """Returns the dtype policy that suits the machine: mixed precision if the device supports it.
 
-    The losses of this package compute in float32 whatever the policy is.
+    The losses of this package compute in float32 under every policy.
 
     Returns:
-        `"mixed_bfloat16"` on a TPU and on an NVIDIA GPU of compute capability 8.0 or more (A100, H100, RTX 30),
-        `"mixed_float16"` from 7.0 on (V100, T4), for which `compile` scales the loss, else `"float32"`.
+        `"mixed_bfloat16"` on a TPU and on an NVIDIA GPU of compute capability 8.0 or more (A100,
+        H100, RTX 30), `"mixed_float16"` on one of 7.0 or more (V100, T4), for which `compile`
+        scales the loss, and otherwise `"float32"`.
 
     Example:
 
@@ -21,14 +20,14 @@ def suitable_precision() -> str:
     >>> from keras_noisy.training import suitable_precision
     >>> keras.config.set_dtype_policy(suitable_precision())
     """
-    kind, capability = _device()
+    kind, capability = _describe_device()
     if kind == "tpu" or (kind == "gpu" and capability >= _BFLOAT16):
         return "mixed_bfloat16"
     return "mixed_float16" if kind == "gpu" and capability >= _FLOAT16 else "float32"
 
 
-def _device() -> tuple[str, tuple[int, ...]]:
-    """What computes, and its compute capability, if it has one."""
+def _describe_device() -> tuple[str, tuple[int, ...]]:
+    """Returns the kind of the device, and its compute capability, or () if it has none."""
     if keras.backend.backend() == "jax":
         import jax
 

@@ -4,43 +4,44 @@ import keras
 
 
 def penalise_weights(model: keras.Model, regularizer: Any) -> None:
-    """Gives every trainable weight of a model a regularizer, biases and normalisation included.
+    """Sets a regularizer for every trainable weight of a model, biases and normalisation included.
 
     Formula:
 
     ```
-    loss = loss of the labels + sum over all weights w of regularizer(w)
+    total loss = loss + sum over all weights w of regularizer(w)
     ```
 
-    It is the weight penalty of active negative losses: `keras.regularizers.L1(delta)` beside the sum
-    `keras_noisy.losses.get("anl-ce", dataset=…)` and no weight decay. Published with delta = 1e-6 for
-    MNIST, 5e-5 for CIFAR-10, 5e-7 for CIFAR-100 and 5e-6 for WebVision.
+    Active negative losses need this penalty: `keras.regularizers.L1(delta)` together with the loss
+    `keras_noisy.losses.get("anl-ce", dataset=…)` and no weight decay. The published values of
+    delta are 1e-6 for MNIST, 5e-5 for CIFAR-10, 5e-7 for CIFAR-100 and 5e-6 for WebVision.
 
-    Keras adds the penalty to what `fit` and `evaluate` report as `loss` and `val_loss`; give the loss as
-    a metric too to see that of the labels alone. A regularizer that a weight has already is replaced. Penalties set in this way are not
-    saved with the model: call it again after loading, before training goes on.
+    Keras adds the penalty to the values that `fit` and `evaluate` report as `loss` and `val_loss`.
+    Pass the loss as a metric, too, to see it without the penalty. Existing regularizers of the
+    weights are replaced. The penalty is not saved with the model: call this function again after
+    loading, before the training continues.
 
     Args:
         model: A model that is built.
-        regularizer: As in `keras.regularizers.get`: an instance, a name or a configuration; or
-            `None`, which takes all penalties away.
+        regularizer: An instance, a name or a configuration, as in `keras.regularizers.get`, or
+            `None` to remove all penalties.
 
     Raises:
-        ValueError: If the model has no trainable weights yet, or if there is no such regularizer.
+        ValueError: If the model has no trainable weights yet, or if the regularizer is unknown.
 
     Example:
 
     >>> import keras
     >>> from keras_noisy.training import penalise_weights
-    >>> model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1, kernel_initializer="ones")])
+    >>> model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
     >>> penalise_weights(model, keras.regularizers.L1(0.5))
-    >>> len(model.losses)  # of the kernel and of the bias
+    >>> len(model.losses)  # The penalties of the kernel and of the bias.
     2
 
     References:
 
-    - Ye, Li, Dai, Liu, Sun, Tong, 2023, "Active Negative Loss Functions for Learning with Noisy Labels",
-      [NeurIPS 2023](https://mlanthology.org/neurips/2023/ye2023neurips-active/).
+    - Ye, Li, Dai, Liu, Sun, Tong, 2023, "Active Negative Loss Functions for Learning with Noisy
+      Labels", [NeurIPS 2023](https://mlanthology.org/neurips/2023/ye2023neurips-active/).
     """
     regularizer = keras.regularizers.get(regularizer)
     if not model.trainable_weights:
@@ -50,5 +51,5 @@ def penalise_weights(model: keras.Model, regularizer: Any) -> None:
         )
     for weight in model.trainable_weights:
         weight.regularizer = regularizer
-    # Steps that were compiled before would go on without it.
+    # Functions that are already compiled would ignore the new regularizer.
     model.train_function = model.test_function = None

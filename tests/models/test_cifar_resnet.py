@@ -1,4 +1,4 @@
-"""The ResNet for small images, against a plain computation and the sizes that others report."""
+"""Compares the ResNet for small images with a NumPy computation and with reported sizes."""
 
 import keras
 import numpy as np
@@ -13,7 +13,7 @@ def images(*shape):
 
 
 def convolve(x, kernel, stride):
-    """As PyTorch does with `padding=size // 2`: the same on both sides."""
+    """Convolves as PyTorch does with `padding=size // 2`, which pads both sides equally."""
     size = kernel.shape[0]
     x = np.pad(x, [(0, 0), (size // 2, size // 2), (size // 2, size // 2), (0, 0)])
     windows = np.lib.stride_tricks.sliding_window_view(x, (size, size), axis=(1, 2))
@@ -22,7 +22,7 @@ def convolve(x, kernel, stride):
 
 
 def reference_logits(model, depth, x):
-    """What pytorch-cifar's network with the model's weights returns for normalised images."""
+    """Returns the logits of the network of pytorch-cifar with the weights of the model."""
     kernels, norms = (
         iter([layer.get_weights() for layer in model.layers if isinstance(layer, kind)])
         for kind in (keras.layers.Conv2D, keras.layers.BatchNormalization)
@@ -79,7 +79,7 @@ def test_initial_weights():
     model = cifar_resnet(100, 18, (8, 8, 3))
     for layer in model.layers:
         if isinstance(layer, keras.layers.Conv2D):
-            limit = np.sqrt(6 / np.prod(layer.kernel.shape[:-1]))  # of kaiming_uniform_
+            limit = np.sqrt(6 / np.prod(layer.kernel.shape[:-1]))  # That of kaiming_uniform_.
             assert 0.99 * limit < np.abs(layer.get_weights()[0]).max() <= limit
 
 
@@ -90,7 +90,7 @@ def test_one_compiled_step_moves_every_weight():
     model.compile(
         keras.optimizers.SGD(0.1),
         keras.losses.SparseCategoricalCrossentropy(from_logits=True),
-        jit_compile=keras.backend.backend() != "torch",  # PyTorch compiles for minutes
+        jit_compile=keras.backend.backend() != "torch",  # PyTorch takes minutes to compile.
     )
     (loss,) = model.fit(x, y, batch_size=4, verbose=0).history["loss"]
     assert np.isfinite(loss)

@@ -1,4 +1,4 @@
-"""The 8-layer network, against the code that its source published."""
+"""Compares the 8-layer network with the code that its source published."""
 
 import keras
 import numpy as np
@@ -14,7 +14,7 @@ def images(*shape):
 
 @pytest.mark.backend_free
 def test_size():
-    """The source's network has biases where batch normalisation follows, as many as its means."""
+    """The network of the source also has biases before batch normalisation, one for each mean."""
     trainable = sum(int(np.prod(weight.shape)) for weight in cnn8(10).trainable_weights)
     cancelled = 2 * (64 + 128 + 196) + 256
     assert trainable == 1_638_762
@@ -26,9 +26,9 @@ def test_initial_weights():
     model = cnn8(10)
     for layer in model.layers:
         if isinstance(layer, keras.layers.Conv2D):
-            limit = np.sqrt(6 / np.prod(layer.kernel.shape[:-1]))  # of kaiming_uniform_
+            limit = np.sqrt(6 / np.prod(layer.kernel.shape[:-1]))  # That of kaiming_uniform_.
         elif isinstance(layer, keras.layers.Dense):
-            limit = np.sqrt(6 / sum(layer.kernel.shape))  # of xavier_uniform_
+            limit = np.sqrt(6 / sum(layer.kernel.shape))  # That of xavier_uniform_.
         else:
             continue
         kernel = layer.get_weights()[0]
@@ -55,7 +55,7 @@ def test_learns_compiled():
     model.compile(
         keras.optimizers.SGD(0.01),
         keras.losses.SparseCategoricalCrossentropy(from_logits=True),
-        jit_compile=keras.backend.backend() != "torch",  # PyTorch compiles for minutes
+        jit_compile=keras.backend.backend() != "torch",  # PyTorch takes minutes to compile.
     )
     losses = model.fit(x, y, batch_size=16, epochs=3, verbose=0).history["loss"]
     assert losses[-1] < 0.2 * losses[0]

@@ -1,4 +1,4 @@
-"""The models: from raw images to float32 logits, on every backend."""
+"""The models map raw images to float32 logits, on every backend."""
 
 import re
 import sys
@@ -40,7 +40,7 @@ def test_logits(model_and_images):
     logits = model.predict(x, verbose=0)
     assert logits.shape == (4, 7)
     assert logits.dtype == np.float32
-    assert logits.min() < 0  # no softmax
+    assert logits.min() < 0  # They are not probabilities.
 
 
 def test_images_are_scaled_inside(model_and_images):
@@ -53,7 +53,7 @@ def test_images_are_scaled_inside(model_and_images):
 
 @pytest.mark.parametrize("library", ["keras_cv", "keras_hub"])
 def test_resnet_with_the_normalisation_of_a_data_set(library, tmp_path):
-    """That one and no other; from raw images, also after saving."""
+    """The layer is applied to raw images, without another rescaling, also after saving."""
     pytest.importorskip(library)
     layer = normalisation("imagenet")
     model = resnet(7, 18, (32, 32, 3), layer, library)
@@ -62,7 +62,7 @@ def test_resnet_with_the_normalisation_of_a_data_set(library, tmp_path):
     ]
     assert rescalings == [layer]
     x = images(4, 32, 32, 3)
-    bare = keras.Model(model.layers[-3].input, model.layers[-3].output)  # the backbone
+    bare = keras.Model(model.layers[-3].input, model.layers[-3].output)  # The backbone.
     features = np.mean(bare.predict(layer(x.astype("float32")), verbose=0), axis=(1, 2))
     expected = features @ model.layers[-1].get_weights()[0]
     np.testing.assert_allclose(model.predict(x, verbose=0), expected, rtol=1e-3, atol=1e-4)

@@ -35,7 +35,7 @@ def test_the_index_follows_its_sample():
         np.testing.assert_array_equal(X[y["index"]], x)
 
 
-def test_all_else_stays():
+def test_other_parts_are_unchanged():
     weights = np.arange(20.0)
     dataset = tf.data.Dataset.from_tensor_slices(({"a": X}, LABELS, weights))
     for n, (x, y, weight) in enumerate(add_index(dataset).as_numpy_iterator()):

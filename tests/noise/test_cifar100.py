@@ -7,7 +7,7 @@ from keras_noisy.noise import index_block, superclass
 
 pytestmark = pytest.mark.backend_free
 
-# Written down a second time, by name, from the data set's own page: it has the names of both kinds.
+# A second, independent list: the names of superclasses' members on the page of the data set.
 SUPERCLASSES = """
     beaver dolphin otter seal whale
     aquarium_fish flatfish ray shark trout
@@ -31,9 +31,13 @@ SUPERCLASSES = """
     lawn_mower rocket streetcar tank tractor
 """
 MEMBERS = [line.split() for line in SUPERCLASSES.split("\n") if line.strip()]
-NAMES = sorted(name for members in MEMBERS for name in members)  # the classes' numbers are these
-SUPERCLASS_OF = {NAMES.index(name): i for i, members in enumerate(MEMBERS) for name in members}
-# And from the code of GJS, which has it right.
+NAMES = sorted(
+    name for members in MEMBERS for name in members
+)  # Classes are numbered in this order.
+SUPERCLASSES_BY_CLASS = {
+    NAMES.index(name): i for i, members in enumerate(MEMBERS) for name in members
+}
+# The next class of each class, from the code of GJS.
 NEXT = [51, 32, 11, 42, 30, 20, 7, 14, 13, 10, 16, 35, 17, 48, 18, 19, 28, 37, 24, 21]
 NEXT += [25, 31, 39, 33, 6, 84, 45, 29, 61, 44, 55, 38, 67, 49, 63, 46, 50, 68, 15, 40]
 NEXT += [86, 69, 43, 88, 78, 77, 98, 52, 58, 60, 65, 53, 56, 57, 62, 72, 59, 83, 90, 96]
@@ -48,13 +52,17 @@ def flips(matrix):
 def test_superclass_flips_to_the_next_of_its_superclass():
     assert flips(superclass(0.4)) == NEXT
     for i, j in enumerate(flips(superclass(0.4))):
-        members = sorted(n for n in range(100) if SUPERCLASS_OF[n] == SUPERCLASS_OF[i])
+        members = sorted(
+            n for n in range(100) if SUPERCLASSES_BY_CLASS[n] == SUPERCLASSES_BY_CLASS[i]
+        )
         assert members[(members.index(i) + 1) % 5] == j
 
 
 @pytest.mark.parametrize(("make", "inside"), [(superclass, 100), (index_block, 6)])
 def test_how_many_flips_stay_in_the_superclass(make, inside):
-    stay = [SUPERCLASS_OF[i] == SUPERCLASS_OF[j] for i, j in enumerate(flips(make(0.4)))]
+    stay = [
+        SUPERCLASSES_BY_CLASS[i] == SUPERCLASSES_BY_CLASS[j] for i, j in enumerate(flips(make(0.4)))
+    ]
     assert sum(stay) == inside
 
 
@@ -71,7 +79,7 @@ def test_two_numbers_in_each_row(make, rate):
     np.testing.assert_array_equal(np.diag(matrix), 1 - rate)
     np.testing.assert_array_equal(np.sort(matrix, axis=1)[:, :98], 0.0)
     np.testing.assert_allclose(matrix.sum(axis=1), 1.0)
-    np.testing.assert_allclose(matrix.sum(axis=0), 1.0)  # one class flips to each
+    np.testing.assert_allclose(matrix.sum(axis=0), 1.0)  # Exactly one class flips to each class.
 
 
 @pytest.mark.parametrize("make", [superclass, index_block])

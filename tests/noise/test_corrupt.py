@@ -13,7 +13,7 @@ MATRIX = symmetric(20, 0.4)
 
 @given(seed=st.integers(0, 2**63 - 1), order=st.permutations(range(40)), size=st.integers(1, 40))
 def test_depends_on_seed_and_index_alone(seed, order, size):
-    """Whatever the order and the size of the batches: the same label for the same sample."""
+    """A sample gets the same label in batches of any order and size."""
     labels, order = LABELS[:40], np.array(order)
     whole = corrupt(labels, MATRIX, seed)
     for start in range(0, 40, size):
@@ -23,8 +23,8 @@ def test_depends_on_seed_and_index_alone(seed, order, size):
         )
 
 
-def test_is_the_same_for_ever():
-    """Published experiments must stay repeatable: these labels may not change."""
+def test_labels_never_change():
+    """Published experiments depend on these labels."""
     noisy = corrupt(np.arange(20), MATRIX, seed=7)
     np.testing.assert_array_equal(
         noisy, [6, 3, 2, 0, 4, 5, 15, 15, 13, 9, 15, 11, 12, 13, 12, 10, 19, 17, 18, 16]
@@ -32,7 +32,7 @@ def test_is_the_same_for_ever():
 
 
 def test_draws_from_the_matrix():
-    """Each of 16 cells within 5 standard deviations of what the matrix says."""
+    """Each of 16 shares is within 5 standard deviations of its probability."""
     rng = np.random.default_rng(1)
     matrix = rng.dirichlet(np.ones(4), 4)
     matrix[2] = [0.0, 0.5, 0.5, 0.0]
@@ -51,7 +51,7 @@ def test_seeds_and_indices_are_independent():
     assert np.abs(correlation).max() < 5 / np.sqrt(len(LABELS))
 
 
-def test_more_noise_keeps_what_is_wrong_wrong():
+def test_wrong_labels_stay_wrong_at_a_larger_rate():
     wrong = [corrupt(LABELS, symmetric(20, rate), seed=0) != LABELS for rate in (0.2, 0.4, 0.8)]
     assert np.all(wrong[0] <= wrong[1])
     assert np.all(wrong[1] <= wrong[2])

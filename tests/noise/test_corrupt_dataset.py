@@ -23,7 +23,7 @@ pytestmark = pytest.mark.backend_free
 
 N, K = 200, 20
 LABELS = np.random.default_rng(0).integers(0, K, N)
-IDS = np.arange(N)  # stands for x, so that each sample is known again
+IDS = np.arange(N)  # They replace x, so that each sample can be identified.
 MATRIX = symmetric(K, 0.4)
 NOISY = corrupt(LABELS, MATRIX, seed=7)
 
@@ -33,7 +33,7 @@ def slices(labels=LABELS, x=IDS):
 
 
 def noisy_labels(dataset, epochs=1):
-    """The label of each sample, by its number, in each epoch; -1 where it didn't come."""
+    """Returns the label of each sample in each epoch, or -1 if the sample is missing."""
     result = np.full((epochs, N), -1)
     for epoch in range(epochs):
         for x, y in dataset.as_numpy_iterator():
@@ -86,7 +86,7 @@ def test_repeat():
     data=st.integers(0, 99),
 )
 def test_any_matrix(seed, num_classes, zeros, data):
-    """Rows with classes of probability 0, too: the last class, the first, all but one."""
+    """Some rows have classes of probability 0: the last class, the first, all but one."""
     rng = np.random.default_rng(data)
     matrix = rng.random((num_classes, num_classes)) * (rng.random((num_classes, 1)) > zeros)
     matrix[np.arange(num_classes), rng.integers(0, num_classes, num_classes)] += 1e-3
@@ -139,7 +139,7 @@ def test_columns_of_keras_datasets():
         np.testing.assert_array_equal(labels, corrupt(column, MATRIX, 7))
 
 
-def test_all_else_stays():
+def test_other_parts_are_unchanged():
     weights = np.arange(float(N))
     dataset = tf.data.Dataset.from_tensor_slices(({"a": IDS}, LABELS, weights))
     for n, (x, y, weight) in enumerate(corrupt_dataset(dataset, MATRIX, 7).as_numpy_iterator()):
@@ -163,7 +163,7 @@ def test_keep_clean():
 
 
 @pytest.mark.parametrize("shape", [(N,), (N, 1)], ids=str)
-def test_labels_that_are_drawn_already(shape):
+def test_noisy_labels_as_noise(shape):
     x = np.random.default_rng(0).normal(size=(N, 5))
     noisy = instance_dependent(x, LABELS.reshape(shape), K, 0.4, seed=0)
     for dataset in (slices(), add_index(slices()).shuffle(50).batch(7)):
@@ -185,7 +185,7 @@ def test_trains_a_model():
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     model.compile(keras.optimizers.Adam(0.1), loss, metrics=["accuracy"])
     history = model.fit(train, epochs=5, shuffle=False, verbose=0).history
-    # No input tells more than its class: what is learnt is the share of labels that are right.
+    # Inputs only reveal the class, so the accuracy is at most the share of correct labels.
     assert history["accuracy"][-1] == pytest.approx(np.mean(NOISY == LABELS), abs=0.03)
 
 

@@ -35,7 +35,7 @@ def test_counts_by_loops(pair, more):
 
 
 def test_many_classes_do_not_overflow():
-    """300 * 1000 is no uint8 and no uint16."""
+    """The product 300 * 1000 exceeds uint8 and uint16."""
     report = describe(np.full(9, 300, "uint16"), np.full(9, 7, "uint8"), 1000)
     assert report.counts[300, 7] == 9
     assert report.counts.sum() == 9

@@ -26,13 +26,13 @@ CIFAR100 = {
     "clean_coarse_label": COARSE,
     "noisy_coarse_label": corrupt(COARSE, symmetric(20, 0.3), 0),
 }
-# The place in keras.datasets of each image of TFDS.
+# The position in keras.datasets of each image of TFDS.
 ORDER = RNG.permutation(N)
 
 
 @pytest.fixture
 def folder(tmp_path):
-    """The files of the official repository, for fewer images."""
+    """A folder with the files of the official repository, for fewer images."""
     torch = pytest.importorskip("torch")
     torch.save(CIFAR10, tmp_path / "CIFAR-10_human.pt")
     torch.save(CIFAR100, tmp_path / "CIFAR-100_human.pt")
@@ -47,7 +47,7 @@ def folder(tmp_path):
 @pytest.mark.parametrize("kind", [kind for kind in CIFAR10 if kind != "clean_label"])
 @pytest.mark.parametrize("file", ["", "CIFAR-10_human.pt", "CIFAR-10_human_ordered.npy"])
 def test_cifar10(folder, kind, file):
-    """From the folder or a file, in either order: a column of keras.datasets is compared."""
+    """Labels come from the folder or a file, in either order, and true labels may be a column."""
     labels = from_human("cifar10_n", folder / file, kind, true_labels=CLEAN[:, np.newaxis])
     assert labels.dtype == "int64"
     np.testing.assert_array_equal(labels, CIFAR10[kind])
@@ -63,13 +63,13 @@ def test_cifar100(folder):
     np.testing.assert_array_equal(labels, CIFAR100["noisy_coarse_label"])
 
 
-def test_usual_kind(folder):
+def test_default_kind(folder):
     labels = from_human("cifar10_n", folder)
     np.testing.assert_array_equal(labels, CIFAR10["worse_label"])
     assert describe(CLEAN, labels).rate > 0.3
 
 
-def test_no_file_says_how_to_get_it(tmp_path):
+def test_missing_file(tmp_path):
     for path in (tmp_path, tmp_path / "x.pt"):
         with pytest.raises(FileNotFoundError) as error:
             from_human("cifar100_n", path)
@@ -84,17 +84,21 @@ def test_no_file_says_how_to_get_it(tmp_path):
             assert part in message
 
 
-def test_no_order_says_how_to_get_it(folder):
+def test_missing_order_file(folder):
     (folder / "image_order_c10.npy").unlink()
     for file, order in (("CIFAR-10_human.pt", "tfds"), ("CIFAR-10_human_ordered.npy", "keras")):
         with pytest.raises(FileNotFoundError, match=r"cifar-10-100n/raw/main/image_order_c10\.npy"):
             from_human("cifar10_n", folder / file, order=order)
-    from_human("cifar10_n", folder / "CIFAR-10_human_ordered.npy", order="tfds")  # needs none
+    from_human(
+        "cifar10_n", folder / "CIFAR-10_human_ordered.npy", order="tfds"
+    )  # This needs no order file.
 
 
 def test_bad_order_file(folder):
     np.save(folder / "image_order_c10.npy", ORDER % 100)
-    with pytest.raises(ValueError, match=r"image_order_c10\.npy with each.*from 0 to 199 once"):
+    with pytest.raises(
+        ValueError, match=r"image_order_c10\.npy next to it with each.*from 0 to 199 once"
+    ):
         from_human("cifar10_n", folder, order="tfds")
 
 
@@ -107,7 +111,10 @@ def test_bad_order_file(folder):
         ({"kind": "clean_label"}, "`kind` must be"),
         ({"order": "torch"}, "`order` must be 'keras' or 'tfds'. Received: order='torch'"),
         ({"true_labels": (CLEAN + (np.arange(N) < 7)) % 10}, "Received: 7 of 200 that differ"),
-        ({"true_labels": CLEAN[:-1]}, "`true_labels` must be as many as .* 200. Received: 199"),
+        (
+            {"true_labels": CLEAN[:-1]},
+            "`true_labels` must have as many entries as .* 200. Received: 199",
+        ),
         ({"true_labels": CLEAN / 2}, "`true_labels` must hold integers"),
     ],
 )
@@ -116,7 +123,7 @@ def test_bad_input(folder, arguments, message):
         from_human(**{"name": "cifar10_n", "path": folder, **arguments})
 
 
-def test_labels_in_the_wrong_order_are_found(folder):
+def test_labels_in_the_wrong_order_are_detected(folder):
     (folder / "CIFAR-10_human_ordered.npy").rename(folder / "renamed.npy")
     with pytest.raises(ValueError, match=r"Received: 1[6-9]. of 200 that differ"):
         from_human("cifar10_n", folder / "renamed.npy", true_labels=CLEAN)

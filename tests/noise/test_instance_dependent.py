@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from keras_noisy._random import stream, uniform
 from keras_noisy.noise import instance_dependent
+from keras_noisy.noise._normal import normal, truncated_normal
 from keras_noisy.noise.instance_dependent import _FLIPS, _RATES, _TARGETS, _WEIGHTS
-from keras_noisy.noise.normal import normal, truncated_normal
 
 pytestmark = pytest.mark.backend_free
 
@@ -25,12 +25,12 @@ def draw(x=X, labels=LABELS, num_classes=K, rate=0.4, seed=0, **kwargs):
 
 
 def test_definition_by_loops():
-    """Each step of the paper for one sample at a time, in plain Python, with the same numbers."""
+    """Compares with each step of the paper in plain Python, with the same random numbers."""
     noisy = draw(seed=5)
     for n in range(0, 3000, 7):
         i, x = int(LABELS[n]), X[n].ravel().tolist()
         index = np.array([n])
-        weights = normal(stream(5, _WEIGHTS, i), 8 * K).tolist()  # row by row, one for each input
+        weights = normal(stream(5, _WEIGHTS, i), 8 * K).tolist()  # One row for each input.
         q = float(truncated_normal(5, _RATES, index, 0.4, 0.1)[0])
         scores = [sum(x[m] * weights[m * K + j] for m in range(8)) for j in range(K)]
         total = sum(math.exp(scores[j]) for j in range(K) if j != i)
@@ -47,7 +47,7 @@ def test_definition_by_loops():
 
 
 def shares(x, true, samples=40_000):
-    """How often each class is drawn for one input, over many indices: all that a user sees."""
+    """Returns how often each class is drawn for one input, over many indices."""
     x = np.broadcast_to(np.asarray(x, "float64"), (samples, len(x)))
     labels = np.full(samples, true)
     noisy = draw(x, labels, seed=3, rate=0.5)
@@ -55,7 +55,7 @@ def shares(x, true, samples=40_000):
 
 
 def test_scores_are_linear_in_the_input():
-    """What softmax says of e1 and of e2 tells what it says of their sum, for any weights."""
+    """The softmax for e1 + e2 is the normalised product of those for e1 and e2, for all weights."""
     one, two = shares([0.5, 0.0], true=2), shares([0.0, 0.5], true=2)
     product = one * two
     product[2] = 0.0
@@ -72,7 +72,7 @@ def test_scores_are_linear_in_the_input():
 
 
 def test_weights_are_standard_normal():
-    """The log-odds of two wrong classes for an input e_m are a difference of two weights."""
+    """For an input e_m, the log-odds of two wrong classes are a difference of two weights."""
     x = np.repeat(np.eye(60), 1000, axis=0)
     noisy = draw(x, np.zeros(len(x), int), num_classes=3, rate=1.0, rate_std=0.0).reshape(60, -1)
     odds = np.log(np.mean(noisy == 1, axis=1) / np.mean(noisy == 2, axis=1))
@@ -84,7 +84,7 @@ def test_weights_are_standard_normal():
     ("rate", "mean"), [(0.0, 0.0798), (0.1, 0.1288), (0.4, 0.4), (1.0, 0.9202)]
 )
 def test_share_of_wrong_labels(rate, mean):
-    """The mean of a normal number with deviation 0.1, given that it lies in [0, 1]."""
+    """It is the mean of a normal number with deviation 0.1 that is truncated to [0, 1]."""
     wrong = [np.mean(draw(rate=rate, seed=seed) != LABELS) for seed in range(10)]
     assert abs(np.mean(wrong) - mean) < 5 * math.sqrt(mean * (1 - mean) / 30_000)
 
@@ -106,15 +106,15 @@ def test_depends_on_seed_and_index_alone(seed, order, size):
         np.testing.assert_array_equal(part, whole[batch])
 
 
-def test_chunks_do_not_show(monkeypatch):
+def test_labels_do_not_depend_on_chunks(monkeypatch):
     x = RNG.normal(size=(2000, 784)).astype("float32")
     whole = draw(x, LABELS[:2000], num_classes=100)
     monkeypatch.setattr(sys.modules[instance_dependent.__module__], "_CHUNK", 784 * 3)
     np.testing.assert_array_equal(draw(x, LABELS[:2000], num_classes=100), whole)
 
 
-def test_is_the_same_for_ever():
-    """Published experiments must stay repeatable: these labels may not change."""
+def test_labels_never_change():
+    """Published experiments depend on these labels."""
     x = np.arange(60.0).reshape(20, 3) % 7 - 3
     noisy = draw(x, np.arange(20) % K, rate=0.7, seed=7)
     np.testing.assert_array_equal(
@@ -123,7 +123,7 @@ def test_is_the_same_for_ever():
 
 
 def test_one_sample_has_nearly_one_wrong_class():
-    """What the documentation says of images: most of a sample's probability is one class's."""
+    """The documentation says so of images: one class has most of a sample's probability."""
     x = np.repeat(RNG.normal(size=(40, 784)), 50, axis=0)
     noisy = draw(x, np.zeros(2000, int), num_classes=10, rate=1.0, rate_std=0.0).reshape(40, 50)
     usual = [np.bincount(row).max() / 50 for row in noisy]

@@ -6,7 +6,7 @@ import zipfile
 import numpy as np
 import pytest
 
-from keras_noisy.noise.label_files import read_label_file
+from keras_noisy.noise._label_files import read_label_file
 
 pytestmark = pytest.mark.backend_free
 
@@ -18,14 +18,14 @@ CONTENT = {
 
 
 def write_zip(path, content, protocol=2):
-    """As torch.save writes it."""
+    """Writes a file as torch.save does."""
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("name/data.pkl", pickle.dumps(content, protocol))
         archive.writestr("name/version", "3\n")
 
 
 def write_old(path, content):
-    """As torch.save wrote it before PyTorch 1.6."""
+    """Writes a file as torch.save did before PyTorch 1.6."""
     parts = (0x1950A86A20F9469CFC6C, 1001, {"little_endian": True}, content, [])
     path.write_bytes(b"".join(pickle.dumps(part, 2) for part in parts))
 
@@ -49,7 +49,7 @@ def test_old_pt(tmp_path):
 
 
 @pytest.mark.parametrize("new", [True, False])
-def test_pt_as_pytorch_writes_it(tmp_path, new):
+def test_pt_of_pytorch(tmp_path, new):
     torch = pytest.importorskip("torch")
     torch.save(CONTENT, tmp_path / "a.pt", _use_new_zipfile_serialization=new)
     check(read_label_file(tmp_path / "a.pt"))
@@ -61,13 +61,13 @@ def test_npy(tmp_path):
 
 
 def test_npy_of_numpy_1(tmp_path):
-    """It called numpy._core numpy.core."""
+    """In NumPy 1, numpy._core was called numpy.core."""
     file = io.BytesIO()
     np.save(file, CONTENT)
     old = file.getvalue().replace(
         b"\x8c\x16numpy._core.multiarray", b"\x8c\x15numpy.core.multiarray"
     )
-    # In protocol 4, the length of all that follows, too.
+    # In protocol 4, the length of the following frame changes, too.
     assert len(old) == len(file.getvalue()) - 1 or b"numpy._core" not in old
     if b"\x95" in old:
         at = old.index(b"\x80\x04\x95") + 3
@@ -86,14 +86,14 @@ class Harmful:
 
 
 @pytest.mark.parametrize("suffix", ["npy", "pt", "old"])
-def test_runs_nothing_of_a_file(tmp_path, suffix):
+def test_code_in_a_file_is_not_run(tmp_path, suffix):
     mark, path = tmp_path / "mark", tmp_path / f"a.{suffix}"
     content = {"clean_label": Harmful(mark)}
     if suffix == "npy":
         np.save(path, content)
     else:
         (write_zip if suffix == "pt" else write_old)(path, content)
-    with pytest.raises(ValueError, match=r"mkdir is no part of an array of numbers"):
+    with pytest.raises(ValueError, match=r"mkdir is not part of an array of numbers"):
         read_label_file(path)
     assert not mark.exists()
 
@@ -104,7 +104,7 @@ def test_runs_nothing_of_a_file(tmp_path, suffix):
         ("a.pt", b"<!DOCTYPE html>", r"must lead to a \.pt or \.npy file.*a web page.*a\.pt"),
         ("a.npy", b"<!DOCTYPE html>", "magic string"),
         ("a.pt", b"", "EOFError"),
-        ("a.pt", pickle.dumps(1) * 4, "a int, not a dict"),
+        ("a.pt", pickle.dumps(1) * 4, "of type int, not a dict"),
     ],
 )
 def test_other_content(tmp_path, name, content, message):

@@ -5,7 +5,7 @@ import pytest
 from chi_square import assert_drawn_from
 
 from keras_noisy._random import stream
-from keras_noisy.noise.normal import normal, truncated_normal
+from keras_noisy.noise._normal import normal, truncated_normal
 
 pytestmark = pytest.mark.backend_free
 

@@ -40,7 +40,7 @@ def test_symmetric_with_the_true_class(num_classes, rate):
 
 
 def test_published_share_of_wrong_labels():
-    """DivideMix and ELR call it 80 %."""
+    """DivideMix and ELR report this noise as 80 %."""
     assert 1 - symmetric(10, 0.8, include_self=True)[0, 0] == pytest.approx(0.72)
 
 
@@ -87,7 +87,7 @@ def test_asymmetric(dataset, rate):
 
 
 def test_asymmetric_is_half_of_its_rate():
-    """The loop of many papers has 18.4 %: it flips some cats back."""
+    """The code of many papers has 18.4 % instead, because it flips some cats back."""
     labels = np.arange(50_000) % 10
     report = describe(labels, corrupt(labels, asymmetric("cifar10", 0.4), seed=0))
     slack = 5 * np.sqrt(0.5 * 0.4 * 0.6 / 50_000)
@@ -111,7 +111,7 @@ def test_from_counts(counts):
     np.testing.assert_array_equal(from_matrix(matrix), matrix)
 
 
-def test_from_matrix_takes_what_numpy_takes_and_copies():
+def test_from_matrix_takes_any_array_like_and_copies():
     rows = [[1, 0], [0.25, 0.75]]
     given_array = np.array(rows)
     matrix = from_matrix(given_array)

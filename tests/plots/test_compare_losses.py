@@ -7,8 +7,7 @@ import pytest
 
 pytest.importorskip("matplotlib")
 
-from keras_noisy.plots import compare_losses
-from keras_noisy.plots.theme import THEMES
+from keras_noisy.plots import MAX_NOISES, compare_losses, get_theme
 
 pytestmark = pytest.mark.backend_free
 
@@ -18,11 +17,11 @@ ACCURACIES = {
     "not trained": {"none": [], "40 %": []},
     "GCE": {"none": np.array([0.8]), "40 %": (0.7, 0.75)},
 }
-ORDER = ["MAE", "CE", "GCE"]  # by the means of 0.25; of 0.93 and 0.5; of 0.8 and 0.725
+ORDER = ["MAE", "CE", "GCE"]  # Sorted by the means of 0.25; of 0.93 and 0.5; of 0.8 and 0.725.
 
 
 def marks(axes):
-    """By noise: from rows to marks and their bars, in per cent."""
+    """Returns, by noise and row, each mark and the ends of its error bar, in per cent."""
     found = {}
     for container in axes.containers:
         line, _, (bars,) = container
@@ -38,7 +37,7 @@ def test_marks_are_means_with_standard_errors(tmp_path):
     assert [label.get_text() for label in axes.get_yticklabels()] == ORDER
     assert axes.get_yticks().tolist() == [0, 1, 2]
     bottom, top = axes.get_ylim()
-    assert bottom < 0 < 2 < top  # the best one on top
+    assert bottom < 0 < 2 < top  # The best one is on top.
     found = marks(axes)
     for noise in ("none", "40 %"):
         trained = [row for row, loss in enumerate(ORDER) if len(ACCURACIES[loss][noise])]
@@ -55,17 +54,18 @@ def test_marks_are_means_with_standard_errors(tmp_path):
     figure.savefig(tmp_path / "losses.png")
 
 
-def test_a_noise_has_the_same_mark_whatever_is_trained():
+def test_the_mark_of_a_noise_does_not_depend_on_the_trainings():
     (whole,) = compare_losses(ACCURACIES, theme="dark").axes
     only = {loss: {"none": [], "40 %": row["40 %"]} for loss, row in ACCURACIES.items()}
     (part,) = compare_losses(only, theme="dark").axes
     assert list(marks(part)) == ["40 %"]
     looks = [(line.get_marker(), line.get_color()) for line in (whole.lines[1], part.lines[0])]
     assert looks[0] == looks[1]
-    assert looks[0][1] == THEMES["dark"].colours[1]
+    assert looks[0][1] == get_theme("dark").colours[1]
 
 
-def test_twelve_noises_are_told_apart():
+def test_twelve_noises_have_different_marks():
+    assert MAX_NOISES == 12
     (axes,) = compare_losses({"CE": {str(i): [i / 20] for i in range(12)}}).axes
     assert len({line.get_marker() for line in axes.lines}) == 12
     neighbours = [line.get_color() for line in axes.lines]

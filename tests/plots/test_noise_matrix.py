@@ -25,7 +25,7 @@ def test_draws_per_cent(tmp_path, theme):
     figure = noise_matrix(REPORT, names, title="noisy", theme=theme)
     axes = figure.axes[0]
     np.testing.assert_allclose(drawn(figure).filled(np.nan), 100 * REPORT.matrix)
-    assert drawn(figure).mask[0].all()  # nothing is known of class 0
+    assert drawn(figure).mask[0].all()  # Class 0 has no labels.
     assert not drawn(figure).mask[1:].any()
     for ticks in (axes.get_xticklabels(), axes.get_yticklabels()):
         assert [text.get_text() for text in ticks] == names
@@ -34,7 +34,7 @@ def test_draws_per_cent(tmp_path, theme):
     figure.savefig(tmp_path / "noise.png")
 
 
-def test_numbers_stand_in_their_cells():
+def test_numbers_are_in_their_cells():
     figure = noise_matrix(pair_flip(4, 0.03))
     texts = {text.get_position(): text.get_text() for text in figure.axes[0].texts}
     expected = {(i, i): "97" for i in range(4)} | {((i + 1) % 4, i): "3.0" for i in range(4)}
@@ -42,7 +42,7 @@ def test_numbers_stand_in_their_cells():
 
 
 @pytest.mark.parametrize("num_classes", [13, 30, 31, 100])
-def test_many_classes_have_fewer_words(tmp_path, num_classes):
+def test_many_classes_have_less_text(tmp_path, num_classes):
     names = [f"class {number}" for number in range(num_classes)]
     figure = noise_matrix(symmetric(num_classes, 0.4), names)
     figure.savefig(tmp_path / "noise.png")
@@ -55,7 +55,7 @@ def test_many_classes_have_fewer_words(tmp_path, num_classes):
         assert len(labels) < 12
 
 
-def test_no_confusion_is_lost_among_very_many_classes():
+def test_a_single_confusion_is_visible_among_very_many_classes():
     matrix = np.eye(1001)
     matrix[700, [700, 3]] = 0.5
     matrix[1000] = np.nan
@@ -63,12 +63,12 @@ def test_no_confusion_is_lost_among_very_many_classes():
     assert squares.shape == (334, 334)
     assert squares[700 // 3, 3 // 3] == 50
     assert np.count_nonzero(squares > 0) == 334 + 1
-    # Two of the last block's rows are known.
+    # Two rows of the last block have labels.
     assert not squares.mask.any()
 
 
-def test_names_are_never_cut():
-    """No label leaves the page: the layout knows of square axes."""
+def test_axis_labels_are_inside_the_figure():
+    """The layout supports square axes."""
     for matrix in (superclass(0.4), symmetric(10, 0.4)):
         figure = noise_matrix(matrix)
         figure.draw_without_rendering()

@@ -1,4 +1,4 @@
-"""The files of the figures: all of them, and each whole."""
+"""All files of the figures are written, and each one atomically."""
 
 import importlib
 import runpy
@@ -10,8 +10,7 @@ import pytest
 
 pytest.importorskip("matplotlib")
 
-from keras_noisy.plots import measured_logits, theory_figures
-from keras_noisy.plots.theme import get_theme
+from keras_noisy.plots import get_theme, measured_logits, theory_figures
 
 pytestmark = pytest.mark.backend_free
 
@@ -22,7 +21,7 @@ PNG = b"\x89PNG"
 
 @pytest.fixture
 def quick(monkeypatch):
-    """Every figure is empty; what is passed to the fifth is kept."""
+    """Makes all figures empty, and collects the arguments of the fifth."""
     measured = []
 
     def draw(*args, theme):
@@ -61,7 +60,7 @@ def test_background_keeps_its_colour(quick, tmp_path):
 
 
 @pytest.mark.parametrize("breaks", ["drawing", "writing"])
-def test_a_figure_that_fails_leaves_nothing_of_itself(quick, tmp_path, monkeypatch, breaks):
+def test_a_failure_leaves_no_partial_file(quick, tmp_path, monkeypatch, breaks):
     def fail(*args, **kwargs):
         raise RuntimeError("no")
 

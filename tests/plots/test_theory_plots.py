@@ -1,4 +1,4 @@
-"""What the figures of the theory show is what the functions behind them say."""
+"""The figures of the theory show the values of the functions behind them."""
 
 import numpy as np
 import pytest
@@ -11,7 +11,7 @@ from matplotlib.patches import StepPatch
 import keras_noisy
 from keras_noisy import plots
 from keras_noisy.calibration import InitialLogits, average_error, logit_bias
-from keras_noisy.plots import error_panel
+from keras_noisy.plots import _error_panel
 from keras_noisy.theory import gce_q, initial_pull
 
 
@@ -19,8 +19,8 @@ def some_logits(std=1.5, mean=0.0):
     return InitialLogits(np.random.default_rng(0).normal(mean, std, (50, 100)).astype("float32"))
 
 
-def density_of(axes):
-    """Heights and edges of the first histogram."""
+def read_density(axes):
+    """Returns the heights and edges of the first histogram."""
     values, edges, _ = axes.patches[0].get_data()
     return values, edges
 
@@ -38,7 +38,7 @@ def test_errors_by_classes():
         np.testing.assert_allclose(line.get_ydata(), -pull, rtol=1e-4, atol=1e-7)
     assert above.get_ylabel() == "average error ⟨∂L/∂z⟩"
     assert (below.get_xlabel(), below.get_ylabel()) == ("label's logit z", "density")
-    heights, edges = density_of(below)
+    heights, edges = read_density(below)
     assert np.sum(heights * np.diff(edges)) == pytest.approx(1, abs=1e-3)
     assert heights.max() == pytest.approx(1 / np.sqrt(2 * np.pi), abs=1e-3)
 
@@ -49,7 +49,7 @@ def test_errors_with_measured_logits():
     (line,) = above.lines
     expected = average_error(keras_noisy.GCE(), line.get_xdata(), 50, logits.std)
     np.testing.assert_allclose(line.get_ydata(), expected)
-    heights, edges = density_of(below)
+    heights, edges = read_density(below)
     np.testing.assert_allclose(heights, logits.histogram()[0])
     np.testing.assert_allclose(edges, logits.histogram()[1] - logits.mean)
     same = plots.errors_by_classes([50], keras_noisy.GCE(), logits.values.ravel()).axes[0].lines[0]
@@ -80,8 +80,8 @@ def test_errors_by_loss():
 
 
 def test_errors_by_loss_of_the_source(monkeypatch):
-    # BiTempered takes seconds.
-    monkeypatch.setattr(error_panel, "average_error", lambda loss, z, *_: 0 * z)
+    # The average error of BiTempered takes seconds.
+    monkeypatch.setattr(_error_panel, "average_error", lambda loss, z, *_: 0 * z)
     figure = plots.errors_by_loss(classes=[3])
     assert [line.get_label() for line in figure.axes[0].lines] == [
         "CE",
@@ -131,7 +131,7 @@ def test_logit_distributions():
     x = normal.get_xdata()
     density = np.exp(-((x / std) ** 2) / 2) / std / np.sqrt(2 * np.pi)
     np.testing.assert_allclose(normal.get_ydata(), density, rtol=1e-5)
-    heights, edges = density_of(figure.axes[0])
+    heights, edges = read_density(figure.axes[0])
     assert np.sum(heights * np.diff(edges)) == pytest.approx(1)
     assert heights @ ((edges[1:] + edges[:-1]) / 2) * np.diff(edges)[0] == pytest.approx(0, abs=0.1)
 

@@ -1,4 +1,4 @@
-"""A training that goes on in another process, here a fresh model, ends where it would have ended."""
+"""A continued training, here with a fresh model, gives the result of an uninterrupted one."""
 
 import re
 
@@ -17,8 +17,8 @@ X = RNG.normal(size=(12, 4)).astype("float32")
 Y = RNG.integers(0, CLASSES, 12)
 
 
-def built(optimizer=None, units=5, more=()):
-    """What a training has a state of: batch normalisation, dropout, an annealed bias, momenta, a schedule."""
+def build(optimizer=None, units=5, more=()):
+    """Returns a model with normalisation, dropout, an annealed bias, momenta and a schedule."""
     bias = keras_noisy.LogitBias(2.0, training_steps=4 * STEPS)
     layers = [
         keras.layers.Dense(units, activation="relu"),
@@ -43,7 +43,7 @@ def fit(model, epochs, done=0, callbacks=()):
 
 
 def state(model):
-    """All numbers, in their order: names count on."""
+    """Returns the values of all variables in their order, because names are numbered globally."""
     return [to_numpy(each) for each in [*model.variables, *model.optimizer.variables]]
 
 
@@ -57,14 +57,14 @@ def names(folder):
     return sorted(path.name for path in folder.iterdir())
 
 
-def test_fresh_model_goes_on_where_the_other_was(tmp_path):
+def test_fresh_model_continues_the_training(tmp_path):
     saving = Checkpoint(tmp_path / "a" / "b")
     assert saving.epochs == 0
-    first = fit(built(), 2, callbacks=[saving])
+    first = fit(build(), 2, callbacks=[saving])
     assert names(saving.folder) == ["epoch-00002.weights.h5"]
 
     keras.utils.set_random_seed(99)
-    second, restoring = built(), Checkpoint(str(saving.folder))
+    second, restoring = build(), Checkpoint(str(saving.folder))
     assert not np.allclose(state(second)[0], state(first)[0])
     assert restoring.epochs == restoring.restore(second) == 2
     assert_equal(state(second), state(first))
@@ -75,29 +75,29 @@ def test_fresh_model_goes_on_where_the_other_was(tmp_path):
 
 
 def test_nothing_to_restore(tmp_path):
-    model = built()
+    model = build()
     before = state(model)
     assert Checkpoint(tmp_path / "none").restore(model) == 0
     assert_equal(state(model), before)
     assert not (tmp_path / "none").exists()
 
 
-def test_one_that_does_not_save_restores(tmp_path):
+def test_restores_without_saving(tmp_path):
     silent = Checkpoint(tmp_path / "states", save=False)
-    fit(built(), 1, callbacks=[silent])
+    fit(build(), 1, callbacks=[silent])
     assert not silent.folder.exists()
-    first = fit(built(), 1, callbacks=[Checkpoint(silent.folder)])
-    second = built()
+    first = fit(build(), 1, callbacks=[Checkpoint(silent.folder)])
+    second = build()
     assert silent.restore(second) == 1
     assert_equal(state(second), state(first))
 
 
 def test_killed_while_it_writes(tmp_path):
-    """What is half written has no name that counts, and is written over."""
+    """A file that is half-written is ignored and overwritten."""
     checkpoint = Checkpoint(tmp_path)
-    first = fit(built(), 1, callbacks=[checkpoint])
+    first = fit(build(), 1, callbacks=[checkpoint])
     (tmp_path / "draft.weights.h5").write_bytes(b"half of it")
-    second = built()
+    second = build()
     assert checkpoint.epochs == checkpoint.restore(second) == 1
     assert_equal(state(second), state(first))
     fit(second, 2, done=1, callbacks=[checkpoint])
@@ -110,9 +110,9 @@ class Killed(Exception):
 
 @pytest.mark.parametrize(("killed", "left"), [("replace", [1]), ("unlink", [1, 2])])
 def test_killed_between_two_steps(killed, left, tmp_path, monkeypatch):
-    """Before the new state has its name, and before the older one is gone: there is always one."""
+    """A complete state exists before the new file is renamed and before the old one is removed."""
     checkpoint = Checkpoint(tmp_path)
-    model = fit(built(), 1, callbacks=[checkpoint])
+    model = fit(build(), 1, callbacks=[checkpoint])
 
     def kill(*_, **__):
         raise Killed
@@ -123,7 +123,7 @@ def test_killed_between_two_steps(killed, left, tmp_path, monkeypatch):
             fit(model, 2, done=1, callbacks=[checkpoint])
     states = [f"epoch-{epoch:05}.weights.h5" for epoch in left]
     assert [name for name in names(tmp_path) if name.startswith("epoch")] == states
-    again = built()
+    again = build()
     assert checkpoint.restore(again) == left[-1]
     if killed == "unlink":
         assert_equal(state(again), state(model))
@@ -131,14 +131,14 @@ def test_killed_between_two_steps(killed, left, tmp_path, monkeypatch):
     assert names(tmp_path) == ["epoch-00003.weights.h5"]
 
 
-def test_begun_anew_in_the_same_folder(tmp_path):
-    """Whoever doesn't restore begins anew: what was further goes, and an equal number is written over."""
+def test_new_training_in_the_same_folder(tmp_path):
+    """Without `restore`, a training replaces states of later epochs and of the same epoch."""
     checkpoint = Checkpoint(tmp_path)
-    fit(built(), 2, callbacks=[checkpoint])
+    fit(build(), 2, callbacks=[checkpoint])
     for _ in range(2):
-        model = fit(built(), 1, callbacks=[checkpoint])
+        model = fit(build(), 1, callbacks=[checkpoint])
         assert names(tmp_path) == ["epoch-00001.weights.h5"]
-        again = built()
+        again = build()
         checkpoint.restore(again)
         assert_equal(state(again), state(model))
 
@@ -159,14 +159,14 @@ def test_epochs_are_compared_as_numbers(tmp_path):
     ],
     ids=lambda other: next(iter(other)),
 )
-@pytest.mark.filterwarnings("default::UserWarning")  # Keras only warns of some
+@pytest.mark.filterwarnings("default::UserWarning")  # Keras only warns in some cases.
 def test_another_model_is_refused(other, tmp_path):
     checkpoint = Checkpoint(tmp_path)
-    fit(built(), 1, callbacks=[checkpoint])
+    fit(build(), 1, callbacks=[checkpoint])
     path = tmp_path / "epoch-00001.weights.h5"
-    message = re.escape(f"{path} has not the state of this model: ")
+    message = re.escape(f"{path} does not hold the state of this model: ")
     with pytest.raises(ValueError, match=f"^{message}."):
-        checkpoint.restore(built(**other))
+        checkpoint.restore(build(**other))
 
 
 def test_model_must_be_ready(tmp_path):

@@ -1,4 +1,4 @@
-"""What devices are asked for and found; training on several of them is in tests/recipes/test_train.py."""
+"""Arguments and properties of devices; tests/recipes/test_train.py trains on several of them."""
 
 import re
 import subprocess
@@ -7,8 +7,7 @@ import sys
 import keras
 import pytest
 
-from keras_noisy.training import Devices, use_devices
-from keras_noisy.training.devices import this_process_alone
+from keras_noisy.training import Devices, use_devices, without_distribution
 
 BACKEND = keras.backend.backend()
 
@@ -17,7 +16,7 @@ BACKEND = keras.backend.backend()
 
 
 @pytest.mark.parametrize("count", [None, 1])
-def test_one_device_gets_nothing(count):
+def test_one_device_is_not_distributed(count):
     devices = use_devices(count)
     assert devices == Devices(count=1, process=0, num_processes=1, strategy=None)
     assert keras.distribution.distribution() is None
@@ -61,7 +60,7 @@ def test_arguments_are_checked(arguments, message):
         use_devices(**arguments)
 
 
-@pytest.mark.skipif(BACKEND == "jax", reason="JAX has them")
+@pytest.mark.skipif(BACKEND == "jax", reason="JAX supports them")
 @pytest.mark.parametrize(
     ("arguments", "received"),
     [
@@ -69,13 +68,13 @@ def test_arguments_are_checked(arguments, message):
         ({"num_processes": 2, "coordinator": "localhost:1"}, "class_shards=1, num_processes=2"),
     ],
 )
-def test_what_only_jax_has(arguments, received):
+def test_arguments_that_only_jax_supports(arguments, received):
     with pytest.raises(ValueError, match=f"must be 1 on all .* {received} on {BACKEND}$"):
         use_devices(**arguments)
 
 
 def test_more_devices_than_there_are():
-    """Where the processor is in use, it can't be cut any more."""
+    """After the first computation, the CPU can't be split into more devices."""
     keras.ops.convert_to_numpy(keras.ops.zeros(1))
     available = {"tensorflow": 2, "jax": 1, "torch": 1}[BACKEND]
     message = {
@@ -94,7 +93,7 @@ def test_batch_options():
     one = {"batch_size": 12, "worker": 0, "num_workers": 1, "whole_batches": False}
     assert Devices().batch_options(12) == one
     assert Devices(4).batch_options(12) == one | {"whole_batches": True}
-    # The strategy shares batches of any size.
+    # The strategy divides batches of any size.
     assert Devices(4, strategy="mirrored").batch_options(12) == one
     several = Devices(count=6, process=1, num_processes=3)
     expected = {"batch_size": 4, "worker": 1, "num_workers": 3, "whole_batches": True}
@@ -103,7 +102,7 @@ def test_batch_options():
 
 @pytest.mark.backend_free
 @pytest.mark.parametrize("batch_size", [3, 5, 10])
-def test_batches_are_shared_equally(batch_size):
+def test_batches_are_divided_equally(batch_size):
     message = "`batch_size` must be a multiple of the number of devices, 4. Received: batch_size="
     with pytest.raises(ValueError, match=f"^{message}{batch_size}$"):
         Devices(count=4, num_processes=2).batch_options(batch_size)
@@ -120,8 +119,8 @@ def nested_model():
 
 
 @pytest.mark.tensorflow
-def test_two_devices_have_one_batch_normalisation():
-    """That it trains as on one device, test_train.py shows, in processes of its own."""
+def test_batch_normalisation_is_synchronised_over_two_devices():
+    """test_train.py shows, in processes of its own, that the training is that of one device."""
     devices = use_devices(2)
     assert (devices.count, devices.strategy.num_replicas_in_sync) == (2, 2)
     assert devices.batch_options(8)["whole_batches"] is False
@@ -152,7 +151,7 @@ except ValueError as error:
 
 
 @pytest.mark.skipif(BACKEND != "jax", reason="tests JAX")
-def test_last_layer_is_cut_by_classes():
+def test_last_layer_is_split_by_classes():
     process = subprocess.run(
         [sys.executable, "-c", ON_FOUR.format(shards=2)],
         capture_output=True,
@@ -166,16 +165,16 @@ def test_last_layer_is_cut_by_classes():
     assert second == expected
 
 
-# Alone
+# Without distribution
 
 
-def test_distribution_is_put_aside_and_comes_back(monkeypatch):
+def test_distribution_is_suspended_and_restored(monkeypatch):
     found = ["of several processes"]
     monkeypatch.setattr(keras.distribution, "distribution", lambda: found[-1])
     monkeypatch.setattr(keras.distribution, "set_distribution", found.append)
 
     def fail():
-        with this_process_alone():
+        with without_distribution():
             assert found[-1] is None
             raise KeyError
 

@@ -1,4 +1,4 @@
-"""What the monitor writes to the logs, from arrays and from data sets, against counting by hand."""
+"""Compares the logs of the monitor, for arrays and data sets, with counts by hand."""
 
 import csv
 
@@ -12,7 +12,7 @@ CLASSES, SAMPLES = 4, 40
 
 
 def data():
-    """Inputs that a model with the identity for weights sorts by their largest number."""
+    """Returns inputs, labels, and the predictions of a model whose weights are the identity."""
     rng = np.random.default_rng(0)
     predicted = rng.integers(0, CLASSES, SAMPLES)
     x = np.eye(CLASSES, dtype="float32")[predicted] + 0.1
@@ -21,8 +21,8 @@ def data():
     return x, noisy, true, predicted
 
 
-def still_model():
-    """One that training does not change."""
+def build_constant_model():
+    """Returns a model that training does not change."""
     layer = keras.layers.Dense(CLASSES, kernel_initializer="identity")
     model = keras.Sequential([keras.Input((CLASSES,)), layer])
     model.compile(keras.optimizers.SGD(0.0), keras.losses.SparseCategoricalCrossentropy(True))
@@ -39,9 +39,9 @@ def expected(samples=slice(None)):
     }
 
 
-def logs_of(monitor, epochs=1, callbacks=()):
+def fit_and_log(monitor, epochs=1, callbacks=()):
     x, noisy, _, _ = data()
-    model = still_model()
+    model = build_constant_model()
     return model.fit(x, noisy, epochs=epochs, callbacks=[monitor, *callbacks], verbose=0).history
 
 
@@ -52,23 +52,23 @@ def check(logs, wanted):
 
 def test_arrays():
     x, noisy, true, _ = data()
-    logs = logs_of(LabelNoiseMonitor((x, noisy, true), test=(x, true)), epochs=2)
+    logs = fit_and_log(LabelNoiseMonitor((x, noisy, true), test=(x, true)), epochs=2)
     check(logs, expected())
     assert len(logs["memorised"]) == 2
     column = LabelNoiseMonitor((x, noisy[:, None], true[:, None]), test=(x, true[:, None]))
-    check(logs_of(column), expected())  # labels as keras.datasets has them
+    check(fit_and_log(column), expected())  # The shape of labels in keras.datasets.
 
 
-def test_only_what_is_given_is_shown():
+def test_missing_data_have_no_logs():
     x, noisy, true, _ = data()
-    assert "memorised" not in logs_of(LabelNoiseMonitor(test=(x, true)))
-    assert "test_accuracy" not in logs_of(LabelNoiseMonitor((x, noisy, true)))
+    assert "memorised" not in fit_and_log(LabelNoiseMonitor(test=(x, true)))
+    assert "test_accuracy" not in fit_and_log(LabelNoiseMonitor((x, noisy, true)))
 
 
-def test_the_first_samples_alone():
+def test_only_the_first_samples():
     x, noisy, true, _ = data()
     monitor = LabelNoiseMonitor((x, noisy, true), test=(x, true), max_samples=7)
-    check(logs_of(monitor), expected(slice(7)))
+    check(fit_and_log(monitor), expected(slice(7)))
 
 
 def test_data_sets():
@@ -77,20 +77,20 @@ def test_data_sets():
     labels = {"noisy": noisy, "clean": true}
     train = tf.data.Dataset.from_tensor_slices((x, labels)).batch(9)
     test = tf.data.Dataset.from_tensor_slices((x, true)).batch(9)
-    check(logs_of(LabelNoiseMonitor(train, test)), expected())
-    check(logs_of(LabelNoiseMonitor(train, test, max_samples=11)), expected(slice(11)))
+    check(fit_and_log(LabelNoiseMonitor(train, test)), expected())
+    check(fit_and_log(LabelNoiseMonitor(train, test, max_samples=11)), expected(slice(11)))
 
 
-def test_nothing_wrong_is_nan_not_a_share():
+def test_without_wrong_labels_the_shares_are_nan():
     x, _, true, _ = data()
-    logs = logs_of(LabelNoiseMonitor((x, true, true)))
+    logs = fit_and_log(LabelNoiseMonitor((x, true, true)))
     assert np.isnan(logs["memorised"]).all()
     assert np.isnan(logs["recognised"]).all()
 
 
-def test_a_model_that_has_become_nan():
+def test_predictions_of_nan():
     x, noisy, true, _ = data()
-    logs = logs_of(LabelNoiseMonitor((x * np.nan, noisy, true), test=(x * np.nan, true)))
+    logs = fit_and_log(LabelNoiseMonitor((x * np.nan, noisy, true), test=(x * np.nan, true)))
     for name in ("test_accuracy", "memorised", "recognised"):
         assert np.isnan(logs[name]).all()
 
@@ -98,7 +98,7 @@ def test_a_model_that_has_become_nan():
 def test_logs_reach_files(tmp_path):
     x, noisy, true, _ = data()
     monitor = LabelNoiseMonitor((x, noisy, true), test=(x, true))
-    logs_of(monitor, callbacks=[keras.callbacks.CSVLogger(tmp_path / "log.csv")])
+    fit_and_log(monitor, callbacks=[keras.callbacks.CSVLogger(tmp_path / "log.csv")])
     with open(tmp_path / "log.csv") as file:
         (row,) = csv.DictReader(file)
     for name, value in expected().items():
@@ -106,12 +106,12 @@ def test_logs_reach_files(tmp_path):
 
 
 @pytest.mark.tensorflow
-def test_tensorboard_shows_it(tmp_path):
+def test_logs_reach_tensorboard(tmp_path):
     from tensorflow.python.summary.summary_iterator import summary_iterator
 
     x, noisy, true, _ = data()
     monitor = LabelNoiseMonitor((x, noisy, true), test=(x, true))
-    logs_of(monitor, callbacks=[keras.callbacks.TensorBoard(tmp_path)])
+    fit_and_log(monitor, callbacks=[keras.callbacks.TensorBoard(tmp_path)])
     tags = {
         value.tag
         for path in tmp_path.glob("train/*")
@@ -121,15 +121,15 @@ def test_tensorboard_shows_it(tmp_path):
     assert tags >= {"epoch_test_accuracy", "epoch_memorised", "epoch_recognised"}
 
 
-def test_it_watches_while_training_changes_the_model():
+def test_logs_follow_the_training():
     x, noisy, true, _ = data()
-    model = still_model()
+    model = build_constant_model()
     model.optimizer.learning_rate = 5.0
     monitor = LabelNoiseMonitor((x, noisy, true), test=(x, true))
     logs = model.fit(x, true, epochs=3, callbacks=[monitor], verbose=0).history
     after = np.argmax(model.predict(x, verbose=0), axis=-1)
     assert logs["test_accuracy"][-1] == pytest.approx(np.mean(after == true), rel=1e-6)
-    assert logs["test_accuracy"][-1] != expected()["test_accuracy"]  # of the model as it was
+    assert logs["test_accuracy"][-1] != expected()["test_accuracy"]  # That of the untrained model.
 
 
 def test_bad_input():

@@ -10,7 +10,9 @@ IDENTITY = keras.Sequential([keras.layers.Identity()])
 def test_counts_the_wrong_labels_that_are_predicted():
     true = np.array([0, 1, 2, 3, 0, 1])
     noisy = np.array([0, 2, 2, 0, 3, 0])
-    predicted = np.array([1, 2, 2, 0, 0, 0])  # of the wrong ones 1, 3, 4, 5: all but 4
+    predicted = np.array(
+        [1, 2, 2, 0, 0, 0]
+    )  # The labels 1, 3, 4, 5 are wrong; all but 4 are predicted.
     assert memorised(IDENTITY, np.eye(4)[predicted], noisy, true) == 0.75
     assert memorised(IDENTITY, np.eye(4)[true], noisy, true) == 0.0
     assert memorised(IDENTITY, np.eye(4)[noisy], noisy[:, np.newaxis], true) == 1.0
@@ -20,7 +22,7 @@ def test_no_wrong_label():
     assert np.isnan(memorised(IDENTITY, np.eye(4), np.arange(4), np.arange(4)))
 
 
-def test_a_diverged_model_has_no_figure():
+def test_predictions_of_nan():
     assert np.isnan(
         memorised(IDENTITY, np.full((2, 3), np.nan), np.array([0, 1]), np.array([1, 1]))
     )

@@ -1,4 +1,4 @@
-"""Which precision a machine gets; the machines are made up."""
+"""The precision that machines get, most of which are simulated."""
 
 from types import SimpleNamespace
 
@@ -17,7 +17,7 @@ BACKEND = keras.backend.backend()
         (("cpu", ()), "float32"),
         (("cpu", (9, 0)), "float32"),
         (("tpu", ()), "mixed_bfloat16"),
-        (("gpu", ()), "float32"),  # none of NVIDIA's
+        (("gpu", ()), "float32"),  # Not from NVIDIA.
         (("gpu", (6, 1)), "float32"),
         (("gpu", (7, 0)), "mixed_float16"),
         (("gpu", (7, 5)), "mixed_float16"),
@@ -27,13 +27,13 @@ BACKEND = keras.backend.backend()
     ],
 )
 def test_by_device(device, expected, monkeypatch):
-    monkeypatch.setattr(precision, "_device", lambda: device)
+    monkeypatch.setattr(precision, "_describe_device", lambda: device)
     assert suitable_precision() == expected
-    keras.config.set_dtype_policy(expected)  # Keras knows it
+    keras.config.set_dtype_policy(expected)  # Keras accepts it.
 
 
-def test_this_machine_computes_on_a_processor():
-    assert precision._device()[0] == "cpu"
+def test_this_machine_computes_on_a_cpu():
+    assert precision._describe_device()[0] == "cpu"
     assert suitable_precision() == "float32"
 
 
@@ -48,8 +48,8 @@ def test_this_machine_computes_on_a_processor():
         (None, "float32"),
     ],
 )
-def test_what_the_backend_says_of_a_gpu(capability, expected, monkeypatch):
-    """JAX a text, which AMD's GPUs have, too; TensorFlow and PyTorch numbers; of some GPUs nothing."""
+def test_what_the_backend_reports_of_a_gpu(capability, expected, monkeypatch):
+    """JAX reports a text, also for AMD GPUs, TensorFlow and PyTorch numbers, or nothing at all."""
     is_number = capability is not None and capability[0].isdigit()
     numbers = tuple(map(int, capability.split("."))) if is_number else None
     if BACKEND == "jax":

@@ -25,14 +25,14 @@ def test_the_penalty_is_that_of_all_trainable_weights_and_trains():
     alone = model.evaluate(x, y, verbose=0)
     penalise_weights(model, keras.regularizers.L1(0.01))
     size = sum(np.abs(keras.ops.convert_to_numpy(w)).sum() for w in model.trainable_weights)
-    # Without compiling again.
+    # This needs no second `compile`.
     assert model.evaluate(x, y, verbose=0) == pytest.approx(alone + 0.01 * size, rel=1e-5)
     penalise_weights(model, None)
     assert model.evaluate(x, y, verbose=0) == pytest.approx(alone, rel=1e-5)
 
 
 def test_the_penalty_trains():
-    """With no pull of the labels, the L1 norm falls by the penalty's gradient alone."""
+    """Without a gradient of the loss, the L1 norm decreases by that of the penalty alone."""
     x, y = np.zeros((16, 4), "float32"), np.arange(16) % 3
     model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(3, use_bias=False)])
     model.compile(keras.optimizers.SGD(0.1), loss=losses.get("mae", from_logits=True))

@@ -1,4 +1,4 @@
-"""Average errors of losses above the logits of a fresh network: the panel of figures 1 and 2."""
+"""Draws the average errors of losses, and below them the logits of a fresh network."""
 
 import math
 from collections.abc import Mapping
@@ -9,15 +9,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from keras_noisy.calibration import average_error
-from keras_noisy.plots.logit_density import LogitDensity
+from keras_noisy.plots._logit_density import LogitDensity
 from keras_noisy.plots.theme import Theme
 
-# Each with its number of classes.
+# From names to a loss and its number of classes.
 Curves = Mapping[str, tuple[keras.losses.Loss, int]]
 
 
 def logit_axis(num_classes: int, logit_std: float, points: int) -> NDArray:
-    """Logits from below those of a fresh network to where the label has all of the probability."""
+    """Returns logits from the smallest of a fresh network up to a label probability near 1."""
     low = -4.0 * max(1.0, logit_std)
     high = math.log(num_classes) + logit_std**2 / 2 + 5.0
     return np.linspace(low, high, points)
@@ -26,15 +26,15 @@ def logit_axis(num_classes: int, logit_std: float, points: int) -> NDArray:
 def draw_errors(
     above: Any, below: Any, curves: Curves, z: NDArray, density: LogitDensity, theme: Theme
 ) -> None:
-    """Draws one curve for each loss into the axes `above`, the logits into those `below`.
+    """Draws a curve for each loss into the axes `above`, and the logits into the axes `below`.
 
     Args:
         above: Axes of the average errors.
-        below: Axes of the logits, which share x with the others.
+        below: Axes of the logits, with the same x-axis.
         curves: Mapping from a name, for the legend, to a loss and its number of classes.
-        z: Array (n,), the label's logits.
+        z: Array (n,), the logits of the label.
         density: The logits of a fresh network.
-        theme: Colours.
+        theme: Theme of the figure.
     """
     for index, (name, (loss, num_classes)) in enumerate(curves.items()):
         errors = average_error(loss, z, num_classes, density.std)
@@ -46,7 +46,7 @@ def draw_errors(
 
 
 def draw_logits(above: Any, below: Any, density: LogitDensity, shift: float, colour: str) -> None:
-    """Draws logits, moved by `shift`, into the axes `below`, and a band where 95 % are into both."""
+    """Draws the density of logits plus `shift`, and a band with 95 % of them in both axes."""
     density.draw(below, colour, shift)
     for axes in (above, below):
         reach = 2 * density.std

@@ -1,15 +1,15 @@
-"""Reads the arrays that the functions of this folder share."""
+"""Reads the array arguments that the noise functions share."""
 
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-_ROW_SUM_SLACK = 1e-6
+_ROW_SUM_TOLERANCE = 1e-6
 
 
-def read_square(argument: str, values: ArrayLike) -> NDArray[np.float64]:
-    """A float64 array (K, K), a copy, with any numbers in it."""
+def read_square_matrix(argument: str, values: ArrayLike) -> NDArray[np.float64]:
+    """Returns a copy as a float64 array (K, K), whose entries may be any numbers."""
     try:
         matrix = np.array(values, dtype="float64")
     except (TypeError, ValueError):
@@ -23,11 +23,11 @@ def read_square(argument: str, values: ArrayLike) -> NDArray[np.float64]:
     return matrix
 
 
-def read_matrix(argument: str, values: ArrayLike) -> NDArray[np.float64]:
-    """A transition matrix: each row a distribution."""
-    matrix = read_square(argument, values)
+def read_transition_matrix(argument: str, values: ArrayLike) -> NDArray[np.float64]:
+    """Returns a copy as a float64 array (K, K), each row of which is a distribution."""
+    matrix = read_square_matrix(argument, values)
     sums = matrix.sum(axis=1)
-    if not (np.all(matrix >= 0) and np.allclose(sums, 1.0, rtol=0.0, atol=_ROW_SUM_SLACK)):
+    if not (np.all(matrix >= 0) and np.allclose(sums, 1.0, rtol=0.0, atol=_ROW_SUM_TOLERANCE)):
         raise ValueError(
             f"`{argument}` must have rows of non-negative numbers that sum to 1. "
             f"Received: values from {matrix.min()}, row sums from {sums.min()} to {sums.max()}"
@@ -36,8 +36,9 @@ def read_matrix(argument: str, values: ArrayLike) -> NDArray[np.float64]:
 
 
 def read_integers(argument: str, values: ArrayLike) -> NDArray[Any]:
+    """Returns an array of integers."""
     array = np.asarray(values)
-    if array.size == 0 and array.dtype == np.float64:  # what NumPy makes of []
+    if array.size == 0 and array.dtype == np.float64:  # NumPy converts [] to float64.
         array = array.astype(np.int64)
     if not np.issubdtype(array.dtype, np.integer):
         raise ValueError(
@@ -49,7 +50,14 @@ def read_integers(argument: str, values: ArrayLike) -> NDArray[Any]:
 def read_labels(
     argument: str, values: ArrayLike, num_classes: int, source: str = "`num_classes`"
 ) -> NDArray[Any]:
-    """Integers in [0, num_classes); `source` is what told their number."""
+    """Returns an array of integers in [0, num_classes).
+
+    Args:
+        argument: Name of the argument, for the error.
+        values: What the user passed.
+        num_classes: Number of classes.
+        source: Where the number of classes comes from, for the error.
+    """
     labels = read_integers(argument, values)
     if labels.size and not (labels.min() >= 0 and labels.max() < num_classes):
         raise ValueError(
@@ -60,7 +68,7 @@ def read_labels(
 
 
 def read_indices(indices: ArrayLike | None, labels: NDArray[Any]) -> NDArray[Any]:
-    """The samples' indices in the whole data set: as given, or 0, 1, 2, …"""
+    """Returns the indices of the samples in the full data set, 0, 1, 2, … by default."""
     if indices is None:
         return np.arange(labels.size, dtype="uint64").reshape(labels.shape)
     indices = read_integers("indices", indices)
@@ -72,8 +80,8 @@ def read_indices(indices: ArrayLike | None, labels: NDArray[Any]) -> NDArray[Any
     return indices
 
 
-def noisy_type(dtype: np.dtype[Any], largest: int) -> np.dtype[Any]:
-    """The labels' own type, or a larger one if `largest` needs it."""
+def noisy_dtype(dtype: np.dtype[Any], largest: int) -> np.dtype[Any]:
+    """Returns the dtype of the true labels, or a larger one if the label `largest` needs it."""
     if np.iinfo(dtype).max >= largest:
         return dtype
     return np.promote_types(dtype, np.min_scalar_type(largest))

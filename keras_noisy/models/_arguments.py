@@ -9,13 +9,24 @@ import keras
 from keras_noisy._arguments import is_integer
 
 
-def check_normalisation(normalisation: Any) -> None:
-    if normalisation is not None and not isinstance(normalisation, keras.layers.Layer):
+def read_normalisation(normalisation: Any) -> keras.layers.Layer:
+    """Returns the layer that normalises raw images.
+
+    Args:
+        normalisation: A Keras layer, or `None` for a layer that divides pixels by 255.
+
+    Raises:
+        ValueError: If `normalisation` is something else.
+    """
+    if normalisation is None:
+        return keras.layers.Rescaling(1 / 255)
+    if not isinstance(normalisation, keras.layers.Layer):
         raise ValueError(
             "`normalisation` must be a layer, such as "
             '`keras_noisy.datasets.normalisation("cifar10")`, or None. '
             f"Received: normalisation={normalisation!r}"
         )
+    return normalisation
 
 
 def read_shape(
@@ -25,14 +36,17 @@ def read_shape(
     smallest: int = 1,
     any_size: bool = False,
 ) -> tuple[int, ...]:
-    """Returns `input_shape` as a tuple, or raises a ValueError that says what is allowed.
+    """Returns `input_shape` as a tuple.
 
     Args:
-        input_shape: What the user gave.
-        allowed: What the error says.
+        input_shape: What the user passed.
+        allowed: Description of what is allowed, for the error.
         num_axes: Allowed numbers of axes.
         smallest: Smallest height and width, the first two axes.
         any_size: Whether height and width may be `None`.
+
+    Raises:
+        ValueError: If `input_shape` is not a sequence of such integers.
     """
 
     def fits(axis: int, size: Any) -> bool:

@@ -1,4 +1,4 @@
-"""The distribution of a fresh network's logits, assumed or measured, ready to be drawn."""
+"""The assumed or measured distribution of the logits of a fresh network, for drawing."""
 
 import dataclasses
 import math
@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from keras_noisy.calibration import InitialLogits
 
-# None stands for the normal distribution with standard deviation 1.
+# None means the normal distribution with standard deviation 1.
 Logits = InitialLogits | ArrayLike | None
 
 
@@ -18,7 +18,7 @@ class LogitDensity:
     """A histogram of logits, and their standard deviation.
 
     Args:
-        heights: Array (n,), which integrates to 1.
+        heights: Array (n,), the density in each bin.
         edges: Array (n + 1,), the edges of the bins.
         std: Standard deviation of the logits.
     """
@@ -28,19 +28,22 @@ class LogitDensity:
     std: float
 
     def draw(self, axes: Any, colour: str, shift: float = 0.0, alpha: float = 0.35) -> Any:
-        """Fills the area below the density, moved by `shift`; returns its outline, for a legend."""
+        """Draws the density of the logits plus `shift`, and returns its outline for a legend."""
         edges = self.edges + shift
         axes.stairs(self.heights, edges, fill=True, color=colour, alpha=alpha)
         return axes.stairs(self.heights, edges, color=colour, linewidth=1.2)
 
 
 def logit_density(logits: Logits) -> LogitDensity:
-    """The density of measured logits less their mean, which no softmax sees, or the normal one."""
+    """Returns the density of measured logits or, for `None`, the normal density.
+
+    The mean of measured logits is subtracted, because it doesn't change a softmax.
+    """
     if logits is None:
         edges = np.linspace(-4.0, 4.0, 801)
         return LogitDensity(normal_density((edges[1:] + edges[:-1]) / 2, 1.0), edges, 1.0)
     if not isinstance(logits, InitialLogits):
-        logits = InitialLogits(_array(logits))
+        logits = InitialLogits(_read_logits(logits))
     if not 0.0 < logits.std <= 5.0:
         raise ValueError(
             "`logits` must have a standard deviation above 0 and up to 5. "
@@ -51,11 +54,11 @@ def logit_density(logits: Logits) -> LogitDensity:
 
 
 def normal_density(x: NDArray, std: float) -> NDArray:
-    """Density of the normal distribution with mean 0."""
+    """Returns the density of the normal distribution with mean 0."""
     return np.exp(-((x / std) ** 2) / 2) / (std * math.sqrt(2 * math.pi))
 
 
-def _array(logits: ArrayLike) -> NDArray:
+def _read_logits(logits: ArrayLike) -> NDArray:
     try:
         values = np.asarray(logits, dtype="float32")
     except (TypeError, ValueError):

@@ -1,0 +1,27 @@
+"""Predicts classes, and compares them with labels."""
+
+from typing import Any
+
+import keras
+import numpy as np
+from numpy.typing import NDArray
+
+
+def predict_classes(model: keras.Model, x: Any, batch_size: int) -> NDArray[np.int64]:
+    """Returns the most likely class of each sample, or -1 where an output is NaN."""
+    size = len(x)
+    if keras.distribution.distribution() is not None:
+        # Several devices can only share complete batches, so the last one is filled up.
+        x = x[np.arange(-(-size // batch_size) * batch_size) % size]
+    outputs = model.predict(x, batch_size=batch_size, verbose=0)[:size]
+    return np.where(np.isnan(outputs).any(axis=-1), -1, np.argmax(outputs, axis=-1))
+
+
+def compute_accuracy(predicted: NDArray, labels: NDArray) -> float:
+    """Returns the share of samples whose predicted class is the label.
+
+    It is NaN if there are no samples, or if a prediction is -1.
+    """
+    if len(predicted) == 0 or (predicted < 0).any():
+        return float("nan")
+    return float(np.mean(predicted == labels))
