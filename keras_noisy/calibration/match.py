@@ -94,10 +94,9 @@ def match(
     hyperparameter = _find_hyperparameter(loss, calibration)
     low, high = hyperparameter.limits
     low = max(low, calibration.low or low)
-    if hyperparameter.is_integer:
-        low, high = int(low), int(high)
 
     def with_value(value: float) -> RobustLoss:
+        value = int(value) if hyperparameter.is_integer else value
         return type(loss)(**{**loss.get_config(), hyperparameter.name: value})
 
     def pull(value: float) -> float:
@@ -114,7 +113,7 @@ def match(
             f"make that {pulls[strongest]:.3g} at most.{instead}"
         )
     if hyperparameter.is_integer:
-        return with_value(_nearest_integer(pull, target, low, high))
+        return with_value(_nearest_integer(pull, target, int(low), int(high)))
     root = find_root(
         lambda x: math.log(pull(math.exp(x)) / target),
         math.log(low),
