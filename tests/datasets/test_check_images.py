@@ -1,7 +1,6 @@
 """Bad images are found beforehand, and an interrupted search goes on."""
 
 import csv
-import importlib
 import json
 import os
 import re
@@ -25,14 +24,12 @@ from keras_noisy.datasets import (
     read_bad_images,
     read_file_list,
 )
-from keras_noisy.datasets.bad_images import append_bad_images
+from keras_noisy.datasets._image_files import checking
+from keras_noisy.datasets._image_files.bad_images import append_bad_images
 
 pytestmark = pytest.mark.backend_free
 
 pytest.importorskip("tensorflow")
-
-# The function has its name.
-MODULE = importlib.import_module("keras_noisy.datasets.check_images")
 
 
 @pytest.fixture
@@ -86,7 +83,7 @@ def inspected(monkeypatch):
             raise KeyboardInterrupt
         return inspect_image(path)
 
-    monkeypatch.setattr(MODULE, "inspect_image", inspect)
+    monkeypatch.setattr(checking, "inspect_image", inspect)
     return calls
 
 
@@ -233,7 +230,7 @@ def test_a_search_after_a_finished_one_begins_anew(check, inspected):
 
 @pytest.mark.parametrize("stop", [1, 8, 9, 30, 65])
 def test_an_interrupted_search_goes_on(check, tree, inspected, monkeypatch, stop):
-    monkeypatch.setattr(MODULE, "_CHUNK", 8)
+    monkeypatch.setattr(checking, "_CHUNK", 8)
     inspected.stop = stop
     with pytest.raises(KeyboardInterrupt):
         check(workers=1)
@@ -250,7 +247,7 @@ def test_an_interrupted_search_goes_on(check, tree, inspected, monkeypatch, stop
 def test_an_interrupted_search_of_other_images_begins_anew(
     check, tree, inspected, monkeypatch, tmp_path
 ):
-    monkeypatch.setattr(MODULE, "_CHUNK", 8)
+    monkeypatch.setattr(checking, "_CHUNK", 8)
     names = sorted(str(path.relative_to(tree[0])) for path in tree[0].rglob("*.jpg"))
     inspected.stop = 30
     with pytest.raises(KeyboardInterrupt):
@@ -310,14 +307,14 @@ def test_workers_may_write_to_the_same_list(tmp_path):
 
 
 SLOW = """
-import importlib, sys, time
-module = importlib.import_module("keras_noisy.datasets.check_images")
-inspect_image = module.inspect_image
+import sys, time
+from keras_noisy.datasets._image_files import checking
+inspect_image = checking.inspect_image
 def slowly(path):
     time.sleep(0.02)
     return inspect_image(path)
-module.inspect_image, module._CHUNK = slowly, 4
-module.check_images(sys.argv[1], bad_images=sys.argv[2], workers=1, verbose=0)
+checking.inspect_image, checking._CHUNK = slowly, 4
+checking.check_images(sys.argv[1], bad_images=sys.argv[2], workers=1, verbose=0)
 """
 
 
@@ -375,7 +372,7 @@ def test_workers_are_checked(check, workers):
 
 
 def test_progress_bar(check, capsys, monkeypatch, inspected):
-    monkeypatch.setattr(MODULE, "_CHUNK", 20)
+    monkeypatch.setattr(checking, "_CHUNK", 20)
     check()
     assert capsys.readouterr().out == ""
     inspected.stop = len(inspected) + 45

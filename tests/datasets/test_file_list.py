@@ -114,9 +114,9 @@ def test_the_first_of_lines_with_the_same_path_counts(read):
     assert found.paths == [b"a.jpg", b"b.jpg"]
     assert found.labels.tolist() == [1, 2]
     assert reasons(found) == {
-        3: "a.jpg: again, with label 1; 1 came first",
-        4: "b.jpg: again, with label 3; 2 came first",
-        5: "a.jpg: again, with label 1; 1 came first",
+        3: "a.jpg: repeated with label 1; the first line has label 1",
+        4: "b.jpg: repeated with label 3; the first line has label 2",
+        5: "a.jpg: repeated with label 1; the first line has label 1",
         6: "a.jpg: label 77 is not in [0, 10)",
     }
 

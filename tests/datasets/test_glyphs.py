@@ -8,8 +8,15 @@ import numpy as np
 import pytest
 
 from keras_noisy.datasets import glyphs
-from keras_noisy.datasets._characters import CHARACTERS
-from keras_noisy.datasets._drawing import EM, STYLES, load_fonts, random_parameters, render, warp
+from keras_noisy.datasets._glyphs.characters import CHARACTERS
+from keras_noisy.datasets._glyphs.drawing import (
+    EM,
+    STYLES,
+    load_fonts,
+    render,
+    transform_parameters,
+    warp,
+)
 
 pytestmark = pytest.mark.backend_free
 
@@ -64,7 +71,7 @@ def test_the_largest_glyphs_fit(character):
     assert not cells[:, [0, -1]].any()
     assert not cells[:, :, [0, -1]].any()
     uniform = np.random.default_rng(0).random((200, 6))
-    images = warp(cells, *random_parameters(uniform))
+    images = warp(cells, *transform_parameters(uniform))
     assert max(images[:, [0, -1]].max(), images[:, :, [0, -1]].max()) < 160
 
 

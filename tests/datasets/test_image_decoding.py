@@ -9,15 +9,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pictures import Image, bad_files, encode, photograph, plain
 
-from keras_noisy.datasets.image_decoding import (
-    _TRIES,
-    _decode_window,
-    _jittered,
-    _random_window,
-    decode_whole,
-    evaluation_image,
-    training_image,
-    with_draws,
+from keras_noisy.datasets._image_files.decoding import decode_image, decode_window
+from keras_noisy.datasets._image_files.transforms import (
+    ATTEMPTS,
+    add_draws,
+    choose_random_window,
+    jitter_colours,
+    make_evaluation_image,
+    make_training_image,
 )
 
 pytestmark = pytest.mark.backend_free
@@ -34,13 +33,15 @@ def windows(height, width, draws):
     """A window, as (y, x, height, width), for each row of draws."""
 
     def window(row):
-        return _random_window(height, width, tf.reshape(row[: 2 * _TRIES], (_TRIES, 2)), row[-2:])
+        return choose_random_window(
+            height, width, tf.reshape(row[: 2 * ATTEMPTS], (ATTEMPTS, 2)), row[-2:]
+        )
 
     return tf.map_fn(window, draws, fn_output_signature=tf.int32)
 
 
 def draw_windows(height, width, seed=0, n=100):
-    draws = np.random.default_rng(seed).random((n, 2 * _TRIES + 2)).astype("float32")
+    draws = np.random.default_rng(seed).random((n, 2 * ATTEMPTS + 2)).astype("float32")
     found = windows(tf.constant(height), tf.constant(width), tf.constant(draws)).numpy()
     assert found.shape == (n, 4)
     return found.T
@@ -107,14 +108,14 @@ def test_windows_of_a_square_image_are_everywhere_and_of_every_size():
 
 def draws_of(seed, epoch, indices):
     samples = tf.data.Dataset.from_tensor_slices((np.asarray(indices, "int64"),))
-    samples = with_draws(samples, lambda index: index, seed, tf.constant(epoch, tf.int64))
+    samples = add_draws(samples, lambda index: index, seed, tf.constant(epoch, tf.int64))
     return np.stack([draws for _, draws in samples.as_numpy_iterator()])
 
 
 @tf.function(reduce_retracing=True)
 def training_images(contents, draws, size, colour_jitter):
     return tf.map_fn(
-        lambda row: training_image(contents, size, row, colour_jitter),
+        lambda row: make_training_image(contents, size, row, colour_jitter),
         draws,
         fn_output_signature=tf.uint8,
     )
@@ -190,7 +191,7 @@ def test_a_part_of_a_jpeg_is_that_of_the_whole(data, subsampling, progressive):
     contents = encode(pixels, quality=90, subsampling=subsampling, progressive=progressive)
     y, x = data.draw(st.integers(0, height - 1)), data.draw(st.integers(0, width - 1))
     h, w = data.draw(st.integers(1, height - y)), data.draw(st.integers(1, width - x))
-    part = _decode_window(tf.constant(contents), lambda *_: tf.constant([y, x, h, w])).numpy()
+    part = decode_window(tf.constant(contents), lambda *_: tf.constant([y, x, h, w])).numpy()
     whole = tf.io.decode_jpeg(contents, channels=3).numpy()[y : y + h, x : x + w]
     assert part.shape == whole.shape
     if subsampling:  # at the edge, the colour of a neighbour that is not decoded would count
@@ -201,8 +202,8 @@ def test_a_part_of_a_jpeg_is_that_of_the_whole(data, subsampling, progressive):
 @pytest.mark.parametrize("image_format", ["PNG", "GIF", "BMP", "WEBP"])
 def test_a_part_of_other_files_is_that_of_the_whole(image_format):
     contents = encode(photograph(3, 30, 50), image_format)
-    part = _decode_window(tf.constant(contents), lambda *_: tf.constant([4, 5, 20, 11]))
-    np.testing.assert_array_equal(part, decode_whole(contents)[4:24, 5:16])
+    part = decode_window(tf.constant(contents), lambda *_: tf.constant([4, 5, 20, 11]))
+    np.testing.assert_array_equal(part, decode_image(contents)[4:24, 5:16])
 
 
 @pytest.mark.parametrize("kind", list(bad_files()))
@@ -211,7 +212,7 @@ def test_bad_files_are_bad_in_whatever_part(kind):
     _, contents = bad_files()[kind]
     for window in ([0, 0, 1, 1], [0, 0, 8, 8], [0, 0, 40, 48], [39, 47, 1, 1]):
         with pytest.raises(tf.errors.InvalidArgumentError):
-            _decode_window(tf.constant(contents), lambda *_, window=window: tf.constant(window))
+            decode_window(tf.constant(contents), lambda *_, window=window: tf.constant(window))
 
 
 @pytest.mark.parametrize(
@@ -223,7 +224,7 @@ def test_what_follows_the_end_of_a_jpeg_does_not_matter(tail):
     whole = encode(photograph(0, 60, 80), subsampling=0)
     for window in ([0, 0, 8, 8], [3, 5, 50, 40]):
         parts = [
-            _decode_window(tf.constant(contents), lambda *_, window=window: tf.constant(window))
+            decode_window(tf.constant(contents), lambda *_, window=window: tf.constant(window))
             for contents in (whole, whole + tail)
         ]
         np.testing.assert_array_equal(*parts)
@@ -233,9 +234,9 @@ def test_evaluation_looks_at_the_middle():
     """224 of the 256 pixels of the shorter side, and nothing is resized."""
     row, column = np.mgrid[:256, :341]
     pattern = np.stack([row, column % 256, column // 256 * 200], axis=2).astype("uint8")
-    image = evaluation_image(encode(pattern, "PNG"), 224)
+    image = make_evaluation_image(encode(pattern, "PNG"), 224)
     np.testing.assert_array_equal(image, pattern[16:240, 58:282])
-    image = evaluation_image(encode(pattern.swapaxes(0, 1), "PNG"), 224)
+    image = make_evaluation_image(encode(pattern.swapaxes(0, 1), "PNG"), 224)
     np.testing.assert_array_equal(image, pattern.swapaxes(0, 1)[58:282, 16:240])
 
 
@@ -243,7 +244,7 @@ def test_evaluation_resizes_the_middle():
     pattern = plain(GREEN, 320, 320)
     pattern[20:300, 20:300] = BLUE
     pattern[40:280, 40:280] = RED
-    image = evaluation_image(encode(pattern, "PNG"), 14).numpy()
+    image = make_evaluation_image(encode(pattern, "PNG"), 14).numpy()
     assert np.all(image[1:-1, 1:-1] == RED)
     border = np.ones((14, 14), bool)
     border[1:-1, 1:-1] = False
@@ -254,7 +255,10 @@ def test_evaluation_resizes_the_middle():
 @pytest.mark.parametrize("image_format", ["JPEG", "PNG"])
 def test_images_of_odd_shapes(shape, image_format):
     contents = encode(plain((250, 120, 30), *shape), image_format)
-    for image in (evaluation_image(contents, 8).numpy(), training(contents, colour_jitter=False)):
+    for image in (
+        make_evaluation_image(contents, 8).numpy(),
+        training(contents, colour_jitter=False),
+    ):
         np.testing.assert_allclose(image, np.broadcast_to((250, 120, 30), image.shape), atol=CLOSE)
 
 
@@ -306,8 +310,8 @@ FILES = {
 def test_colours_of_all_kinds_of_files(kind):
     colour, contents = FILES[kind]
     for image in (
-        decode_whole(contents).numpy(),
-        evaluation_image(contents, 16).numpy(),
+        decode_image(contents).numpy(),
+        make_evaluation_image(contents, 16).numpy(),
         training(contents, colour_jitter=False),
     ):
         assert image.dtype == np.uint8
@@ -321,7 +325,7 @@ def test_changed_colours_are_colours(seed, grey):
     if grey:
         pixels[...] = pixels[..., :1]
     draws = np.random.default_rng(seed).random(4).astype("float32")
-    image = _jittered(tf.constant(pixels), tf.constant(draws)).numpy()
+    image = jitter_colours(tf.constant(pixels), tf.constant(draws)).numpy()
     assert image.shape == pixels.shape
     assert image.min() >= 0
     assert image.max() <= 255.001
@@ -333,7 +337,9 @@ def jittered(colour, **draws):
     """A plain colour after one change, by a draw from 0 to 1; 1/2 changes nothing."""
     names = ("brightness", "contrast", "saturation", "hue")
     row = [draws.get(name, 0.5) for name in names]
-    image = _jittered(tf.constant(plain(colour, 3, 3), tf.float32), tf.constant(row, tf.float32))
+    image = jitter_colours(
+        tf.constant(plain(colour, 3, 3), tf.float32), tf.constant(row, tf.float32)
+    )
     return image.numpy()[0, 0]
 
 
@@ -348,7 +354,7 @@ def test_each_change_of_colour_is_what_it_says():
         black_and_white = plain((0, 0, 0), 2, 2).astype("float32")
         black_and_white[0] = 200
         row = tf.constant([0.5, draw, 0.5, 0.5])
-        found = _jittered(tf.constant(black_and_white), row).numpy()[:, 0, 0]
+        found = jitter_colours(tf.constant(black_and_white), row).numpy()[:, 0, 0]
         np.testing.assert_allclose(
             found, np.clip([100 + 100 * factor, 100 - 100 * factor], 0, 255), atol=0.1
         )
@@ -370,7 +376,7 @@ def test_changes_follow_one_another(seed):
     expected = np.clip(mean + factors[1] * (expected - mean), 0, 255)
     grey = (expected @ weights)[..., np.newaxis]
     expected = np.clip(grey + factors[2] * (expected - grey), 0, 255)
-    found = _jittered(tf.constant(pixels), tf.constant(draws))
+    found = jitter_colours(tf.constant(pixels), tf.constant(draws))
     np.testing.assert_allclose(found, expected, atol=0.01)
 
 

@@ -13,7 +13,10 @@ from hypothesis import strategies as st
 
 import keras_noisy
 from keras_noisy.datasets import Options
-from keras_noisy.datasets.pipeline import from_arrays, from_splits, noisy_labels
+from keras_noisy.datasets._pipeline.from_arrays import build_from_arrays, build_from_splits
+from keras_noisy.datasets._pipeline.labels import apply_noise
+from keras_noisy.datasets._pipeline.options import resolve_options
+from keras_noisy.datasets._pipeline.sharding import order_samples
 
 pytestmark = pytest.mark.backend_free
 
@@ -26,8 +29,8 @@ LABELS = np.random.default_rng(0).integers(0, K, N)
 
 
 def build(augmentation=None, is_training=True, **options):
-    read = Options.of(options, is_training=is_training)
-    return from_arrays(IMAGES, LABELS, K, read, augmentation)
+    resolved = resolve_options(options, is_training=is_training)
+    return build_from_arrays(IMAGES, LABELS, K, resolved, augmentation)
 
 
 def samples(dataset):
@@ -84,11 +87,11 @@ def test_only_the_split_can_answer_for_a_switch_that_is_not_given():
         ValueError, match=r"^`keep_clean` must be True or False\. Received: keep_clean=None$"
     ):
         Options(keep_clean=None)
-    training, evaluation = (Options.of({}, is_training=flag) for flag in (True, False))
+    training, evaluation = (resolve_options({}, is_training=flag) for flag in (True, False))
     assert (training.shuffle, training.augment) == (True, True)
     assert (evaluation.shuffle, evaluation.augment) == (False, False)
     given = {"shuffle": False, "augment": True}
-    assert Options.of(given, is_training=True) == Options.of(given, is_training=False)
+    assert resolve_options(given, is_training=True) == resolve_options(given, is_training=False)
 
 
 def test_worker_is_one_of_the_workers():
@@ -103,14 +106,14 @@ def test_unknown_options_are_named():
     with pytest.raises(
         TypeError, match=re.escape("Unknown arguments: ['bath_size']. There are ['augment', 'batch")
     ):
-        Options.of({"bath_size": 3}, is_training=True)
+        resolve_options({"bath_size": 3}, is_training=True)
 
 
 @pytest.mark.parametrize("split", ["valid", "", None, 1])
 def test_splits_are_checked(split):
     expected = f"`split` must be 'train' or 'test'. Received: split={split!r}"
     with pytest.raises(ValueError, match=f"^{re.escape(expected)}$"):
-        from_splits(lambda: None, split, {}, num_classes=10)
+        build_from_splits(lambda: None, split, {}, num_classes=10)
 
 
 def test_missing_tensorflow_is_named(monkeypatch):
@@ -132,12 +135,10 @@ def test_missing_tensorflow_is_named(monkeypatch):
 )
 def test_workers_share_an_epoch(n, num_workers, seed, epoch):
     def orders(shuffle):
-        workers = range(num_workers)
+        options = {"shuffle": shuffle, "seed": seed, "num_workers": num_workers}
         return [
-            Options(shuffle=shuffle, seed=seed, worker=worker, num_workers=num_workers).order(
-                n, epoch
-            )
-            for worker in workers
+            order_samples(Options(worker=worker, **options), n, epoch)
+            for worker in range(num_workers)
         ]
 
     in_evaluation = np.concatenate(orders(shuffle=False))
@@ -323,7 +324,7 @@ def test_matrix_without_distributions_is_refused():
 def test_labels_are_int32_whatever_they_were():
     for noise in (None, MATRIX, LABELS):
         for dtype in ("uint8", "int64"):
-            assert noisy_labels(LABELS.astype(dtype), noise, 0, K).dtype == np.int32
+            assert apply_noise(LABELS.astype(dtype), noise, 0, K).dtype == np.int32
 
 
 # What is told of a pipeline

@@ -14,8 +14,9 @@ import train
 from pictures import bad_files, encode, photograph
 
 import keras_noisy
-from keras_noisy.datasets import image_list, image_watch, webvision
-from keras_noisy.datasets.image_decoding import evaluation_image
+from keras_noisy.datasets import image_list, webvision
+from keras_noisy.datasets._image_files import skipped_images
+from keras_noisy.datasets._image_files.transforms import make_evaluation_image
 
 tf = pytest.importorskip("tensorflow")
 
@@ -100,8 +101,8 @@ def write_folder(tree, folder, n):
     tree.paths[folder] = [start + path for path in paths]
     tree.bad[folder] = {start + paths[i]: reason for i, reason in reasons.items()}
     tree.bad[folder] |= {
-        f"{file_list}:4": f"{paths[0]}: again, with label {labels[0]}; {labels[0]} came first",
-        f"{file_list}:51": f"{paths[1]}: again, with label {labels[1] + 1}; {labels[1]} came first",
+        f"{file_list}:4": f"{paths[0]}: repeated with label {labels[0]}; the first line has label {labels[0]}",
+        f"{file_list}:51": f"{paths[1]}: repeated with label {labels[1] + 1}; the first line has label {labels[1]}",
         f"{file_list}:71": f"{folder}/q0001/no_such_class.jpg: label 1000 is not in [0, 1000)",
         f"{file_list}:81": f"{folder}/q0001/no_label.jpg: no label",
     }
@@ -204,7 +205,7 @@ def test_subsets(tree, build, subset, folders, num_classes):
         for image, (f, i) in zip(x, good, strict=True):
             content = tree.contents[f][i]
             if content not in images:
-                images[content] = evaluation_image(content, SIZE).numpy()
+                images[content] = make_evaluation_image(content, SIZE).numpy()
             np.testing.assert_array_equal(image, images[content])
 
 
@@ -255,7 +256,7 @@ def one_thread(dataset):
 @pytest.mark.backend_free
 def test_what_is_whole_by_now_counts_but_is_not_listed(build, tree, tmp_path, monkeypatch):
     """A disk that did not answer for a moment must not cost an image for ever."""
-    monkeypatch.setattr(image_watch, "inspect_image", lambda path: None)
+    monkeypatch.setattr(skipped_images, "inspect_image", lambda path: None)
     assert len(epoch_of(build())[1]) == len(tree.good("google"))
     assert not [path for path, _ in read_csv(tmp_path / "bad.csv") if path.endswith(".jpg")]
     with pytest.raises(tf.errors.OpError, match="could not be read at first"):
@@ -322,7 +323,7 @@ def test_log_tells_how_many_and_where_to_read_more(tree, build, tmp_path, caplog
     (record,) = [record for record in caplog.records if record.name == "keras_noisy"]
     message = record.getMessage()
     bad = len(tree.bad["flickr"])
-    start = f"{bad} of 704 images are left out so far, as {tmp_path / 'bad.csv'} says: "
+    start = f"{bad} of 704 images are skipped so far; they are listed in {tmp_path / 'bad.csv'}: "
     assert message.startswith(start)
     assert message.endswith("; …")
 
@@ -358,7 +359,7 @@ def test_element_spec(build):
 def pattern(bad, total, share, path):
     return (
         f"{bad} of {total} images can't be used, more than `max_bad_share` allows "
-        rf"\(max_bad_share={share}\); {re.escape(str(path))} has them\. "
+        rf"\(max_bad_share={share}\); they are listed in {re.escape(str(path))}\. "
     )
 
 
@@ -505,7 +506,7 @@ def test_ilsvrc12_by_synsets(build, ilsvrc12, subset, num_classes):
     x, y = epoch_of(pipeline)
     assert y.tolist() == np.repeat(np.arange(num_classes), 3).tolist()
     for i in range(3):
-        image = evaluation_image(encode(photograph(i)), SIZE)
+        image = make_evaluation_image(encode(photograph(i)), SIZE)
         np.testing.assert_array_equal(x[i::3], np.broadcast_to(image, (num_classes, SIZE, SIZE, 3)))
 
 

@@ -10,7 +10,8 @@ import pytest
 from pictures import encode, plain
 
 from keras_noisy.datasets import Options, ShuffledBatches, image_list, tfds
-from keras_noisy.datasets.pipeline import from_arrays
+from keras_noisy.datasets._pipeline.from_arrays import build_from_arrays
+from keras_noisy.datasets._pipeline.options import resolve_options
 
 tf = pytest.importorskip("tensorflow")
 
@@ -54,8 +55,8 @@ class Source:
     def build(self, shuffle, **options):
         options |= {"shuffle": shuffle, "augment": False}
         if self.kind == "arrays":
-            read = Options.of(options, is_training=shuffle)
-            return from_arrays(IMAGES, LABELS, K, read, None)
+            resolved = resolve_options(options, is_training=shuffle)
+            return build_from_arrays(IMAGES, LABELS, K, resolved, None)
         if self.kind == "files":
             given = {"image_size": 4, "max_bad_share": 0.2, "bad_images": self.files / "bad.csv"}
             return image_list.pipeline(self.files, self.files / "list.txt", K, **given, **options)
