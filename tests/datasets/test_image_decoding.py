@@ -1,4 +1,4 @@
-"""From the bytes of a file to an image of one size: the right part, the right colours, the same every time."""
+"""Decoding and transforming image files: windows, colours, formats and determinism."""
 
 import colorsys
 import io
@@ -24,13 +24,13 @@ pytestmark = pytest.mark.backend_free
 tf = pytest.importorskip("tensorflow")
 
 RED, GREEN, BLUE, GREY = (255, 0, 0), (0, 255, 0), (0, 0, 255), (90, 90, 90)
-# Plain colours as JPEG and conversions have them.
+# Tolerance for plain colours after compression and conversion.
 CLOSE = 6
 
 
 @tf.function(reduce_retracing=True)
 def windows(height, width, draws):
-    """A window, as (y, x, height, width), for each row of draws."""
+    """Returns a window, as (y, x, height, width), for each row of draws."""
 
     def window(row):
         return choose_random_window(
@@ -48,7 +48,7 @@ def draw_windows(height, width, seed=0, n=100):
 
 
 def fallback(height, width):
-    """The middle, with the most of the image that the ratios allow."""
+    """Returns the size of the largest centred window that the ratios allow."""
     return min(height, round(width * 4 / 3)), min(width, round(height * 4 / 3))
 
 
@@ -62,12 +62,12 @@ def test_windows_are_of_the_size_and_shape_they_should_be(height, width, seed):
     assert min(h.min(), w.min()) >= 1
     assert np.all(y + h <= height)
     assert np.all(x + w <= width)
-    # Sides were rounded: what was drawn is within half a pixel.
+    # Sides are rounded, so that the drawn values are within half a pixel.
     share_at_most = (h + 0.5) * (w + 0.5) / (height * width)
     share_at_least = (h - 0.5) * (w - 0.5) / (height * width)
     is_drawn = (share_at_most >= 0.08 - 1e-4) & (share_at_least <= 1.0 + 1e-4)
     is_drawn &= ((w + 0.5) / (h - 0.5) >= 3 / 4 - 1e-4) & ((w - 0.5) / (h + 0.5) <= 4 / 3 + 1e-4)
-    # Halves may be rounded either way.
+    # Halves may be rounded up or down.
     near = np.abs(np.stack([h, w]) - np.reshape(fallback(height, width), (2, 1))).max(axis=0) <= 1
     is_middle = near & (np.abs(2 * y + h - height) <= 1) & (np.abs(2 * x + w - width) <= 1)
     assert np.all(is_drawn | is_middle)
@@ -94,16 +94,16 @@ def test_windows_of_a_square_image_are_everywhere_and_of_every_size():
     assert 1.3 < ratio.max() < 4 / 3 + 0.02
     for start, side in ((y, h), (x, w)):
         place = start[side < 224] / (224 - side[side < 224])
-        # Uniform in the room there is: mean and variance.
+        # The position is uniform: check its mean and variance.
         assert abs(place.mean() - 1 / 2) < 0.03
         assert abs(place.var() - 1 / 12) < 0.01
         assert (place.min(), place.max()) == (0, 1)
-    # Area uniform from 8 % on, where it all but always fits.
+    # The area is uniform from 8 % on, as long as windows almost always fit.
     small = share[share < 0.5]
     assert abs(np.mean(small < 0.29) - 0.5) < 0.05
 
 
-# The same image for the same seed
+# Determinism
 
 
 def draws_of(seed, epoch, indices):
@@ -127,7 +127,7 @@ def training(contents, seed=0, epoch=0, index=0, size=16, colour_jitter=True):
 
 
 def many(contents, n=400, size=8, colour_jitter=False):
-    """What becomes of one file."""
+    """Returns `n` training images made from one file."""
     draws = tf.constant(draws_of(0, 0, range(n)))
     return training_images(tf.constant(contents), draws, size, colour_jitter).numpy()
 
@@ -145,7 +145,7 @@ def test_seed_epoch_and_index_decide():
 
 
 def test_draws_are_those_of_the_index_wherever_it_stands():
-    indices = np.random.default_rng(0).permutation(1000)  # more than are drawn for at a time
+    indices = np.random.default_rng(0).permutation(1000)  # more than one block of draws
     draws = draws_of(5, 3, indices)
     np.testing.assert_array_equal(draws, draws_of(5, 3, range(1000))[indices])
     np.testing.assert_array_equal(draws[7:8], draws_of(5, 3, [indices[7]]))
@@ -159,7 +159,7 @@ def test_draws_are_uniform_and_independent():
     spread = 5 / np.sqrt(len(draws))
     np.testing.assert_allclose(draws.mean(axis=0), 1 / 2, atol=spread / np.sqrt(12))
     np.testing.assert_allclose(draws.var(axis=0), 1 / 12, atol=spread / 12)
-    # Of one image, of one after the other, of two epochs and of two seeds.
+    # Draws of one image, of successive images, of two epochs and of two seeds.
     others = [draws[1:], draws_of(0, 1, range(4000)), draws_of(1, 0, range(4000))]
     for other in (draws, *others):
         n = len(other)
@@ -176,12 +176,12 @@ def test_half_of_the_images_are_flipped():
     red, blue = (images[:, :, :, channel].astype(float) for channel in (0, 2))
     columns = red.mean(axis=1) - blue.mean(axis=1)
     slope = columns[:, 0] - columns[:, -1]
-    both = np.abs(slope) > 100  # those that see both halves
+    both = np.abs(slope) > 100  # images that show both halves
     assert both.mean() > 0.3
     assert abs(np.mean(slope[both] < 0) - 0.5) < 5 * 0.5 / np.sqrt(both.sum())
 
 
-# The part that is decoded
+# Windows
 
 
 @given(data=st.data(), subsampling=st.sampled_from([0, 1, 2]), progressive=st.booleans())
@@ -194,7 +194,7 @@ def test_a_part_of_a_jpeg_is_that_of_the_whole(data, subsampling, progressive):
     part = decode_window(tf.constant(contents), lambda *_: tf.constant([y, x, h, w])).numpy()
     whole = tf.io.decode_jpeg(contents, channels=3).numpy()[y : y + h, x : x + w]
     assert part.shape == whole.shape
-    if subsampling:  # at the edge, the colour of a neighbour that is not decoded would count
+    if subsampling:  # at the edges, colours depend on pixels outside the window
         part, whole = part[:, 1:-1], whole[:, 1:-1]
     np.testing.assert_array_equal(part, whole)
 
@@ -208,7 +208,7 @@ def test_a_part_of_other_files_is_that_of_the_whole(image_format):
 
 @pytest.mark.parametrize("kind", list(bad_files()))
 def test_bad_files_are_bad_in_whatever_part(kind):
-    """Otherwise a truncated JPEG would be trained on in the epochs that look at its upper part."""
+    """Otherwise a truncated JPEG would be used in epochs that crop its upper part."""
     _, contents = bad_files()[kind]
     for window in ([0, 0, 1, 1], [0, 0, 8, 8], [0, 0, 40, 48], [39, 47, 1, 1]):
         with pytest.raises(tf.errors.InvalidArgumentError):
@@ -231,7 +231,7 @@ def test_what_follows_the_end_of_a_jpeg_does_not_matter(tail):
 
 
 def test_evaluation_looks_at_the_middle():
-    """224 of the 256 pixels of the shorter side, and nothing is resized."""
+    """224 of the 256 pixels of the shorter side are kept, without resizing."""
     row, column = np.mgrid[:256, :341]
     pattern = np.stack([row, column % 256, column // 256 * 200], axis=2).astype("uint8")
     image = make_evaluation_image(encode(pattern, "PNG"), 224)
@@ -287,7 +287,7 @@ def animation():
     return file.getvalue()
 
 
-# Whatever their names say.
+# All formats are recognised by their contents.
 FILES = {
     "JPEG": (RED, encode(plain(RED))),
     "progressive": (BLUE, encode(plain(BLUE), progressive=True)),
@@ -329,12 +329,12 @@ def test_changed_colours_are_colours(seed, grey):
     assert image.shape == pixels.shape
     assert image.min() >= 0
     assert image.max() <= 255.001
-    if grey:  # stays grey
+    if grey:  # grey images stay grey
         assert np.ptp(image, axis=2).max() < 0.01
 
 
 def jittered(colour, **draws):
-    """A plain colour after one change, by a draw from 0 to 1; 1/2 changes nothing."""
+    """Returns a plain colour after one change, by a draw from 0 to 1; 1/2 changes nothing."""
     names = ("brightness", "contrast", "saturation", "hue")
     row = [draws.get(name, 0.5) for name in names]
     image = jitter_colours(
@@ -365,7 +365,7 @@ def test_each_change_of_colour_is_what_it_says():
 
 @given(seed=st.integers(0, 2**31 - 1))
 def test_changes_follow_one_another(seed):
-    """Brightness, contrast, saturation, each kept in range; as everybody computes them."""
+    """Brightness, contrast and saturation are applied in this order, and each clips."""
     rng = np.random.default_rng(seed)
     pixels = rng.integers(0, 256, (6, 7, 3)).astype("float32")
     draws = np.array([*rng.random(3), 0.5], "float32")
@@ -387,7 +387,7 @@ def test_colours_change_in_training_if_they_are_to():
     assert changed.dtype == np.uint8
     mean = changed.mean(axis=(1, 2))
     grey = mean @ (0.299, 0.587, 0.114)
-    # Brightness alone changes the grey value, all but for what hue does to it.
+    # Brightness changes the grey value most; the hue changes it slightly.
     assert grey.min() < 65
     assert grey.max() > 118
     assert len(np.unique(mean, axis=0)) > 300
