@@ -43,7 +43,7 @@ def pipeline(
         A `keras_noisy.datasets.Pipeline`.
 
     Raises:
-        ValueError: If an argument is none of the above.
+        ValueError: If an argument is invalid.
         ImportError: If TensorFlow is not installed.
 
     Example:

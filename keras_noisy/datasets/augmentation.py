@@ -73,7 +73,7 @@ def augmentation(dataset: str, seed: int = 0) -> keras.layers.Layer | None:
         `None`.
 
     Raises:
-        ValueError: If an argument is none of the above.
+        ValueError: If an argument is invalid.
 
     Example:
 

@@ -173,6 +173,7 @@ def class_names(num_classes: int = 1000) -> list[str]:
 def _generate(
     num_classes: int, counts: tuple[int, int], seed: int, verbose: int
 ) -> tuple[_Split, _Split]:
+    """Draws the training and test images; `counts` are their numbers for each class."""
     fonts = load_fonts()
     images = [np.empty((num_classes * n, SIDE, SIDE), np.uint8) for n in counts]
     labels = [np.empty(num_classes * n, np.int32) for n in counts]
@@ -198,6 +199,7 @@ def _generate(
 
 
 def _rng(seed: int, *key: int) -> np.random.Generator:
+    """Returns a generator whose stream is independent of those with other keys."""
     return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=key))
 
 
@@ -211,6 +213,7 @@ def _read(path: str) -> tuple[_Split, _Split] | None:
 
 
 def _write(path: str, data: tuple[_Split, _Split]) -> None:
+    """Writes the images to the cache, or warns if that fails."""
     (x_train, y_train), (x_test, y_test) = data
     folder = os.path.dirname(path)
     try:
