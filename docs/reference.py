@@ -17,8 +17,8 @@ from sphinx.util import logging
 PACKAGE = "keras_noisy"
 # Rooms that `keras_noisy` itself does not import.
 MORE_ROOMS = ("keras_noisy.theory", "keras_noisy.cli")
-# What modules without `__all__` are for: those of data sets, and the command.
-OF_A_MODULE = ("load_data", "pipeline", "main")
+# Public names of modules without `__all__`, such as the command.
+OF_A_MODULE = ("main",)
 
 logger = logging.getLogger(__name__)
 

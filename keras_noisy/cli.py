@@ -13,6 +13,7 @@ import keras
 
 import keras_noisy
 from keras_noisy import calibration, datasets, plots
+from keras_noisy.datasets._image_files import webvision_lists
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -121,8 +122,8 @@ def _listed_images(options: argparse.Namespace) -> list[bytes] | None:
     if options.file_list is not None:
         return datasets.read_file_list(options.file_list, num_classes=sys.maxsize).paths
     if options.subset is not None:
-        training = datasets.webvision.training_files(options.root, options.subset)
-        return training.paths + datasets.webvision.validation_files(options.root).paths
+        training = webvision_lists.list_training_files(options.root, options.subset)
+        return training.paths + webvision_lists.list_validation_files(options.root).paths
     return None
 
 
@@ -165,7 +166,7 @@ def _parser() -> tuple[argparse.ArgumentParser, dict[str, argparse.ArgumentParse
     check_images = command("check-images", "find image files that can't be trained on")
     check_images.add_argument("root", type=Path, help="folder of the images")
     check_images.add_argument(
-        "--subset", choices=datasets.webvision.SUBSETS, help="check what WebVision's lists name"
+        "--subset", choices=webvision_lists.SUBSETS, help="check what WebVision's lists name"
     )
     check_images.add_argument(
         "--file-list", type=Path, help="check what a list with lines `path label` names"

@@ -8,7 +8,6 @@ from typing import Any
 from configuration import Configuration
 
 from keras_noisy import datasets, noise
-from keras_noisy.datasets.pipeline import expecting
 from keras_noisy.training import Devices
 
 IN_MEMORY = {
@@ -94,11 +93,9 @@ def load_pipelines(configuration: Configuration, options: dict[str, Any], first_
         monitored = source(splits[0], batch_size=256, **as_it_is, **shared).dataset
     shape = tuple(train.element_spec[0].shape[1:])
     test = tests.pop(splits[1])
-    batches, steps = train.dataset, train.steps
     if configuration.steps_per_epoch is not None:
-        steps = min(steps, configuration.steps_per_epoch)
-        batches = expecting(batches.take(steps), lambda: steps)
-    return Task(batches, test, tests, steps, train.num_classes, shape, monitored)
+        train = train.take(configuration.steps_per_epoch)
+    return Task(train.dataset, test, tests, train.steps, train.num_classes, shape, monitored)
 
 
 def pipelines(configuration: Configuration) -> tuple[Callable[..., Any], list[str]]:
@@ -123,7 +120,7 @@ def pipelines(configuration: Configuration) -> tuple[Callable[..., Any], list[st
 
         return of_tfds, [train, test]
     if data.name == "image_folder":
-        names = datasets.image_folder.classes_of(folder)
+        names = datasets.image_folder.list_classes(folder)
 
         def of_folder(split: str, **options: Any) -> datasets.Pipeline:
             root = (data.test_folder or "") if split == "test" else folder

@@ -1,4 +1,4 @@
-"""Datasets, loaded as `keras.datasets` are, and what feeds them to `fit`."""
+"""Data sets, loaded as `keras.datasets` are, and tf.data pipelines of them for `fit`."""
 
 from keras_noisy.datasets import (
     arrays,
@@ -11,11 +11,13 @@ from keras_noisy.datasets import (
     tfds,
     webvision,
 )
+from keras_noisy.datasets._image_files.bad_images import BadImage, read_bad_images
+from keras_noisy.datasets._image_files.checking import check_images
+from keras_noisy.datasets._image_files.file_list import FileList, read_file_list
+from keras_noisy.datasets._image_files.inspection import inspect_image
+from keras_noisy.datasets._pipeline.options import Options
+from keras_noisy.datasets._pipeline.pipeline import Pipeline
 from keras_noisy.datasets.augmentation import augmentation, normalisation
-from keras_noisy.datasets.bad_images import inspect_image, read_bad_images
-from keras_noisy.datasets.check_images import check_images
-from keras_noisy.datasets.file_list import BadImage, FileList, read_file_list
-from keras_noisy.datasets.pipeline import Options, Pipeline
 from keras_noisy.datasets.shuffled_batches import ShuffledBatches
 
 __all__ = [

@@ -1,4 +1,4 @@
-"""Arrays of your own: images that fit into memory."""
+"""Images and labels in arrays."""
 
 from typing import Any
 
@@ -6,8 +6,12 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from keras_noisy._arguments import check_choice, check_classes
-from keras_noisy.datasets.augmentation import DATASETS, seeded_augmentation
-from keras_noisy.datasets.pipeline import Options, Pipeline, from_arrays
+from keras_noisy.datasets._pipeline.from_arrays import build_from_arrays
+from keras_noisy.datasets._pipeline.options import resolve_options
+from keras_noisy.datasets._pipeline.pipeline import Pipeline
+from keras_noisy.datasets._pipeline.seeded_augmentation import DATASETS, seeded_augmentation
+
+__all__ = ["pipeline"]
 
 
 def pipeline(
@@ -20,23 +24,26 @@ def pipeline(
     class_names: tuple[str, ...] | None = None,
     **options: Any,
 ) -> Pipeline:
-    """Images in memory as a tf.data pipeline of raw pixels.
+    """Returns images in memory as a tf.data pipeline of raw pixels.
 
     Args:
-        images: `uint8` array (samples, height, width, channels), or (samples, height, width) for one channel.
+        images: `uint8` array (samples, height, width, channels), or (samples, height, width) for
+            one channel.
         labels: Integer array (samples,) or (samples, 1), with values in [0, K).
         num_classes: Integer K, at least 2.
-        is_training: Whether images are shuffled and augmented, if the options don't say. Defaults to `True`.
-        augmentation: Name of the data set whose augmentation training images get, `"cifar10"` or `"cifar100"`;
-            see `keras_noisy.datasets.augmentation`. Defaults to `None`: they are not changed.
-        class_names: Names in the order of the labels. Defaults to `None`.
+        is_training: Whether images are shuffled and augmented, unless the options say otherwise.
+            Defaults to `True`.
+        augmentation: Name of the data set whose augmentation is applied to training images, such as
+            `"cifar10"` or `"cifar100"`; see `keras_noisy.datasets.augmentation`. Defaults to
+            `None`: images are not changed.
+        class_names: Class names in the order of the labels. Defaults to `None`.
         **options: `batch_size`, `noise`, `seed` and so on; see `keras_noisy.datasets.Options`.
 
     Returns:
         A `keras_noisy.datasets.Pipeline`.
 
     Raises:
-        ValueError: If an argument is none of the above.
+        ValueError: If an argument is invalid.
         ImportError: If TensorFlow is not installed.
 
     Example:
@@ -52,8 +59,8 @@ def pipeline(
     images, labels = np.asarray(images), np.asarray(labels)
     if images.dtype != np.uint8 or images.ndim not in (3, 4):
         raise ValueError(
-            "`images` must be uint8 of shape (samples, height, width) or (samples, height, width, channels). "
-            f"Received: {images.dtype} of shape {images.shape}"
+            "`images` must be uint8 of shape (samples, height, width) or (samples, height, width, "
+            f"channels). Received: {images.dtype} of shape {images.shape}"
         )
     labels = labels.ravel() if labels.shape[1:] == (1,) else labels
     is_valid = np.issubdtype(labels.dtype, np.integer) and labels.shape == images.shape[:1]
@@ -63,6 +70,6 @@ def pipeline(
             f"Received: {labels.dtype} of shape {labels.shape}"
         )
     check_choice("augmentation", augmentation, (None, *DATASETS))
-    change = None if augmentation is None else seeded_augmentation(augmentation)
-    read = Options.of(options, is_training=is_training)
-    return from_arrays(images, labels, num_classes, read, change, class_names)
+    augment = None if augmentation is None else seeded_augmentation(augmentation)
+    resolved = resolve_options(options, is_training=is_training)
+    return build_from_arrays(images, labels, num_classes, resolved, augment, class_names)

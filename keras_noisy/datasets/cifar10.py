@@ -4,11 +4,14 @@ from typing import Any
 
 import keras
 
-from keras_noisy.datasets.augmentation import seeded_augmentation
-from keras_noisy.datasets.downloads import Download, load_or_explain
-from keras_noisy.datasets.pipeline import Pipeline, from_splits
+from keras_noisy.datasets._downloads import Download, load_or_explain
+from keras_noisy.datasets._pipeline.from_arrays import build_from_splits
+from keras_noisy.datasets._pipeline.pipeline import Pipeline
+from keras_noisy.datasets._pipeline.seeded_augmentation import seeded_augmentation
 
-CLASS_NAMES = (
+__all__ = ["load_data", "pipeline"]
+
+_CLASS_NAMES = (
     *("airplane", "automobile", "bird", "cat", "deer"),
     *("dog", "frog", "horse", "ship", "truck"),
 )
@@ -31,19 +34,26 @@ def load_data() -> Any:
         `(num_samples, 32, 32, 3)`, `y` is `uint8` of shape `(num_samples, 1)`.
 
     Raises:
-        FileNotFoundError: If the data is not there and can't be downloaded.
+        FileNotFoundError: If the data is missing and can't be downloaded.
+
+    Example:
+
+    >>> from keras_noisy.datasets import cifar10
+    >>> (x_train, y_train), (x_test, y_test) = cifar10.load_data()  # doctest: +SKIP
+    >>> x_train.shape  # doctest: +SKIP
+    (50000, 32, 32, 3)
     """
     return load_or_explain(keras.datasets.cifar10.load_data, _DOWNLOAD)
 
 
 def pipeline(split: str = "train", **options: Any) -> Pipeline:
-    """CIFAR-10 as a tf.data pipeline of raw pixels.
+    """Returns CIFAR-10 as a tf.data pipeline of raw pixels.
 
-    Training images are shifted and flipped at random (`keras_noisy.datasets.augmentation`). To normalise
-    them, begin the model with `keras_noisy.datasets.normalisation("cifar10")`.
+    Training images are shifted and flipped at random (`keras_noisy.datasets.augmentation`). To
+    normalise the images, start the model with `keras_noisy.datasets.normalisation("cifar10")`.
 
     Args:
-        split: `"train"` or `"test"`.
+        split: `"train"` or `"test"`. Defaults to `"train"`.
         **options: `batch_size`, `noise`, `seed` and so on; see `keras_noisy.datasets.Options`.
 
     Returns:
@@ -51,7 +61,19 @@ def pipeline(split: str = "train", **options: Any) -> Pipeline:
 
     Raises:
         ValueError: If an argument is out of its range.
-        FileNotFoundError: If the data is not there and can't be downloaded; it says what to do.
+        FileNotFoundError: If the data is missing and can't be downloaded; the message says how to
+            get it.
+        ImportError: If TensorFlow is not installed.
+
+    Example:
+
+    >>> import keras_noisy
+    >>> from keras_noisy.datasets import cifar10
+    >>> noise = keras_noisy.noise.symmetric(num_classes=10, rate=0.4)
+    >>> train = cifar10.pipeline("train", noise=noise, batch_size=100)  # doctest: +SKIP
+    >>> train.steps  # doctest: +SKIP
+    500
     """
-    augmentation = seeded_augmentation("cifar10")
-    return from_splits(load_data, split, options, 10, augmentation, CLASS_NAMES)
+    return build_from_splits(
+        load_data, split, options, 10, seeded_augmentation("cifar10"), _CLASS_NAMES
+    )

@@ -4,10 +4,13 @@ from typing import Any
 
 import keras
 
-from keras_noisy.datasets.downloads import Download, load_or_explain
-from keras_noisy.datasets.pipeline import Pipeline, from_splits
+from keras_noisy.datasets._downloads import Download, load_or_explain
+from keras_noisy.datasets._pipeline.from_arrays import build_from_splits
+from keras_noisy.datasets._pipeline.pipeline import Pipeline
 
-CLASS_NAMES = (
+__all__ = ["load_data", "pipeline"]
+
+_CLASS_NAMES = (
     *("T-shirt/top", "Trouser", "Pullover", "Dress", "Coat"),
     *("Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot"),
 )
@@ -35,16 +38,26 @@ def load_data() -> Any:
         `(num_samples, 28, 28)`, `y` is `uint8` of shape `(num_samples,)`.
 
     Raises:
-        FileNotFoundError: If the data is not there and can't be downloaded.
+        FileNotFoundError: If the data is missing and can't be downloaded.
+
+    Example:
+
+    >>> from keras_noisy.datasets import fashion_mnist
+    >>> (x_train, y_train), (x_test, y_test) = fashion_mnist.load_data()  # doctest: +SKIP
+    >>> x_train.shape  # doctest: +SKIP
+    (60000, 28, 28)
     """
     return load_or_explain(keras.datasets.fashion_mnist.load_data, _DOWNLOAD)
 
 
 def pipeline(split: str = "train", **options: Any) -> Pipeline:
-    """Fashion-MNIST as a tf.data pipeline of raw pixels, one channel.
+    """Returns Fashion-MNIST as a tf.data pipeline of raw pixels, with one channel.
+
+    Images are not augmented. To normalise them, start the model with
+    `keras_noisy.datasets.normalisation("fashion_mnist")`.
 
     Args:
-        split: `"train"` or `"test"`.
+        split: `"train"` or `"test"`. Defaults to `"train"`.
         **options: `batch_size`, `noise`, `seed` and so on; see `keras_noisy.datasets.Options`.
 
     Returns:
@@ -52,6 +65,17 @@ def pipeline(split: str = "train", **options: Any) -> Pipeline:
 
     Raises:
         ValueError: If an argument is out of its range.
-        FileNotFoundError: If the data is not there and can't be downloaded; it says what to do.
+        FileNotFoundError: If the data is missing and can't be downloaded; the message says how to
+            get it.
+        ImportError: If TensorFlow is not installed.
+
+    Example:
+
+    >>> import keras_noisy
+    >>> from keras_noisy.datasets import fashion_mnist
+    >>> noise = keras_noisy.noise.symmetric(num_classes=10, rate=0.4)
+    >>> train = fashion_mnist.pipeline("train", noise=noise, batch_size=100)  # doctest: +SKIP
+    >>> train.steps  # doctest: +SKIP
+    600
     """
-    return from_splits(load_data, split, options, 10, class_names=CLASS_NAMES)
+    return build_from_splits(load_data, split, options, 10, class_names=_CLASS_NAMES)

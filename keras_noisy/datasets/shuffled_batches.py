@@ -3,19 +3,26 @@ from typing import Any
 import keras
 import numpy as np
 
-from keras_noisy.datasets.pipeline import Options
+from keras_noisy.datasets._pipeline.options import Options
+from keras_noisy.datasets._pipeline.sharding import (
+    count_steps,
+    order_samples,
+    pads_batches,
+    read_batch_size,
+    weight_samples,
+)
 
 
 class ShuffledBatches(keras.utils.PyDataset):
     """Batches of arrays in a new random order in each epoch, the same on every backend.
 
-    The order is a function of `seed` and the epoch alone, so that two runs, or two backends, see the
-    same batches. `fit` on plain arrays does not give that: on TensorFlow, after
-    `keras.utils.set_random_seed`, it repeats one order in every epoch. Then a batch always holds the
-    same samples, and a network with batch normalisation learns a batch rather than its samples.
+    The order is a function of `seed` and the epoch alone, so that two runs, or two backends, see
+    the same batches. `fit` on plain arrays does not do that: on TensorFlow, after
+    `keras.utils.set_random_seed`, it repeats one order in every epoch. Then a batch always holds
+    the same samples, and a network with batch normalisation learns a batch rather than its samples.
 
-    Give it to `fit` with `shuffle=False`: it shuffles itself. It needs no TensorFlow, unlike pipelines, whose
-    options it shares.
+    Pass it to `fit` with `shuffle=False`, since it shuffles already. Unlike the pipelines, it does
+    not need TensorFlow; it shares some of their options.
 
     Args:
         x: Array of inputs, samples first.
@@ -23,15 +30,16 @@ class ShuffledBatches(keras.utils.PyDataset):
         batch_size: Integer, at least 1. The last batch of an epoch may be smaller.
         seed: Non-negative integer. Defaults to `0`.
         shuffle: Whether to shuffle. Defaults to `True`.
-        first_epoch: The epoch to begin with, to go on with an interrupted training. Defaults to `0`.
-        worker: Which of the workers this is, counted from 0. Defaults to `0`.
+        first_epoch: The first epoch, to continue an interrupted training. Defaults to `0`.
+        worker: Index of this worker, counted from 0. Defaults to `0`.
         num_workers: Number of workers that share each epoch. Defaults to `1`.
-        whole_batches: Whether every batch has `batch_size` samples; see `keras_noisy.datasets.Options`. Defaults
-            to `False`.
+        whole_batches: Whether every batch has `batch_size` samples; see
+            `keras_noisy.datasets.Options`. Defaults to `False`.
         **kwargs: `workers`, `use_multiprocessing`, `max_queue_size`; see `keras.utils.PyDataset`.
 
     Raises:
-        ValueError: If `x` and `y` have different lengths or none, or if an argument is out of its range.
+        ValueError: If `x` and `y` have different lengths or none, or if an argument is out of its
+            range.
 
     Example:
 
@@ -73,22 +81,22 @@ class ShuffledBatches(keras.utils.PyDataset):
             whole_batches=whole_batches,
         )
         self.epoch = first_epoch
-        self._order = self.options.order(len(self.x), self.epoch)
-        self._samples = self.options.samples_of(len(self._order))
+        self._order = order_samples(self.options, len(self.x), self.epoch)
+        self._steps = count_steps(self.options, len(self._order))
 
     def __len__(self) -> int:
-        return -(-self._samples // self.options.batch_size)
+        return self._steps
 
     def __getitem__(self, index: int) -> tuple[Any, ...]:
-        size = self.options.batch_size_read
+        size = read_batch_size(self.options)
         batch = self._order[index * size : (index + 1) * size]
-        if not self.options.fills:
+        if not pads_batches(self.options):
             return self.x[batch], self.y[batch]
-        mine = np.arange(size).reshape(self.options.num_workers, -1)[self.options.worker]
-        weights = np.where(mine < len(batch), self.options.weight_in(len(self.x)), 0.0)
-        batch = np.resize(batch, size)[mine]  # anything will do for what has no weight
+        shard = np.arange(size).reshape(self.options.num_workers, -1)[self.options.worker]
+        weights = np.where(shard < len(batch), weight_samples(self.options, len(self.x)), 0.0)
+        batch = np.resize(batch, size)[shard]  # pads with samples whose weight is 0
         return self.x[batch], self.y[batch], weights.astype("float32")
 
     def on_epoch_end(self) -> None:
         self.epoch += 1
-        self._order = self.options.order(len(self.x), self.epoch)
+        self._order = order_samples(self.options, len(self.x), self.epoch)

@@ -1,4 +1,4 @@
-"""Pictures to load, whole and damaged ones."""
+"""Image files for the tests, intact and damaged."""
 
 import io
 
@@ -9,7 +9,7 @@ Image = pytest.importorskip("PIL.Image")
 
 
 def encode(pixels, image_format="JPEG", mode=None, **options):
-    """The bytes of an image file."""
+    """Returns the contents of an image file."""
     image = Image.fromarray(np.asarray(pixels))
     image = image.convert(mode) if mode else image
     file = io.BytesIO()
@@ -18,7 +18,7 @@ def encode(pixels, image_format="JPEG", mode=None, **options):
 
 
 def photograph(seed, height=40, width=48):
-    """Random colours that change slowly, as those of a photograph."""
+    """Returns random colours that vary slowly, as in a photograph."""
     colours = np.random.default_rng(seed).integers(0, 256, (4, 5, 3), "uint8")
     return np.asarray(Image.fromarray(colours).resize((width, height), Image.Resampling.BICUBIC))
 
@@ -28,10 +28,10 @@ def plain(colour, height=40, width=48):
 
 
 def bad_files():
-    """By what is wrong with them: what `keras_noisy.datasets.inspect_image` says, and the contents."""
+    """Returns a reason of `keras_noisy.datasets.inspect_image` and contents, by kind of file."""
     whole = encode(photograph(1000))
     return {
-        # With its upper rows, which are all that a random part of it may have.
+        # Truncated files still have their upper rows, and a random crop may need no others.
         **{
             f"{share} %": ("truncated or damaged", whole[: share * len(whole) // 100])
             for share in (97, 90, 85, 80, 75, 60)

@@ -1,4 +1,4 @@
-"""Arrays of the user's own as a pipeline: what comes out of it, and what is refused."""
+"""Pipelines of arrays: their batches, and the checks of arguments."""
 
 import re
 

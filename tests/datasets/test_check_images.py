@@ -1,7 +1,6 @@
-"""Bad images are found beforehand, and an interrupted search goes on."""
+"""`check_images` finds all bad images, and continues after an interruption."""
 
 import csv
-import importlib
 import json
 import os
 import re
@@ -25,19 +24,17 @@ from keras_noisy.datasets import (
     read_bad_images,
     read_file_list,
 )
-from keras_noisy.datasets.bad_images import append_bad_images
+from keras_noisy.datasets._image_files import checking
+from keras_noisy.datasets._image_files.bad_images import append_bad_images
 
 pytestmark = pytest.mark.backend_free
 
 pytest.importorskip("tensorflow")
 
-# The function has its name.
-MODULE = importlib.import_module("keras_noisy.datasets.check_images")
-
 
 @pytest.fixture
 def tree(tmp_path):
-    """A folder of 60 images; and the bad ones of them, in their order."""
+    """Returns a folder of 65 images and the sorted list of the bad ones."""
     root = tmp_path / "images"
     bad = []
     damaged = dict(enumerate(bad_files().values()))
@@ -73,7 +70,7 @@ def check(tree, tmp_path):
 
 @pytest.fixture
 def inspected(monkeypatch):
-    """The names of the images that were looked at; the search stops when it meets `inspected.stop`."""
+    """Records the names of inspected images; interrupts the check at number `inspected.stop`."""
 
     class Inspected(list):
         stop = None
@@ -86,7 +83,7 @@ def inspected(monkeypatch):
             raise KeyboardInterrupt
         return inspect_image(path)
 
-    monkeypatch.setattr(MODULE, "inspect_image", inspect)
+    monkeypatch.setattr(checking, "inspect_image", inspect)
     return calls
 
 
@@ -97,7 +94,7 @@ def listed(path):
     return [BadImage(*row) for row in rows]
 
 
-# What is found
+# Finding bad images
 
 
 @pytest.mark.parametrize("kind", bad_files())
@@ -233,7 +230,7 @@ def test_a_search_after_a_finished_one_begins_anew(check, inspected):
 
 @pytest.mark.parametrize("stop", [1, 8, 9, 30, 65])
 def test_an_interrupted_search_goes_on(check, tree, inspected, monkeypatch, stop):
-    monkeypatch.setattr(MODULE, "_CHUNK", 8)
+    monkeypatch.setattr(checking, "_CHUNK", 8)
     inspected.stop = stop
     with pytest.raises(KeyboardInterrupt):
         check(workers=1)
@@ -241,7 +238,7 @@ def test_an_interrupted_search_goes_on(check, tree, inspected, monkeypatch, stop
     inspected.clear()
     inspected.stop = None
     assert sorted(check(workers=1)) == tree[1]
-    # All but the last 8 of those that were looked at are not looked at again.
+    # Only images of the unfinished chunk are inspected again.
     finished = (stop - 1) // 8 * 8
     assert len(inspected) == 65 - finished
     assert len(before - set(inspected)) == finished
@@ -250,7 +247,7 @@ def test_an_interrupted_search_goes_on(check, tree, inspected, monkeypatch, stop
 def test_an_interrupted_search_of_other_images_begins_anew(
     check, tree, inspected, monkeypatch, tmp_path
 ):
-    monkeypatch.setattr(MODULE, "_CHUNK", 8)
+    monkeypatch.setattr(checking, "_CHUNK", 8)
     names = sorted(str(path.relative_to(tree[0])) for path in tree[0].rglob("*.jpg"))
     inspected.stop = 30
     with pytest.raises(KeyboardInterrupt):
@@ -259,7 +256,7 @@ def test_an_interrupted_search_of_other_images_begins_anew(
     inspected.stop = None
     check(paths=names[::-1])
     assert len(inspected) == 60
-    # The same names in another folder are other images.
+    # The same names in another folder are different images.
     inspected.clear()
     inspected.stop = 30
     with pytest.raises(KeyboardInterrupt):
@@ -282,7 +279,7 @@ def test_damaged_progress_begins_anew(check, tree, tmp_path, content):
     ["", "path,reason\r\n", "path,reason\r\na.jpg,empty\r\nb.jp", "path,reason\na.jpg,empty"],
 )
 def test_what_a_killed_process_or_an_editor_left(tmp_path, left):
-    """Half a line at the end, for one, doesn't swallow the next one."""
+    """An incomplete last line, for example, does not damage the next one."""
     path = tmp_path / "bad.csv"
     path.write_text(left, newline="")
     already = [BadImage("a.jpg", "empty")] if "a.jpg" in left else []
@@ -297,7 +294,7 @@ def test_what_a_killed_process_or_an_editor_left(tmp_path, left):
 
 
 def test_workers_may_write_to_the_same_list(tmp_path):
-    """At the same time: a list that each of them has begun is a list."""
+    """The list may have several headers if several workers created it at the same time."""
     path = tmp_path / "bad.csv"
     path.write_bytes(b"path,reason\r\na.jpg,empty\r\npath,reason\r\nb.jpg,empty\r\na.jpg,empty\r\n")
     assert read_bad_images(path) == [BadImage("a.jpg", "empty"), BadImage("b.jpg", "empty")]
@@ -310,14 +307,14 @@ def test_workers_may_write_to_the_same_list(tmp_path):
 
 
 SLOW = """
-import importlib, sys, time
-module = importlib.import_module("keras_noisy.datasets.check_images")
-inspect_image = module.inspect_image
+import sys, time
+from keras_noisy.datasets._image_files import checking
+inspect_image = checking.inspect_image
 def slowly(path):
     time.sleep(0.02)
     return inspect_image(path)
-module.inspect_image, module._CHUNK = slowly, 4
-module.check_images(sys.argv[1], bad_images=sys.argv[2], workers=1, verbose=0)
+checking.inspect_image, checking._CHUNK = slowly, 4
+checking.check_images(sys.argv[1], bad_images=sys.argv[2], workers=1, verbose=0)
 """
 
 
@@ -375,7 +372,7 @@ def test_workers_are_checked(check, workers):
 
 
 def test_progress_bar(check, capsys, monkeypatch, inspected):
-    monkeypatch.setattr(MODULE, "_CHUNK", 20)
+    monkeypatch.setattr(checking, "_CHUNK", 20)
     check()
     assert capsys.readouterr().out == ""
     inspected.stop = len(inspected) + 45
@@ -386,7 +383,7 @@ def test_progress_bar(check, capsys, monkeypatch, inspected):
     check(verbose=1)
     shown = capsys.readouterr().out
     assert "65/65" in shown
-    assert "20/65" not in shown  # it goes on
+    assert "20/65" not in shown  # it continues after the first 20
 
 
 def test_list_may_be_in_a_folder_that_is_not_there(check, tree, tmp_path):

@@ -1,4 +1,4 @@
-"""Lists of images as people write them: what can be used is used, and the rest is told."""
+"""Lists of images: usable lines are read, all others are reported."""
 
 import re
 
@@ -14,7 +14,7 @@ pytestmark = pytest.mark.backend_free
 
 @pytest.fixture
 def read(tmp_path):
-    """Reads a list of this content."""
+    """Returns a function that reads a list with the given contents."""
 
     def read(content, num_classes=10, **options):
         path = tmp_path / "list.txt"
@@ -25,7 +25,7 @@ def read(tmp_path):
 
 
 def reasons(found):
-    """What is said of each line that can't be used, by its number."""
+    """Returns the reason for each unusable line, by its number."""
     return {int(bad.path.rpartition(":")[2]): bad.reason for bad in found.bad}
 
 
@@ -69,7 +69,7 @@ def test_what_does_not_matter(read, content):
     ],
 )
 def test_names_are_kept_as_they_are(read, name):
-    """Bytes: a file's name need not be text, and a tab in it is none of ours."""
+    """File names are bytes that need not be valid text, and may contain tabs."""
     found = read(b"first.jpg 1\n" + name + b" 2\n")
     assert found.paths == [b"first.jpg", name]
     assert found.labels.tolist() == [1, 2]
@@ -91,7 +91,7 @@ def test_prefix(read):
         (b"x.jpg one", "x.jpg one: no label"),
         (b"x.jpg -", "x.jpg -: no label"),
         (b"x.jpg --1", "x.jpg --1: no label"),
-        (b"x.jpg \xc2\xb2", "x.jpg ²: no label"),  # a digit, for str.isdigit
+        (b"x.jpg \xc2\xb2", "x.jpg ²: no label"),  # a digit for str.isdigit
         (b"7", "7: no label"),
         (b"\xff.jpg 10", "\ufffd.jpg: label 10 is not in [0, 10)"),
     ],
@@ -114,9 +114,9 @@ def test_the_first_of_lines_with_the_same_path_counts(read):
     assert found.paths == [b"a.jpg", b"b.jpg"]
     assert found.labels.tolist() == [1, 2]
     assert reasons(found) == {
-        3: "a.jpg: again, with label 1; 1 came first",
-        4: "b.jpg: again, with label 3; 2 came first",
-        5: "a.jpg: again, with label 1; 1 came first",
+        3: "a.jpg: repeated with label 1; the first line has label 1",
+        4: "b.jpg: repeated with label 3; the first line has label 2",
+        5: "a.jpg: repeated with label 1; the first line has label 1",
         6: "a.jpg: label 77 is not in [0, 10)",
     }
 

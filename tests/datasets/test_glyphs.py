@@ -8,8 +8,15 @@ import numpy as np
 import pytest
 
 from keras_noisy.datasets import glyphs
-from keras_noisy.datasets._characters import CHARACTERS
-from keras_noisy.datasets._drawing import EM, STYLES, load_fonts, random_parameters, render, warp
+from keras_noisy.datasets._glyphs.characters import CHARACTERS
+from keras_noisy.datasets._glyphs.drawing import (
+    EM,
+    STYLES,
+    load_fonts,
+    render,
+    transform_parameters,
+    warp,
+)
 
 pytestmark = pytest.mark.backend_free
 
@@ -51,10 +58,10 @@ def test_arrays_are_like_those_of_keras_datasets():
 
 def test_images_are_white_on_black_and_uncropped():
     (x, _), _ = load(num_classes=50, train_per_class=20)
-    assert x.max((1, 2)).min() > 100  # something bright in each
+    assert x.max((1, 2)).min() > 100  # each has bright pixels
     assert np.median(x) == 0
     border = np.concatenate([x[:, 0], x[:, -1], x[:, :, 0], x[:, :, -1]], axis=1)
-    assert border.max() < 160  # a glyph may touch the border, its strokes don't run over it
+    assert border.max() < 160  # a glyph may touch the border, but is not cropped
     assert (border.max(1) > 60).mean() < 0.05
 
 
@@ -64,7 +71,7 @@ def test_the_largest_glyphs_fit(character):
     assert not cells[:, [0, -1]].any()
     assert not cells[:, :, [0, -1]].any()
     uniform = np.random.default_rng(0).random((200, 6))
-    images = warp(cells, *random_parameters(uniform))
+    images = warp(cells, *transform_parameters(uniform))
     assert max(images[:, [0, -1]].max(), images[:, :, [0, -1]].max()) < 160
 
 
@@ -267,7 +274,7 @@ def candidates():
 
 
 def difference(images, shrunk, first, second):
-    """Squared difference of pairs, least over shifts of one of them by up to a pixel."""
+    """Returns the least squared difference of pairs over shifts of one by up to a pixel."""
     least = np.full(len(first), np.inf)
     for dy in (-1, 0, 1):
         for dx in (-1, 0, 1):
@@ -281,7 +288,7 @@ def difference(images, shrunk, first, second):
 
 @pytest.fixture(scope="module")
 def renderings():
-    """The candidates, and their images at sizes of 16, 15.2 and 14.4 pixels in each style."""
+    """Returns the candidates and their images at 16, 15.2 and 14.4 pixels in each style."""
     characters, fonts = candidates(), load_fonts()
     n = len(STYLES)
     zero = np.zeros(n)
@@ -296,7 +303,7 @@ def renderings():
 
 
 def test_characters_follow_their_rule(renderings):
-    """With slack, for another version of FreeType may render a little differently."""
+    """The tolerances allow for other versions of FreeType, which may render differently."""
     characters, images = renderings
     assert len(CHARACTERS) == len(set(CHARACTERS)) == 2000
     assert list(CHARACTERS) == sorted(CHARACTERS)
@@ -307,7 +314,7 @@ def test_characters_follow_their_rule(renderings):
     for same, *shrunk in images.swapaxes(0, 1):
         flat = same.reshape(len(characters), -1)
         norm = np.square(flat).sum(1)
-        near = norm[:, None] + norm - 2 * flat @ flat.T < 6  # spares most of the work
+        near = norm[:, None] + norm - 2 * flat @ flat.T < 6  # skips most pairs
         first, second = np.nonzero(np.triu(near, 1) & kept[:, None])
         least = difference(same, same, first, second)
         for smaller in shrunk:

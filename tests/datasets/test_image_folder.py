@@ -1,4 +1,4 @@
-"""A folder for each class: which images are whose, and in which split."""
+"""A folder for each class: labels and splits of the images."""
 
 import re
 
@@ -18,7 +18,7 @@ PER_CLASS = 40
 
 @pytest.fixture(scope="module")
 def photos(tmp_path_factory):
-    """Each image has a grey of its own, by which it is known again."""
+    """Returns a folder of images, each of which has a unique grey value."""
     root = tmp_path_factory.mktemp("photos")
     for label, name in enumerate(CLASSES):
         (root / name / "more").mkdir(parents=True)
@@ -26,7 +26,7 @@ def photos(tmp_path_factory):
             number = label * PER_CLASS + i
             place = root / name / ("more" if i % 4 == 0 else "") / f"{i:02}.png"
             place.write_bytes(encode(np.full((8, 8, 3), number, "uint8"), "PNG"))
-    (root / "ant" / "notes.txt").write_text("not an image, and not said to be one")
+    (root / "ant" / "notes.txt").write_text("neither an image nor named as one")
     (root / ".cache").mkdir()
     (root / "list.csv").write_text("a file beside the folders")
     return root
@@ -42,7 +42,7 @@ def build(photos, tmp_path):
 
 
 def read(pipeline):
-    """The numbers of the images and their labels, in the order in which they come."""
+    """Returns the grey values and labels of the images in an epoch, in order."""
     batches = list(pipeline.dataset.as_numpy_iterator())
     numbers = np.concatenate([x[:, 0, 0, 0] for x, _ in batches])
     return numbers.tolist(), np.concatenate([y for _, y in batches]).tolist()
@@ -65,7 +65,7 @@ def test_training_images_are_shuffled_and_those_to_measure_with_are_not(build):
     assert train[1] == [n // PER_CLASS for n in train[0]]
     augmented = read(build())
     assert augmented[1] == train[1]
-    assert augmented[0] != train[0]  # the colours
+    assert augmented[0] != train[0]  # colours are augmented
 
 
 @pytest.mark.parametrize("share", [0.1, 0.25, 0.5])
@@ -73,7 +73,7 @@ def test_validation_is_what_training_does_not_have(build, share):
     held_out, labels = read(build("validation", validation_split=share, seed=1))
     kept, _ = read(build("train", validation_split=share, augment=False, seed=2))
     assert sorted(held_out + kept) == list(range(120))
-    # Binomial: four standard deviations.
+    # Four standard deviations of the binomial distribution.
     assert abs(len(held_out) - 120 * share) < 4 * np.sqrt(120 * share * (1 - share))
     assert labels == [n // PER_CLASS for n in held_out]
     assert held_out == read(build("validation", validation_split=share))[0]
@@ -90,6 +90,15 @@ def test_an_image_stays_in_its_split_when_others_come_and_go(build, photos, tmp_
             copy.write_bytes(path.read_bytes())
     after = set(read(build("validation", root=fewer, **share))[0])
     assert after == before - set(range(100, 120))
+
+
+def test_list_classes(photos, tmp_path):
+    assert image_folder.list_classes(photos) == CLASSES
+    assert image_folder.list_classes(str(photos)) == CLASSES
+    with pytest.raises(FileNotFoundError, match=r"`root` must be a folder\. Received: root='.*no'"):
+        image_folder.list_classes(tmp_path / "no")
+    with pytest.raises(ValueError, match=r"`root` must hold a folder for each class.*\['more'\]"):
+        image_folder.list_classes(photos / "ant")
 
 
 def test_order_of_the_classes_can_be_given(build):

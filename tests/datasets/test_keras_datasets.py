@@ -1,4 +1,4 @@
-"""The data sets that Keras downloads: from files of the official formats, and without them."""
+"""The data sets that Keras downloads: read from files in the official formats, or missing."""
 
 import gzip
 import io
@@ -20,8 +20,9 @@ from keras_noisy.datasets import (
     glyphs,
     normalisation,
 )
-from keras_noisy.datasets.augmentation import DATASETS, STATISTICS, seeded_augmentation
-from keras_noisy.datasets.downloads import Download, load_or_explain
+from keras_noisy.datasets._downloads import Download, load_or_explain
+from keras_noisy.datasets._pipeline.seeded_augmentation import DATASETS, seeded_augmentation
+from keras_noisy.datasets.augmentation import STATISTICS
 
 pytestmark = pytest.mark.backend_free
 
@@ -29,19 +30,23 @@ tf = pytest.importorskip("tensorflow")
 
 FASHION = "https://storage.googleapis.com/tensorflow/tf-keras-datasets/"
 CIFAR = "https://www.cs.toronto.edu/~kriz/"
+CIFAR10_CLASSES = (
+    *("airplane", "automobile", "bird", "cat", "deer"),
+    *("dog", "frog", "horse", "ship", "truck"),
+)
 
 
 # Files of the official formats
 
 
 def colours(start, n):
-    """A colour for each image, which tells its number."""
+    """Returns a colour for each image that encodes its number."""
     number = np.arange(start, start + n)
     return np.stack([number % 256, number // 256, 255 - number % 256], axis=1).astype("uint8")
 
 
 def batch_of_cifar(start, n, labels):
-    """As the archive has it: rows of 1,024 red, then green, then blue values."""
+    """Returns a batch as in the archive: rows of 1,024 red, then green, then blue values."""
     return {
         b"data": np.repeat(colours(start, n), 1024, axis=1),
         **{key: values.tolist() for key, values in labels.items()},
@@ -102,7 +107,7 @@ def write_fashion_mnist(folder):
 
 
 def use_home(monkeypatch, path):
-    """Keras reads `KERAS_HOME` when it is imported, what the messages say comes from there, too."""
+    """Sets the Keras home folder, which Keras reads on import, and messages when raised."""
     monkeypatch.setenv("KERAS_HOME", str(path))
     monkeypatch.setattr("keras.src.backend.config._KERAS_DIR", str(path))
 
@@ -116,7 +121,7 @@ def block_network(monkeypatch, error):
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory):
-    """A Keras home folder with all three data sets, whose hash nobody checks."""
+    """Returns a Keras home folder with all three data sets; turns off the checks of hashes."""
     path = tmp_path_factory.mktemp("keras")
     with pytest.MonkeyPatch.context() as patch:
         use_home(patch, path)
@@ -142,7 +147,7 @@ def test_cifar(home, module, dtype):
     assert x_train.dtype == x_test.dtype == np.uint8
     assert np.issubdtype(y_train.dtype, dtype)
     num_classes = 10 if module is cifar10 else 100
-    # Read as it was written: the colours stand in the channels, and every label with its image.
+    # Colours are in the right channels, and labels belong to their images.
     np.testing.assert_array_equal(x_train[:, 5, 7], colours(0, 50_000))
     np.testing.assert_array_equal(x_test[:, 31, 0], colours(50_000, 10_000))
     within = np.arange(50_000) % 10_000 + np.arange(50_000) // 10_000
@@ -156,12 +161,13 @@ def test_cifar(home, module, dtype):
     assert (x.shape, x.dtype, y.shape, y.dtype) == ((128, 32, 32, 3), np.uint8, (128,), np.int32)
     numbers = np.random.default_rng([3, 0]).permutation(50_000)[:128]
     np.testing.assert_array_equal(y, expected[numbers])
-    np.testing.assert_array_equal(x[:, 15, 15], colours(0, 50_000)[numbers])  # the middle stays
-    assert (x[:, 0] == 0).all(axis=2).any(axis=1).mean() > 0.3  # black from above: shifted down
+    # The middle always shows the colour, and a black first row, a shift down.
+    np.testing.assert_array_equal(x[:, 15, 15], colours(0, 50_000)[numbers])
+    assert (x[:, 0] == 0).all(axis=2).any(axis=1).mean() > 0.3
 
     test = module.pipeline("test", batch_size=10_000)
     assert (test.num_samples, test.steps) == (10_000, 1)
-    assert test.class_names == (cifar10.CLASS_NAMES if module is cifar10 else None)
+    assert test.class_names == (CIFAR10_CLASSES if module is cifar10 else None)
     x, y = first_batch(test)
     np.testing.assert_array_equal(x, x_test)
     np.testing.assert_array_equal(y, y_test[:, 0])
@@ -212,11 +218,11 @@ def test_splits_and_options_are_checked_before_anything_is_loaded(module, monkey
         module.pipeline("train", batch_size=0)
 
 
-# Without the files
+# Missing files
 
 
 def instructions(module):
-    """What is said where the data set is missing: the message, and from the URLs to the files."""
+    """Returns the message about a missing data set, and its files by URL."""
     with pytest.raises(FileNotFoundError) as error:
         module.load_data()
     message = str(error.value)
@@ -250,7 +256,7 @@ def test_missing_data_comes_with_instructions_that_work(
     assert "blocked" in message
     assert f"fetch ({size} in all)\n" in message
     assert list(target_of) == origins
-    for target in target_of.values():  # do as it says
+    for target in target_of.values():  # follow the instructions
         source = home / "datasets" / target.split("/datasets/")[1]
         (tmp_path / target).parent.mkdir(exist_ok=True)
         (tmp_path / target).hardlink_to(source)
@@ -320,7 +326,7 @@ def test_data_sets_are_checked(function):
         function("mnist")
 
 
-# Augmentation: the layers, and what the pipelines do
+# Augmentation, by layers and in pipelines
 
 
 def by_layer(dataset):
@@ -348,7 +354,7 @@ COUNT = 4000
 
 
 def blocks(values, rows, columns):
-    """Images with a block of 2 x 2 pixels of each value."""
+    """Returns images with a block of 2 x 2 pixels of each value."""
     x = np.zeros((COUNT, 32, 32, 3), "uint8")
     for value, row, column in zip(values, rows, columns, strict=True):
         x[:, row : row + 2, column : column + 2] = value
@@ -356,7 +362,7 @@ def blocks(values, rows, columns):
 
 
 def centre(x):
-    """Mean row and column of what isn't black."""
+    """Returns the mean row and column of the pixels that are not black."""
     weight = x.astype("float64").sum(axis=3)
     weight /= weight.sum(axis=(1, 2), keepdims=True)
     row, column = np.arange(32)[:, None], np.arange(32)
@@ -365,10 +371,10 @@ def centre(x):
 
 @WAYS
 def test_cifar10_is_shifted_and_flipped(way):
-    # The upper block, brighter, stands to the left, unless the image is flipped.
+    # The upper block, which is brighter, is on the left unless the image is flipped.
     x = way("cifar10")(blocks((250, 100), (10, 20), (8, 22)))
     assert x.shape == (COUNT, 32, 32, 3)
-    # Whole pixels: not one that is mixed with another.
+    # Shifts are whole pixels, so that no values are interpolated.
     assert set(np.unique(x)) == {0, 100, 250}
     assert np.all((x == 250).sum(axis=(1, 2, 3)) == 12)
     assert np.all((x == 100).sum(axis=(1, 2, 3)) == 12)
@@ -383,7 +389,7 @@ def test_cifar10_is_shifted_and_flipped(way):
     for shift in (down, right):
         values, counts = np.unique(shift, return_counts=True)
         assert values.tolist() == list(range(-4, 5))
-        # Each as often as the others: 5 standard deviations of the binomial distribution.
+        # All shifts are equally frequent, within 5 standard deviations.
         np.testing.assert_allclose(counts, COUNT / 9, atol=5 * np.sqrt(COUNT * 8 / 81))
     assert abs(flipped.mean() - 0.5) < 5 * 0.5 / np.sqrt(COUNT)
     correlations = np.corrcoef([down, right, flipped])[np.triu_indices(3, 1)]
@@ -401,8 +407,8 @@ def test_border_is_black(way):
 
 @WAYS
 def test_cifar100_is_rotated_too(way):
-    """By up to 20 degrees, and whether it is flipped has nothing to do with where it turns."""
-    # The same is drawn for both.
+    """Rotations are up to 20 degrees, and independent of flips."""
+    # Both calls draw the same numbers.
     left, right = (centre(way("cifar100")(blocks((255,), (15,), (column,)))) for column in (6, 24))
     flipped = left[1] > right[1]
     angle = np.degrees(np.arctan((right[0] - left[0]) / (right[1] - left[1])))
@@ -411,7 +417,7 @@ def test_cifar100_is_rotated_too(way):
     assert np.abs(np.quantile(angle, [0.05, 0.95])).min() > 17
     assert abs(angle.mean()) < 5 * 12 / np.sqrt(COUNT)
     assert abs(flipped.mean() - 0.5) < 5 * 0.5 / np.sqrt(COUNT)
-    # The middle between the blocks moves with the shift, turned around the centre.
+    # The point between the blocks moves by the shift, rotated around the centre.
     assert -6 < middle.min() < -4
     assert 4 < middle.max() < 6
     correlations = np.corrcoef([middle, angle, flipped])[np.triu_indices(3, 1)]

@@ -1,4 +1,4 @@
-"""What all pipelines share: options, order, noise, and what is told of a pipeline."""
+"""Behaviour that all pipelines share: options, order, noise and attributes."""
 
 import re
 import sys
@@ -13,25 +13,28 @@ from hypothesis import strategies as st
 
 import keras_noisy
 from keras_noisy.datasets import Options
-from keras_noisy.datasets.pipeline import from_arrays, from_splits, noisy_labels
+from keras_noisy.datasets._pipeline.from_arrays import build_from_arrays, build_from_splits
+from keras_noisy.datasets._pipeline.labels import apply_noise
+from keras_noisy.datasets._pipeline.options import resolve_options
+from keras_noisy.datasets._pipeline.sharding import order_samples
 
 pytestmark = pytest.mark.backend_free
 
 tf = pytest.importorskip("tensorflow")
 
 N, K = 103, 7
-# The image of a sample is its number.
+# The pixels of each image are the number of the sample.
 IMAGES = np.broadcast_to(np.arange(N, dtype="uint8")[:, None, None], (N, 4, 5))
 LABELS = np.random.default_rng(0).integers(0, K, N)
 
 
 def build(augmentation=None, is_training=True, **options):
-    read = Options.of(options, is_training=is_training)
-    return from_arrays(IMAGES, LABELS, K, read, augmentation)
+    resolved = resolve_options(options, is_training=is_training)
+    return build_from_arrays(IMAGES, LABELS, K, resolved, augmentation)
 
 
 def samples(dataset):
-    """The numbers of the samples that arrive in one iteration."""
+    """Returns the numbers of the samples in one iteration."""
     return [int(image[0, 0, 0]) for x, _ in dataset.as_numpy_iterator() for image in x]
 
 
@@ -84,11 +87,11 @@ def test_only_the_split_can_answer_for_a_switch_that_is_not_given():
         ValueError, match=r"^`keep_clean` must be True or False\. Received: keep_clean=None$"
     ):
         Options(keep_clean=None)
-    training, evaluation = (Options.of({}, is_training=flag) for flag in (True, False))
+    training, evaluation = (resolve_options({}, is_training=flag) for flag in (True, False))
     assert (training.shuffle, training.augment) == (True, True)
     assert (evaluation.shuffle, evaluation.augment) == (False, False)
     given = {"shuffle": False, "augment": True}
-    assert Options.of(given, is_training=True) == Options.of(given, is_training=False)
+    assert resolve_options(given, is_training=True) == resolve_options(given, is_training=False)
 
 
 def test_worker_is_one_of_the_workers():
@@ -103,14 +106,14 @@ def test_unknown_options_are_named():
     with pytest.raises(
         TypeError, match=re.escape("Unknown arguments: ['bath_size']. There are ['augment', 'batch")
     ):
-        Options.of({"bath_size": 3}, is_training=True)
+        resolve_options({"bath_size": 3}, is_training=True)
 
 
 @pytest.mark.parametrize("split", ["valid", "", None, 1])
 def test_splits_are_checked(split):
     expected = f"`split` must be 'train' or 'test'. Received: split={split!r}"
     with pytest.raises(ValueError, match=f"^{re.escape(expected)}$"):
-        from_splits(lambda: None, split, {}, num_classes=10)
+        build_from_splits(lambda: None, split, {}, num_classes=10)
 
 
 def test_missing_tensorflow_is_named(monkeypatch):
@@ -132,12 +135,10 @@ def test_missing_tensorflow_is_named(monkeypatch):
 )
 def test_workers_share_an_epoch(n, num_workers, seed, epoch):
     def orders(shuffle):
-        workers = range(num_workers)
+        options = {"shuffle": shuffle, "seed": seed, "num_workers": num_workers}
         return [
-            Options(shuffle=shuffle, seed=seed, worker=worker, num_workers=num_workers).order(
-                n, epoch
-            )
-            for worker in workers
+            order_samples(Options(worker=worker, **options), n, epoch)
+            for worker in range(num_workers)
         ]
 
     in_evaluation = np.concatenate(orders(shuffle=False))
@@ -147,7 +148,7 @@ def test_workers_share_an_epoch(n, num_workers, seed, epoch):
     assert together.dtype == in_evaluation.dtype == np.int64
     assert len(set(together.tolist())) == len(together)
     assert set(together.tolist()) <= set(range(n))
-    if n >= num_workers:  # as many steps for each, and all but fewer than one for each
+    if n >= num_workers:  # equal shares; fewer than num_workers samples are left out
         assert {len(order) for order in in_training} == {n // num_workers}
 
 
@@ -163,7 +164,7 @@ def test_order_is_a_function_of_seed_and_epoch():
     orders = {}
     for global_seed in (0, 1):
         keras.utils.set_random_seed(global_seed)
-        for seed in (0, 1):  # seed and epoch are not just added
+        for seed in (0, 1):  # the order must not depend on their sum only
             dataset = build(batch_size=10 + global_seed, seed=seed).dataset
             for epoch in range(2):
                 orders.setdefault((seed, epoch), set()).add(tuple(samples(dataset)))
@@ -220,7 +221,7 @@ def test_evaluation_has_the_order_of_the_data():
 
 
 def noisy_blocks(x, seed):
-    """An augmentation that leaves the first pixel alone, and tells in others what was drawn."""
+    """Fills all rows but the first with random pixels."""
     noise = tf.random.stateless_uniform(tf.shape(x[:, 1:]), seed, 0, 255)
     return tf.concat([tf.cast(x[:, :1], tf.float32), noise], axis=1)
 
@@ -230,11 +231,11 @@ def pixels(dataset):
 
 
 def test_augmentation_is_a_function_of_seed_and_epoch():
-    """Not of what was prepared and never taken, as in the look that Keras takes at the first batch."""
+    """Batches that were prefetched but not used, as when Keras peeks, have no effect."""
     images = {}
     for seed in (0, 1):
         for pause in (0.0, 0.05):
-            # Not shuffled, or the order alone would make a difference.
+            # Without shuffling, which would make a difference too.
             dataset = build(noisy_blocks, batch_size=4, seed=seed, shuffle=False).dataset
             next(iter(dataset))
             time.sleep(pause)
@@ -288,7 +289,7 @@ def test_another_seed_is_other_noise():
 @pytest.mark.parametrize("shape", [(N,), (N, 1)])
 @pytest.mark.parametrize("dtype", ["uint8", "int64"])
 def test_noise_may_be_the_labels_themselves(shape, dtype):
-    """Of shape (N, 1), too: what `instance_dependent` makes of the labels of `keras.datasets.cifar10`."""
+    """Labels may have the shape (N, 1), which `instance_dependent` returns for CIFAR-10."""
     noisy = ((LABELS + 1) % K).astype(dtype).reshape(shape)
     assert labels(build(noise=noisy, shuffle=False).dataset) == noisy.ravel().tolist()
 
@@ -310,7 +311,10 @@ def test_noise_may_be_the_labels_themselves(shape, dtype):
     ],
 )
 def test_noise_of_another_form_is_refused(noise):
-    allowed = f"`noise` must be a transition matrix of {K} x {K}, or {N} integers in [0, {K}), one for each sample. "
+    allowed = (
+        f"`noise` must be a transition matrix of {K} x {K}, or {N} integers in [0, {K}), one for "
+        "each sample. "
+    )
     with pytest.raises(ValueError, match=re.escape(f"{allowed}Received: ")):
         build(noise=noise)
 
@@ -323,10 +327,10 @@ def test_matrix_without_distributions_is_refused():
 def test_labels_are_int32_whatever_they_were():
     for noise in (None, MATRIX, LABELS):
         for dtype in ("uint8", "int64"):
-            assert noisy_labels(LABELS.astype(dtype), noise, 0, K).dtype == np.int32
+            assert apply_noise(LABELS.astype(dtype), noise, 0, K).dtype == np.int32
 
 
-# What is told of a pipeline
+# Attributes
 
 
 def test_element_spec():
@@ -352,3 +356,46 @@ def test_steps_are_the_number_of_batches(batch_size, num_workers, shuffle):
     assert part.num_samples == sum(sizes)
     assert all(size == batch_size for size in sizes[:-1])
     assert (part.batch_size, part.num_classes) == (batch_size, K)
+
+
+# Shorter epochs
+
+
+@pytest.mark.parametrize(("steps", "num_samples"), [(1, 20), (5, 100), (6, N), (7, N)])
+def test_take_shortens_epochs(steps, num_samples):
+    full, short = build(batch_size=20), build(batch_size=20).take(steps)
+    for _ in range(2):
+        assert samples(short.dataset) == samples(full.dataset)[:num_samples]
+    assert short.num_samples == num_samples
+    assert short.steps == short.dataset.cardinality().numpy() == min(steps, full.steps)
+    assert short.element_spec == full.element_spec
+    assert (short.batch_size, short.num_classes) == (20, K)
+    assert full.num_samples == N
+
+
+def test_take_of_whole_batches():
+    options = {"batch_size": 10, "num_workers": 2, "whole_batches": True, "shuffle": False}
+    short = build(**options).take(3)
+    assert [len(x) for x, _, _ in short.dataset] == [10] * 3
+    assert (short.steps, short.num_samples) == (3, 30)
+
+
+def test_keras_sees_the_shorter_epoch():
+    short = build(batch_size=8).take(3)
+    model = keras.Sequential(
+        [keras.layers.Rescaling(1 / N), keras.layers.Flatten(), keras.layers.Dense(K)]
+    )
+    model.compile("sgd", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    batches = []
+    count = keras.callbacks.LambdaCallback(
+        on_train_batch_end=lambda batch, logs: batches.append(batch)
+    )
+    model.fit(short.dataset, epochs=2, shuffle=False, verbose=0, callbacks=[count])
+    assert batches == [0, 1, 2] * 2
+
+
+@pytest.mark.parametrize("steps", [0, -1, 2.0, "2", None, True])
+def test_steps_to_take_are_checked(steps):
+    expected = f"`steps` must be an integer of at least 1. Received: steps={steps!r}"
+    with pytest.raises(ValueError, match=f"^{re.escape(expected)}$"):
+        build().take(steps)

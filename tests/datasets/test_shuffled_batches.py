@@ -9,7 +9,7 @@ from keras_noisy.datasets import ShuffledBatches
 
 
 class Recorder(keras.Model):
-    """Remembers the inputs of each training batch."""
+    """A model that records the inputs of each training batch."""
 
     def __init__(self):
         super().__init__()

@@ -1,4 +1,4 @@
-"""Data sets of the TensorFlow Datasets catalogue, mocked: random images and labels in their formats."""
+"""Mocked data sets of TensorFlow Datasets: random images and labels in their formats."""
 
 import re
 import sys
@@ -22,7 +22,7 @@ PHOTOGRAPHS = {"image_size": 8, "batch_size": 8}
 
 @pytest.fixture
 def no_network(monkeypatch):
-    """The real library, which can download nothing."""
+    """Makes all downloads of TensorFlow Datasets fail."""
 
     def download_and_prepare(self, **kwargs):
         raise ConnectionError("no route to host")
@@ -40,7 +40,7 @@ def mock(request):
 
 
 def from_the_mock(name, key, split="train"):
-    """A feature of the samples in their order, not by the code under test."""
+    """Reads a feature of all samples, in order, without the code under test."""
     dataset = library.builder(name).as_dataset(split=split, shuffle_files=False)
     return np.array([sample[key] for sample in dataset.as_numpy_iterator()])
 
@@ -117,7 +117,7 @@ def test_split_says_whether_images_are_for_training():
     assert labels(tfds.pipeline("mnist", "train[:50%]").dataset).tolist() != clean.tolist()
 
 
-# Photographs, which stay on the disk
+# Photographs, which are read from the disk
 
 
 def streamed(name="food101", **options):
@@ -131,7 +131,7 @@ def streamed(name="food101", **options):
 def test_photographs(name, split, num_classes):
     train = streamed(name, split=split)
     assert (train.num_classes, train.num_samples, train.steps) == (num_classes, N, 4)
-    assert train.dataset.cardinality() == 4  # or Keras warns that the data ran out
+    assert train.dataset.cardinality() == 4  # otherwise Keras warns that the data ran out
     image, label = train.element_spec
     assert (image.shape.as_list(), image.dtype) == ([None, 8, 8, 3], tf.uint8)
     assert (label.shape.as_list(), label.dtype) == ([None], tf.int32)
@@ -165,7 +165,7 @@ def test_noise_follows_the_photographs(noise):
 
 
 def test_order_is_a_function_of_seed_and_epoch():
-    """Not of the seed that the user gave TensorFlow, and not of the sum of seed and epoch."""
+    """Neither the global seed of TensorFlow nor the sum of seed and epoch decides."""
     orders = {}
     for global_seed in (0, 1):
         keras.utils.set_random_seed(global_seed)
@@ -187,7 +187,7 @@ def test_first_epoch_goes_on_where_an_interrupted_training_was():
 
 
 def test_workers_share_an_epoch():
-    """As many steps for each in training; everything in evaluation."""
+    """Workers get equal numbers of samples in training, and all samples in evaluation."""
     num_workers = 4
     clean = from_the_mock("food101", "label")
     for is_training in (True, False):

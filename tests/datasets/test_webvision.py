@@ -1,4 +1,4 @@
-"""WebVision in its official layout, with all that is wrong in such data: 2,000 files and more."""
+"""WebVision in its official layout, with more than 2,000 files, many of them bad."""
 
 import csv
 import itertools
@@ -14,15 +14,16 @@ import train
 from pictures import bad_files, encode, photograph
 
 import keras_noisy
-from keras_noisy.datasets import image_list, image_watch, webvision
-from keras_noisy.datasets.image_decoding import evaluation_image
+from keras_noisy.datasets import image_list, webvision
+from keras_noisy.datasets._image_files import skipped_images
+from keras_noisy.datasets._image_files.transforms import make_evaluation_image
 
 tf = pytest.importorskip("tensorflow")
 
 SIZE = 8
 FILES = {"google": 1500, "flickr": 700, "val": 240}
 CLASSES = 60  # of the labels in the lists; 50 of them are "mini"
-# Whole files that are no plain JPEGs, at the end of each folder.
+# Intact files of other kinds, at the end of each folder.
 OTHER_KINDS = [
     encode(photograph(2000), mode="CMYK"),
     encode(photograph(2001), mode="L"),
@@ -36,7 +37,7 @@ OTHER_KINDS = [
 
 
 class Tree:
-    """The files in the order of their list, and what is wrong with them.
+    """The files, in the order of their list, and the reasons of the bad ones.
 
     Attributes:
         root: The folder.
@@ -51,7 +52,7 @@ class Tree:
         self.contents, self.labels, self.paths, self.bad = {}, {}, {}, {}
 
     def good(self, folder):
-        """The numbers of the usable lines whose files are whole."""
+        """Returns the numbers of the usable lines with intact files."""
         return [i for i, path in enumerate(self.paths[folder]) if path not in self.bad[folder]]
 
     def mini(self, folder):
@@ -82,7 +83,7 @@ def write_folder(tree, folder, n):
         (base / path).parent.mkdir(parents=True, exist_ok=True)
         if content is not None:
             (base / path).write_bytes(content)
-    # Lines that can't be used, among the others.
+    # Unusable lines between the others.
     lines = [f"{path} {label}" for path, label in zip(paths, labels, strict=True)]
     lines.insert(3, f"{paths[0]} {labels[0]}")
     lines.insert(50, f"{paths[1]} {(labels[1] + 1) % 50}")
@@ -99,9 +100,14 @@ def write_folder(tree, folder, n):
     tree.contents[folder], tree.labels[folder] = contents, labels
     tree.paths[folder] = [start + path for path in paths]
     tree.bad[folder] = {start + paths[i]: reason for i, reason in reasons.items()}
+    first, second = labels[:2]
     tree.bad[folder] |= {
-        f"{file_list}:4": f"{paths[0]}: again, with label {labels[0]}; {labels[0]} came first",
-        f"{file_list}:51": f"{paths[1]}: again, with label {labels[1] + 1}; {labels[1]} came first",
+        f"{file_list}:4": (
+            f"{paths[0]}: repeated with label {first}; the first line has label {first}"
+        ),
+        f"{file_list}:51": (
+            f"{paths[1]}: repeated with label {second + 1}; the first line has label {second}"
+        ),
         f"{file_list}:71": f"{folder}/q0001/no_such_class.jpg: label 1000 is not in [0, 1000)",
         f"{file_list}:81": f"{folder}/q0001/no_label.jpg: no label",
     }
@@ -121,7 +127,7 @@ def tree(tmp_path_factory):
 
 @pytest.fixture
 def build(tree, tmp_path):
-    """A pipeline whose list of bad images is the test's own."""
+    """Builds pipelines with a list of bad images for each test."""
 
     def build(split="train", subset="google", **options):
         given = {
@@ -136,7 +142,7 @@ def build(tree, tmp_path):
 
 
 def epoch_of(pipeline):
-    """All images and labels of one iteration."""
+    """Returns all images and labels of one iteration."""
     batches = list(pipeline.dataset.as_numpy_iterator())
     sizes = [len(x) for x, _ in batches]
     assert all(size == pipeline.batch_size for size in sizes[:-1])
@@ -149,7 +155,7 @@ def epoch_of(pipeline):
 
 
 def numbered(tree, folder="google"):
-    """Options with which a label and a noisy label tell an image's number together."""
+    """Returns options for labels that identify an image, and a function that reads them."""
     labels = np.array(tree.labels[folder])
     noisy = np.zeros(len(labels), "int64")
     for label in range(CLASSES):
@@ -169,7 +175,7 @@ def read_csv(path):
     return rows
 
 
-# What arrives
+# Samples
 
 
 @pytest.mark.backend_free
@@ -199,12 +205,12 @@ def test_subsets(tree, build, subset, folders, num_classes):
     x, y = epoch_of(pipeline)
     assert (x.shape[1:], x.dtype, y.dtype) == ((SIZE, SIZE, 3), np.uint8, np.int32)
     assert y.tolist() == [tree.labels[f][i] for f, i in good]
-    if subset != "all":  # each image with its label
+    if subset != "all":  # each label belongs to its image
         images = {}
         for image, (f, i) in zip(x, good, strict=True):
             content = tree.contents[f][i]
             if content not in images:
-                images[content] = evaluation_image(content, SIZE).numpy()
+                images[content] = make_evaluation_image(content, SIZE).numpy()
             np.testing.assert_array_equal(image, images[content])
 
 
@@ -220,7 +226,7 @@ def test_validation(tree, build, subset):
 
 @pytest.mark.backend_free
 def test_every_good_image_arrives_once_in_each_epoch(tree, build, tmp_path):
-    """And the list names exactly the others, each once, with the reason."""
+    """The list has exactly the other images, each once, with the reason."""
     options, numbers = numbered(tree)
     pipeline = build(**options)
     for _ in range(3):
@@ -254,8 +260,8 @@ def one_thread(dataset):
 
 @pytest.mark.backend_free
 def test_what_is_whole_by_now_counts_but_is_not_listed(build, tree, tmp_path, monkeypatch):
-    """A disk that did not answer for a moment must not cost an image for ever."""
-    monkeypatch.setattr(image_watch, "inspect_image", lambda path: None)
+    """A temporary failure of the disk must not exclude an image from later trainings."""
+    monkeypatch.setattr(skipped_images, "inspect_image", lambda path: None)
     assert len(epoch_of(build())[1]) == len(tree.good("google"))
     assert not [path for path, _ in read_csv(tmp_path / "bad.csv") if path.endswith(".jpg")]
     with pytest.raises(tf.errors.OpError, match="could not be read at first"):
@@ -264,7 +270,7 @@ def test_what_is_whole_by_now_counts_but_is_not_listed(build, tree, tmp_path, mo
 
 @pytest.mark.backend_free
 def test_batches_are_a_function_of_seed_and_epoch(build, tmp_path):
-    """Not of what happens in parallel, and not of other seeds."""
+    """Neither parallelism nor other seeds have an effect."""
     epochs = {}
     for run, global_seed in enumerate((0, 1)):
         keras.utils.set_random_seed(global_seed)
@@ -299,7 +305,7 @@ def test_workers_share_an_epoch(tree, build, shuffle, tmp_path):
 
 @pytest.mark.backend_free
 def test_open_iterations_do_not_make_images_bad(tree, build, tmp_path):
-    """As where a callback evaluates on what is trained on, in the middle of an epoch."""
+    """For example, a callback may evaluate on the training data during an epoch."""
     options, numbers = numbered(tree, "flickr")
     pipeline = build("train", "flickr", batch_size=16, **options)
     abandoned = iter(pipeline.dataset)
@@ -322,7 +328,7 @@ def test_log_tells_how_many_and_where_to_read_more(tree, build, tmp_path, caplog
     (record,) = [record for record in caplog.records if record.name == "keras_noisy"]
     message = record.getMessage()
     bad = len(tree.bad["flickr"])
-    start = f"{bad} of 704 images are left out so far, as {tmp_path / 'bad.csv'} says: "
+    start = f"{bad} of 704 images are skipped so far; they are listed in {tmp_path / 'bad.csv'}: "
     assert message.startswith(start)
     assert message.endswith("; …")
 
@@ -343,6 +349,17 @@ def test_matrix_noise_is_that_of_corrupt(tree, build):
 
 
 @pytest.mark.backend_free
+def test_take_shortens_epochs(tree, build):
+    options, numbers = numbered(tree)
+    full, short = build(**options), build(**options).take(3)
+    assert (short.steps, short.num_samples) == (3, 3 * 64)
+    assert short.dataset.cardinality().numpy() == 3
+    _, expected = epoch_of(full)
+    _, found = epoch_of(short)
+    assert numbers(found) == numbers(expected)[: 3 * 64]
+
+
+@pytest.mark.backend_free
 def test_element_spec(build):
     image, label = build().element_spec
     assert (image.shape.as_list(), image.dtype) == ([None, SIZE, SIZE, 3], tf.uint8)
@@ -358,13 +375,13 @@ def test_element_spec(build):
 def pattern(bad, total, share, path):
     return (
         f"{bad} of {total} images can't be used, more than `max_bad_share` allows "
-        rf"\(max_bad_share={share}\); {re.escape(str(path))} has them\. "
+        rf"\(max_bad_share={share}\); they are listed in {re.escape(str(path))}\. "
     )
 
 
 @pytest.mark.backend_free
 def test_training_stops_at_too_many(tree, build, tmp_path):
-    """4 lines of the list are bad already, of those for 1,500 images."""
+    """Of the 1,504 lines of the list, 4 are bad from the start."""
     pipeline = build(max_bad_share=0.005)
     expected = pattern(r"\d", 1504, 0.005, tmp_path / "bad.csv")
     with pytest.raises(tf.errors.InvalidArgumentError, match=expected):
@@ -384,7 +401,7 @@ def test_what_is_known_counts(tree, build, tmp_path):
 
 @pytest.fixture
 def small(tmp_path):
-    """A list of 10 images, of which those of the given numbers are missing."""
+    """Builds the pipeline of a list of 10 images, some of which are missing."""
 
     def small(missing, **options):
         lines = []
@@ -403,7 +420,7 @@ def small(tmp_path):
 @pytest.mark.backend_free
 @pytest.mark.parametrize("missing", [[8, 9], [4, 5, 6, 7], range(10), range(4, 10), [0, 9]])
 def test_training_stops_wherever_they_are(small, missing, tmp_path):
-    """Also where no batch, or no other batch, arrives any more."""
+    """It also stops if no batch, or no further batch, is left."""
     pipeline = small(missing)
     expected = rf"^.*of 10 images can't be used.*{tmp_path}.*\.jpg \(missing\)"
     with pytest.raises(tf.errors.InvalidArgumentError, match=expected):
@@ -486,7 +503,7 @@ def test_splits_and_subsets_are_checked(build):
 
 @pytest.fixture
 def ilsvrc12(tmp_path):
-    """3 images of each of 55 classes, in folders of synsets."""
+    """Returns a folder of 3 images of each of 55 classes, in folders of synsets."""
     folder = tmp_path / "ilsvrc12"
     contents = [encode(photograph(i)) for i in range(3)]
     for label in range(55):
@@ -505,7 +522,7 @@ def test_ilsvrc12_by_synsets(build, ilsvrc12, subset, num_classes):
     x, y = epoch_of(pipeline)
     assert y.tolist() == np.repeat(np.arange(num_classes), 3).tolist()
     for i in range(3):
-        image = evaluation_image(encode(photograph(i)), SIZE)
+        image = make_evaluation_image(encode(photograph(i)), SIZE)
         np.testing.assert_array_equal(x[i::3], np.broadcast_to(image, (num_classes, SIZE, SIZE, 3)))
 
 
@@ -530,11 +547,9 @@ def test_ilsvrc12_needs_a_folder(build, tmp_path):
         with pytest.raises(FileNotFoundError) as error:
             build("ilsvrc12", ilsvrc12=folder)
         message = str(error.value).replace("\n", " ")
-        assert (
-            f"are looked for in {folder}, and a list val.txt or a folder such as n01440764 is not there."
-            in message
-        )
+        missing = "a list val.txt or a folder such as n01440764"
         for part in (
+            f"are looked for in {folder}, and {missing} is not there.",
             "https://image-net.org/download-images",
             "ILSVRC2012_img_val.tar",
             "6.3 GB",
@@ -606,10 +621,10 @@ def test_names_are_not_needed(tmp_path):
     assert not (tmp_path / "bad.csv").exists()
 
 
-# Training, on whichever backend
+# Training, on all backends
 
 
-# What Keras says where bad files make an epoch shorter by a batch.
+# Keras warns if bad files make an epoch shorter by a batch.
 @pytest.mark.filterwarnings("ignore:Your input ran out of data:UserWarning")
 def test_fit(tree, tmp_path):
     pipelines = {
@@ -639,7 +654,7 @@ def test_fit(tree, tmp_path):
         pipelines["train"].dataset,
         validation_data=pipelines["val"].dataset,
         epochs=2,
-        shuffle=False,  # the pipeline does; Keras warns that it can't
+        shuffle=False,  # the pipeline shuffles already
         verbose=0,
     ).history
     assert all(len(values) == 2 and np.isfinite(values).all() for values in history.values())
@@ -657,12 +672,11 @@ def test_fit(tree, tmp_path):
 
 
 def test_the_recipe_trains(tree, tmp_path):
-    """As a person runs it; and the model that it saves takes images."""
+    """The recipe trains and saves a model that takes images."""
     protocol = Path(train.__file__).parent / "protocols" / "mini_webvision.yaml"
-    options = f"--config {protocol} --data.folder {tree.root} --data.image_size 16 --data.max_bad_share 0.2 "
-    options += (
-        "--network.name small_cnn --batch_size 256 --epochs 2 --tensorboard false --progress none"
-    )
+    options = f"--config {protocol} --data.folder {tree.root} --data.image_size 16"
+    options += " --data.max_bad_share 0.2 --network.name small_cnn --batch_size 256 --epochs 2"
+    options += " --tensorboard false --progress none"
     train.main([*options.split(), f"--results={tmp_path}"])
     with open(tmp_path / "log.csv") as file:
         rows = list(csv.DictReader(file))

@@ -1,4 +1,4 @@
-"""Batches of one size, from every kind of data: who gets which sample, and what Keras makes of it."""
+"""Batches of one size, from all kinds of data: samples of each worker, weights, steps."""
 
 import itertools
 import re
@@ -10,21 +10,22 @@ import pytest
 from pictures import encode, plain
 
 from keras_noisy.datasets import Options, ShuffledBatches, image_list, tfds
-from keras_noisy.datasets.pipeline import from_arrays
+from keras_noisy.datasets._pipeline.from_arrays import build_from_arrays
+from keras_noisy.datasets._pipeline.options import resolve_options
 
 tf = pytest.importorskip("tensorflow")
 
 N = 23  # good samples in each source
 K = 5
 LABELS = np.random.default_rng(0).integers(0, K, N)
-# The image of a sample is its number, and one: what fills batches up is black.
+# The pixels of each image are the number of the sample plus one; padding is black.
 IMAGES = np.broadcast_to(np.arange(1, N + 1, dtype="uint8")[:, None, None, None], (N, 4, 4, 3))
-BAD = (0, 3, 9, 25)  # places in the list of what is no image
+BAD = (0, 3, 9, 25)  # positions of bad files in the list
 
 
 @pytest.fixture(scope="module")
 def files(tmp_path_factory):
-    """A list of 27 files; 4 of them are bad, as a second list says."""
+    """Writes a list of 27 files, and a list of the 4 bad ones of them."""
     folder = tmp_path_factory.mktemp("images")
     good = iter(range(N))
     lines = []
@@ -46,7 +47,7 @@ def files(tmp_path_factory):
 
 
 class Source:
-    """One kind of data: `build` makes what goes to `fit`."""
+    """A kind of data, and how to build batches of it."""
 
     def __init__(self, kind, files):
         self.kind, self.files = kind, files
@@ -54,8 +55,8 @@ class Source:
     def build(self, shuffle, **options):
         options |= {"shuffle": shuffle, "augment": False}
         if self.kind == "arrays":
-            read = Options.of(options, is_training=shuffle)
-            return from_arrays(IMAGES, LABELS, K, read, None)
+            resolved = resolve_options(options, is_training=shuffle)
+            return build_from_arrays(IMAGES, LABELS, K, resolved, None)
         if self.kind == "files":
             given = {"image_size": 4, "max_bad_share": 0.2, "bad_images": self.files / "bad.csv"}
             return image_list.pipeline(self.files, self.files / "list.txt", K, **given, **options)
@@ -67,7 +68,7 @@ class Source:
         return ShuffledBatches(IMAGES, LABELS, **options)
 
     def batches(self, data):
-        """An epoch, as arrays."""
+        """Returns the batches of an epoch as arrays."""
         if self.kind == "own":
             found = [data[i] for i in range(len(data))]
             data.on_epoch_end()
@@ -80,7 +81,7 @@ class Source:
         return len(data) if self.kind == "own" else data.steps
 
     def numbers(self, images):
-        """Which samples they are; -1 for what is none."""
+        """Returns the numbers of the samples; -1 for padding."""
         if not hasattr(self, "known"):
             every = [x for x, _ in self.batches(self.build(False, batch_size=N))]
             self.known = {image.tobytes(): i for i, image in enumerate(np.concatenate(every))}
@@ -122,7 +123,7 @@ def test_training_leaves_out_what_is_left_over(source, batch_size, num_workers):
 @pytest.mark.parametrize("num_workers", [2, 3])
 @pytest.mark.parametrize("source", ["arrays", "files", "own"], indirect=True)
 def test_workers_together_take_the_batches_that_one_takes(source, num_workers):
-    """Except of a stream, of which each shuffles its part."""
+    """This excludes streams, which each worker shuffles on its own."""
     options = {"shuffle": True, "seed": 5}
     parts = source.workers(num_workers, batch_size=3, **options)
     (one,) = source.workers(1, batch_size=3 * num_workers, **options)
@@ -181,7 +182,7 @@ def test_images_that_turn_out_to_be_bad_leave_no_worker_behind(files, tmp_path):
         data = image_list.pipeline(
             files, files / "list.txt", K, worker=worker, **given, **options
         ).dataset
-        # The second worker has the first one's list already, unless it began at the same time.
+        # The list of the first worker is removed, as if both had started at the same time.
         (tmp_path / "bad.csv").unlink(missing_ok=True)
         batches = list(data.as_numpy_iterator())
         lengths.add(len(batches))

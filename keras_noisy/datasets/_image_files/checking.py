@@ -12,10 +12,15 @@ import keras
 
 from keras_noisy._arguments import check_integer
 from keras_noisy._files import write_atomically
-from keras_noisy.datasets.bad_images import append_bad_images, inspect_image, read_bad_images
-from keras_noisy.datasets.file_list import BadImage, images_in
-from keras_noisy.datasets.pipeline import check_folder
+from keras_noisy.datasets._image_files.bad_images import (
+    BadImage,
+    append_bad_images,
+    read_bad_images,
+)
+from keras_noisy.datasets._image_files.folders import check_folder, list_images
+from keras_noisy.datasets._image_files.inspection import inspect_image
 
+# Number of images after which the results and the progress are written.
 _CHUNK = 512
 
 
@@ -26,27 +31,28 @@ def check_images(
     workers: int | None = None,
     verbose: int = 1,
 ) -> list[BadImage]:
-    """Decodes every image, in parallel, and lists those that can't be.
+    """Decodes all images, in parallel, and lists those that can't be decoded.
 
-    What it finds is written as it goes on; interrupted at any moment, also killed, the same call goes on
-    where it was. A call after a finished one begins anew.
+    Results are written as it goes on: if it is interrupted or killed, the same call continues where
+    it stopped. A call after a finished one starts over.
 
     Args:
         root: Folder of the images.
-        paths: Their paths, relative to it. Defaults to all files in it, at any depth, with the name of a
-            JPEG, PNG, GIF, BMP or WebP.
-        bad_images: CSV file to write the bad ones to, which the pipelines then leave out. Defaults to
+        paths: Paths of the images, relative to `root`. Defaults to all files in it, at any depth,
+            that have the suffix of a JPEG, PNG, GIF, BMP or WebP.
+        bad_images: CSV file to write the bad images to; pipelines then skip them. Defaults to
             `"bad_images.csv"`.
-        workers: Positive integer, images that are decoded at the same time. Defaults to the number of
-            processors.
-        verbose: 1 shows a progress bar, 0 does not.
+        workers: Positive integer, the number of images that are decoded at the same time. Defaults
+            to the number of processors.
+        verbose: 1 shows a progress bar, 0 does not. Defaults to `1`.
 
     Returns:
-        List of the bad ones of `paths`.
+        List of the bad images among `paths`.
 
     Raises:
-        FileNotFoundError: If `root` is no folder.
-        ValueError: If an argument is out of its range, or `bad_images` a file of another kind.
+        FileNotFoundError: If `root` is not a folder.
+        ValueError: If an argument is out of its range, or if `bad_images` is a file with other
+            columns.
         ImportError: If TensorFlow is not installed.
 
     Example:
@@ -62,10 +68,10 @@ def check_images(
     root, output = Path(root), Path(bad_images)
     check_folder("root", root)
     workers = check_integer("workers", workers, 1, or_none=True)
-    names = images_in(root) if paths is None else [os.fsdecode(path) for path in paths]
+    names = list_images(root) if paths is None else [os.fsdecode(path) for path in paths]
     progress = _Progress(output, root, names)
     if progress.checked == 0:
-        _forget(output, set(names))
+        _remove_from_list(output, set(names))
     bar = keras.utils.Progbar(len(names), verbose=verbose, unit_name="image")
     if progress.checked:
         bar.update(progress.checked)
@@ -83,7 +89,10 @@ def check_images(
 
 
 class _Progress:
-    """How many of these images are checked, kept in a file beside the list."""
+    """The number of images that are checked already, kept in a file beside the list.
+
+    It counts for the same images in the same folder only.
+    """
 
     def __init__(self, output: Path, root: Path, names: list[str]) -> None:
         self.path = output.with_name(output.name + ".progress")
@@ -104,8 +113,8 @@ class _Progress:
         write_atomically(self.path, json.dumps({"names": self._names, "checked": checked}))
 
 
-def _forget(output: Path, names: set[str]) -> None:
-    """Takes images that are about to be checked from a list of an earlier time."""
+def _remove_from_list(output: Path, names: set[str]) -> None:
+    """Removes the images that are about to be checked from an existing list."""
     listed = read_bad_images(output)
     kept = [image for image in listed if image.path not in names]
     if len(kept) == len(listed):

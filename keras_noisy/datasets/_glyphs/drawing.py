@@ -13,15 +13,17 @@ STYLES = (
     *(f"DejaVuSansMono{style}" for style in ("", "-Bold", "-Oblique", "-BoldOblique")),
     *(f"DejaVuSerif{style}" for style in ("", "-Bold", "-Italic", "-BoldItalic")),
 )
-SIDE = 28  # of an image, in pixels
-EM = 24  # font size of the glyphs that are warped into images, in pixels
-HEIGHT, WIDTH = 40, 48  # of a glyph's cell, in pixels: the largest glyph leaves an empty border
-_MIDDLE = 0.35  # of the line, in em above the baseline: where a cell has its middle
+# All lengths are in pixels, unless noted otherwise.
+SIDE = 28  # height and width of an image
+EM = 24  # font size of the glyphs that are warped into images
+HEIGHT, WIDTH = 40, 48  # cell of a glyph; even the largest glyph leaves an empty border
+_MIDDLE = 0.35  # height of the middle of a cell above the baseline, in em
 _OVERSAMPLING = 2
-_MARGIN = 0.5  # between a glyph and the border of its image, in pixels
+_MARGIN = 0.5  # distance between a glyph and the border of its image
 
 
 def load_fonts() -> list[Any]:
+    """Loads the fonts of `STYLES`, which matplotlib ships."""
     matplotlib = require("matplotlib", extra="recipes")  # for its fonts
     require("PIL", extra="recipes")
     from PIL import ImageFont
@@ -31,14 +33,14 @@ def load_fonts() -> list[Any]:
         ImageFont.truetype(
             os.path.join(folder, f"{style}.ttf"),
             EM * _OVERSAMPLING,
-            layout_engine=ImageFont.Layout.BASIC,  # the other one is optional in Pillow
+            layout_engine=ImageFont.Layout.BASIC,  # the alternative is optional in Pillow
         )
         for style in STYLES
     ]
 
 
 def render(character: str, fonts: list[Any]) -> NDArray[np.float32]:
-    """Returns the character in each style, antialiased: (styles, HEIGHT, WIDTH)."""
+    """Renders a character in each style, antialiased: (styles, HEIGHT, WIDTH)."""
     from PIL import Image, ImageDraw
 
     k = _OVERSAMPLING
@@ -46,7 +48,7 @@ def render(character: str, fonts: list[Any]) -> NDArray[np.float32]:
     draw = ImageDraw.Draw(column)
     for row, font in enumerate(fonts):
         left, _, right, _ = font.getbbox(character, anchor="ls")
-        # Centred horizontally by its ink, vertically by the line.
+        # Glyphs are centred horizontally by their ink, vertically by the line.
         x = (WIDTH * k - left - right) / 2
         y = HEIGHT * k * (row + 0.5) + _MIDDLE * EM * k
         draw.text((round(x), round(y)), character, fill=255, font=font, anchor="ls")
@@ -54,8 +56,8 @@ def render(character: str, fonts: list[Any]) -> NDArray[np.float32]:
     return pixels.mean((2, 4))
 
 
-def random_parameters(uniform: NDArray[np.float64]) -> tuple[NDArray[Any], ...]:
-    """Returns style, scale, shift (x, y), angle and shear for rows of 6 numbers in [0, 1)."""
+def transform_parameters(uniform: NDArray[np.float64]) -> tuple[NDArray[Any], ...]:
+    """Maps rows of 6 numbers in [0, 1) to style, scale, shift (x, y), angle and shear."""
     style, size, dx, dy, angle, shear = uniform.T
     return (
         (style * len(STYLES)).astype(int),
@@ -74,12 +76,12 @@ def warp(
     angle: NDArray[np.float64],
     shear: NDArray[np.float64],
 ) -> NDArray[np.uint8]:
-    """Returns an image for each entry of `index`: glyphs[index] sheared, rotated, scaled, moved."""
-    # x' = a x + b y, y' = c x + d y, with the origin in the middle of the cell and of the image.
+    """Shears, rotates, scales and shifts glyphs[index]: an image for each entry of `index`."""
+    # x' = a x + b y, y' = c x + d y, with the origin at the centre of the cell and of the image.
     cos, sin = scale * np.cos(angle), scale * np.sin(angle)
     matrix = np.array([[cos, shear * cos - sin], [sin, shear * sin + cos]])
 
-    # The corners of the ink tell by how much to shrink and to move what would be cropped.
+    # Glyphs that would be cropped are shrunk and moved, by the corners of their ink.
     corners = np.einsum("ijn,njk->ikn", matrix, _ink_corners(glyphs)[index])
     low, high = corners.min(1), corners.max(1)
     room = SIDE - 2 * _MARGIN
@@ -87,7 +89,7 @@ def warp(
     matrix, low, high = matrix * shrink, low * shrink, high * shrink
     shift = np.clip(shift, -room / 2 - low, room / 2 - high)
 
-    # Back from each pixel of the image to a point of the cell, then bilinear interpolation.
+    # Each pixel of the image is mapped back to the cell and interpolated bilinearly.
     (a, b), (c, d) = matrix[..., None, None].astype(np.float32)
     pixel = np.arange(SIDE, dtype=np.float32) - (SIDE - 1) / 2
     x = pixel - shift[0, :, None, None].astype(np.float32)
@@ -95,7 +97,7 @@ def warp(
     determinant = a * d - b * c
     u = (d * x - b * y) / determinant + (WIDTH - 1) / 2
     v = (a * y - c * x) / determinant + (HEIGHT - 1) / 2
-    # A cell's border is empty, and so is everything beyond it.
+    # The border of a cell is empty, so that clipping to it gives black outside the cell.
     u, v = np.clip(u, 0, WIDTH - 1.001), np.clip(v, 0, HEIGHT - 1.001)
     column, row = u.astype(int), v.astype(int)
     u, v = u - column, v - row
@@ -107,7 +109,7 @@ def warp(
 
 
 def _ink_corners(glyphs: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Returns the corners of each glyph's ink, from the middle of the cell: (glyphs, 2, 4)."""
+    """Returns the corners of the ink of each glyph, relative to the centre: (glyphs, 2, 4)."""
     boxes = []
     for glyph in glyphs:
         rows, columns = np.nonzero(glyph)

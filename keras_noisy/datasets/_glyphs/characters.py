@@ -1,16 +1,16 @@
 """The characters of the glyphs dataset: 2,000 that can be told apart in every font style.
 
-Stored, not computed, so that a class stays the same character whatever the versions of Pillow and
-FreeType. The candidates are the letters, numbers, symbols and punctuation marks that all 12 fonts
-contain. They were taken in the order of their code points; a candidate is out
+They are stored rather than computed, so that a class stays the same character with all versions of
+Pillow and FreeType. The candidates are the letters, numbers, symbols and punctuation marks that all
+12 fonts contain, in the order of their code points. A candidate is left out
 
-- if it looks like an earlier one in at least one style: that style's image would be ambiguous, so
-  only the earlier one (Latin A before Greek Alpha and Cyrillic A, I before l) stands for the class.
-  Renderings are compared, not code points: at a font size of 16 pixels, the squared difference of
-  the two images, pixels in [0, 1], is below 0.345 after shifting one of them by up to a pixel and
-  shrinking it by up to 10 %;
-- if it is a speck: less than 3 pixels of ink at that size, in at least one style;
-- if it is empty or stands for a character that is missing (U+FFFC, U+FFFD).
+- if it looks like an earlier one in at least one style, because its image in that style would be
+  ambiguous; only the earlier one (Latin A before Greek Alpha and Cyrillic A, I before l) is a
+  class. Renderings are compared, not code points: at a font size of 16 pixels, the squared
+  difference of the two images, pixels in [0, 1], is below 0.345 after shifting one of them by up
+  to a pixel and shrinking it by up to 10 %;
+- if it has less than 3 pixels of ink at that size, in at least one style;
+- if it is empty or is a placeholder for a missing character (U+FFFC, U+FFFD).
 """
 
 CHARACTERS = (

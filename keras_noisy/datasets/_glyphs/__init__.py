@@ -1,0 +1,1 @@
+"""The characters of the glyphs dataset, and the code that draws them."""

@@ -1,0 +1,122 @@
+"""Builds pipelines of images that are read from their files in each epoch."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from keras_noisy._arguments import check_flag, check_integer, check_number
+from keras_noisy._typing import Tensor
+from keras_noisy.datasets._image_files.bad_images import append_bad_images, read_bad_images
+from keras_noisy.datasets._image_files.file_list import FileList
+from keras_noisy.datasets._image_files.folders import check_folder
+from keras_noisy.datasets._image_files.skipped_images import SkippedImageTracker, check_bad_share
+from keras_noisy.datasets._image_files.transforms import add_draws, make_image
+from keras_noisy.datasets._pipeline.labels import apply_noise, select_labels
+from keras_noisy.datasets._pipeline.options import Options
+from keras_noisy.datasets._pipeline.pipeline import Pipeline
+from keras_noisy.datasets._pipeline.sharding import (
+    count_samples,
+    count_steps,
+    order_samples,
+    read_batch_size,
+)
+from keras_noisy.datasets._pipeline.tf_data import (
+    enumerate_samples,
+    iterate_epochs,
+    make_whole_batches,
+    map_in_parallel,
+    require_tensorflow,
+    set_cardinality,
+    without_autograph,
+)
+
+
+def build_from_files(
+    root: Path,
+    files: FileList,
+    num_classes: int,
+    options: Options,
+    *,
+    image_size: int,
+    colour_jitter: bool,
+    max_bad_share: float,
+    bad_images: Path,
+    class_names: tuple[str, ...] | None = None,
+) -> Pipeline:
+    """Builds the pipeline of a list of image files; see `image_list.pipeline` for the arguments."""
+    check_folder("root", root)
+    check_integer("image_size", image_size, 1)
+    check_flag("colour_jitter", colour_jitter)
+    check_number("max_bad_share", max_bad_share, "[0, 1]")
+    tf = require_tensorflow()
+    noisy_labels = apply_noise(files.labels, options.noise, options.seed, num_classes)
+
+    listed = read_bad_images(bad_images)
+    append_bad_images(bad_images, sorted(set(files.bad) - set(listed)))
+    listed_paths = {os.fsencode(image.path) for image in listed}
+    is_bad = np.fromiter((path in listed_paths for path in files.paths), bool, len(files.paths))
+    bad_files, total = int(is_bad.sum()), len(files.paths) + len(files.bad)
+    check_bad_share(files.bad, bad_files, total, max_bad_share, bad_images)
+
+    def order(epoch: int) -> NDArray[np.int64]:
+        return order_samples(options, len(files.paths), epoch, usable=~is_bad)
+
+    tracker = SkippedImageTracker(
+        root,
+        files.paths,
+        order,
+        bad_images,
+        max_bad_share,
+        bad_files + len(files.bad),
+        total,
+        read_batch_size(options),
+    )
+    all_paths = tf.constant(files.paths)
+    all_noisy, all_clean = tf.constant(noisy_labels), tf.constant(files.labels)
+    folder = os.fsencode(root) + b"/"
+
+    def load(position: Tensor, index: Tensor, draws: Tensor | None = None) -> tuple[Any, ...]:
+        contents = tf.io.read_file(folder + all_paths[index])
+        image = make_image(contents, image_size, colour_jitter, draws)
+        return position, image, select_labels(options, all_noisy[index], all_clean[index])
+
+    def build_epoch(epoch: Tensor) -> Any:
+        def record(position: Tensor, x: Tensor, y: Any) -> Tensor:
+            return tf.numpy_function(tracker.record_batch, [epoch, position], bool)
+
+        samples = enumerate_samples(tracker.order, epoch)
+        if options.augment:
+            samples = add_draws(samples, lambda position, index: index, options.seed, epoch)
+        batches = (
+            map_in_parallel(samples, load)
+            .ignore_errors()
+            .batch(read_batch_size(options))
+            .filter(without_autograph(record))
+            .map(without_autograph(lambda position, x, y: (x, y)))
+        )
+        end = _call_once(tracker.record_end, epoch, batches.element_spec)
+        return make_whole_batches(batches.concatenate(end), options, size)
+
+    size = len(tracker.order(0))
+    dataset = set_cardinality(
+        iterate_epochs(build_epoch, options.first_epoch).prefetch(tf.data.AUTOTUNE),
+        lambda: count_steps(options, size - len(tracker.bad)),
+    )
+    num_samples = count_samples(options, size)
+    return Pipeline(dataset, num_classes, num_samples, options.batch_size, class_names)
+
+
+def _call_once(function: Callable[[int], np.bool_], argument: Tensor, element_spec: Any) -> Any:
+    """Returns an empty `tf.data.Dataset` that calls `function`, which returns False, when read."""
+    tf = require_tensorflow()
+    zeros = tf.nest.map_structure(
+        lambda spec: tf.zeros([n or 0 for n in spec.shape], spec.dtype), element_spec
+    )
+    single = tf.data.Dataset.from_tensors(zeros)
+    return single.filter(
+        without_autograph(lambda *_: tf.numpy_function(function, [argument], bool))
+    )

@@ -1,0 +1,144 @@
+"""Finds out which images of an epoch were skipped because they could not be decoded."""
+
+import functools
+import logging
+import os
+import threading
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from keras_noisy.datasets._image_files.bad_images import (
+    BadImage,
+    append_bad_images,
+    format_bad_images,
+)
+from keras_noisy.datasets._image_files.inspection import inspect_image
+
+_LOG = logging.getLogger("keras_noisy")
+
+
+class SkippedImageTracker:
+    """Tracks the images that arrive in an epoch, in order, and so those that don't.
+
+    tf.data can skip samples that raise an error, which is fast, but does not report them. Samples
+    are numbered by their position in the epoch: if a number is missing, that image is inspected and
+    added to the list of bad images. Several epochs may be read at the same time.
+
+    Args:
+        root: Folder of the images.
+        paths: Paths of the images, by index.
+        order: Function from an epoch to the indices of its images.
+        list_path: The list to which bad images are added.
+        max_bad_share: Share of the images that may be bad.
+        already_bad: Number of bad images that are known and not in any epoch.
+        total: Number of all images and unusable lines.
+        batch_size: Number of images in a batch; only the last one of an epoch has fewer.
+    """
+
+    def __init__(
+        self,
+        root: Path,
+        paths: Sequence[bytes],
+        order: Callable[[int], NDArray[np.int64]],
+        list_path: Path,
+        max_bad_share: float,
+        already_bad: int,
+        total: int,
+        batch_size: int,
+    ) -> None:
+        self.root = root
+        self.paths = paths
+        # Cached, because every bad image needs it.
+        self.order = functools.lru_cache(maxsize=2)(order)
+        self.list_path = list_path
+        self.max_bad_share = max_bad_share
+        self.already_bad = already_bad
+        self.total = total
+        self.batch_size = batch_size
+        self.bad: dict[int, BadImage] = {}
+        self._next_position: dict[int, int] = {}  # by epoch
+        self._logged = 0
+        self._lock = threading.Lock()
+
+    def record_batch(self, epoch: int, positions: NDArray[np.int64]) -> np.bool_:
+        """Records a batch; batches must be recorded in order. Returns True, to be used in a filter.
+
+        Raises:
+            ValueError: If too many images are bad.
+        """
+        first, following = self._next_position.get(int(epoch), 0), int(positions[-1]) + 1
+        # Updated before anything is raised, because prefetching continues after an error.
+        self._next_position[int(epoch)] = following
+        self._add_skipped(int(epoch), np.setdiff1d(np.arange(first, following), positions))
+        if len(positions) < self.batch_size:
+            # The last batch: the end of the epoch may never be requested.
+            self.record_end(epoch)
+        return np.True_
+
+    def record_end(self, epoch: int) -> np.bool_:
+        """Records the end of an epoch, and logs new bad images. Returns False, for a filter.
+
+        Raises:
+            ValueError: If too many images are bad.
+        """
+        first, following = self._next_position.get(int(epoch), 0), len(self.order(int(epoch)))
+        self._next_position[int(epoch)] = following
+        self._add_skipped(int(epoch), np.arange(first, following))
+        if len(self.bad) > self._logged:
+            self._logged = len(self.bad)
+            _LOG.warning(
+                "%d of %d images are skipped so far; they are listed in %s: %s",
+                len(self.bad) + self.already_bad,
+                self.total,
+                self.list_path,
+                format_bad_images(list(self.bad.values())),
+            )
+        return np.False_
+
+    def _add_skipped(self, epoch: int, positions: NDArray[np.int64]) -> None:
+        if not len(positions):
+            return
+        indices = self.order(epoch)[positions].tolist()
+        with self._lock:  # another epoch may skip the same images
+            found = []
+            for index in indices:
+                if index in self.bad:
+                    continue
+                path = os.fsdecode(self.paths[index])
+                if reason := inspect_image(self.root / path):
+                    found.append(BadImage(path, reason))
+                # An image that can be decoded by now counts, but is not listed: later trainings
+                # should use it.
+                self.bad[index] = BadImage(path, reason or "could not be read at first")
+            append_bad_images(self.list_path, found)
+        check_bad_share(
+            list(self.bad.values()),
+            self.already_bad,
+            self.total,
+            self.max_bad_share,
+            self.list_path,
+        )
+
+
+def check_bad_share(
+    bad: Sequence[BadImage], already_bad: int, total: int, max_bad_share: float, list_path: Path
+) -> None:
+    """Raises a ValueError if more than `max_bad_share` of the images are bad.
+
+    Args:
+        bad: Bad images; the message shows the first ones.
+        already_bad: Number of more bad images.
+        total: Number of all images and unusable lines.
+        max_bad_share: Share of the images that may be bad.
+        list_path: The list of bad images, for the message.
+    """
+    count = len(bad) + already_bad
+    if count > max_bad_share * total:
+        raise ValueError(
+            f"{count} of {total} images can't be used, more than `max_bad_share` allows "
+            f"(max_bad_share={max_bad_share!r}); they are listed in {list_path}. "
+            f"{format_bad_images(bad)}"
+        )
