@@ -1,5 +1,6 @@
 """Reads labels of all formats: integers, one-hot targets and soft targets."""
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import keras
@@ -13,6 +14,10 @@ from keras_noisy._typing import Tensor
 _PROBABILITY_SLACK = 1e-3
 _ROW_SUM_SLACK = 5e-2
 _INT32 = np.iinfo(np.int32)
+
+
+# Dimensions of a tensor: integers, or `None` or scalar tensors where they are unknown.
+Shape = Sequence[Any]
 
 
 class Labels(NamedTuple):
@@ -35,7 +40,7 @@ class Labels(NamedTuple):
 
 
 def read_labels(
-    argument: str, y_true: Tensor, y_pred: Tensor, ignore_class: int | None = None
+    argument: str, y_true: Tensor, shape: Shape, dtype: Any, ignore_class: int | None = None
 ) -> Labels:
     """Reads and checks labels for predictions of shape (…, K).
 
@@ -43,28 +48,27 @@ def read_labels(
         argument: The name of the labels in error messages.
         y_true: Integers (…,) or (…, 1), or one-hot or soft targets (…, K), told apart by their
             rank.
-        y_pred: Float tensor (…, K), logits or probabilities.
+        shape: The shape of the predictions, from `keras.ops.shape`.
+        dtype: The float type of the predictions.
         ignore_class: Integer, the label of samples to ignore. It may lie outside [0, K).
 
     Returns:
         `Labels`.
 
     Raises:
-        ValueError: If K is unknown or below 2, if the shapes do not fit together, or, in an eager
-            call, if a label names no class. A graph, which can't raise, marks such samples as
-            `invalid`.
+        ValueError: If the shapes do not fit together, or, in an eager call, if a label names no
+            class. A graph, which can't raise, marks such samples as `invalid`.
     """
-    num_classes = count_classes("y_pred", y_pred)
     y_true = _to_tensor(argument, y_true)
-    has_targets = are_targets(argument, y_true, y_pred)
+    has_targets = are_targets(argument, y_true.shape, shape)
     if has_targets:
-        labels = _read_targets(y_true, y_pred, ignore_class)
+        labels = _read_targets(y_true, shape, dtype, ignore_class)
         allowed = "rows of non-negative numbers that sum to 1"
     else:
-        if len(y_true.shape) == len(y_pred.shape):
+        if len(y_true.shape) == len(shape):
             y_true = ops.squeeze(y_true, axis=-1)
-        labels = _read_integers(argument, y_true, num_classes, ignore_class)
-        allowed = f"integers in [0, {num_classes})"
+        labels = _read_integers(argument, y_true, shape[-1], ignore_class)
+        allowed = f"integers in [0, {shape[-1]})"
     invalid = raise_if_any(
         labels.invalid,
         lambda: (
@@ -77,9 +81,9 @@ def read_labels(
     return labels._replace(invalid=invalid)
 
 
-def count_classes(argument: str, y_pred: Tensor) -> int:
+def count_classes(argument: str, shape: Shape) -> int:
     """Returns the number of classes K from the static shape of predictions (…, K)."""
-    shape = tuple(y_pred.shape)
+    shape = tuple(shape)
     if not shape or shape[-1] is None or shape[-1] < 2:
         raise ValueError(
             f"`{argument}` must have shape (…, K) with a known number of classes K of at least 2. "
@@ -88,25 +92,31 @@ def count_classes(argument: str, y_pred: Tensor) -> int:
     return int(shape[-1])
 
 
-def are_targets(argument: str, y_true: Tensor, y_pred: Tensor) -> bool:
+def are_targets(argument: str, label_shape: Shape, shape: Shape) -> bool:
     """Returns whether labels have the shape of targets (…, K), not of integers.
+
+    Args:
+        argument: The name of the labels in error messages.
+        label_shape: The static shape of the labels.
+        shape: The shape of the predictions. Dimensions that are not integers are unknown.
 
     Raises:
         ValueError: If labels have neither shape.
     """
-    shape, predicted = tuple(y_true.shape), tuple(y_pred.shape)
-    *leading, last = shape or (None,)
-    is_column = len(shape) == len(predicted) and last == 1
-    has_targets = len(shape) == len(predicted) and last in (predicted[-1], None)
-    given = leading if has_targets or is_column else shape
-    fits = len(given) == len(predicted) - 1 and all(
-        a is None or b is None or a == b for a, b in zip(given, predicted[:-1], strict=True)
+    given = tuple(label_shape)
+    predicted = tuple(size if isinstance(size, int) else None for size in shape)
+    *leading, last = given or (None,)
+    is_column = len(given) == len(predicted) and last == 1
+    has_targets = len(given) == len(predicted) and last in (predicted[-1], None)
+    sizes = leading if has_targets or is_column else given
+    fits = len(sizes) == len(predicted) - 1 and all(
+        a is None or b is None or a == b for a, b in zip(sizes, predicted[:-1], strict=True)
     )
     if not fits:
         raise ValueError(
             f"`{argument}` must hold integer labels of shape (…,) or (…, 1), or one-hot or soft "
             f"targets of shape (…, K), for predictions of shape (…, K). "
-            f"Received: {argument}.shape={shape}, predictions of shape {predicted}"
+            f"Received: {argument}.shape={given}, predictions of shape {predicted}"
         )
     return has_targets
 
@@ -168,17 +178,17 @@ def _read_integers(
     return Labels(ops.where(ignored, 0, index), None, invalid & ops.logical_not(ignored), ignored)
 
 
-def _read_targets(y_true: Tensor, y_pred: Tensor, ignore_class: int | None) -> Labels:
+def _read_targets(y_true: Tensor, shape: Shape, dtype: Any, ignore_class: int | None) -> Labels:
     # In half precision, the sum of many small shares is too inexact to be compared with 1.
-    targets = ops.cast(y_true, keras.backend.result_type(y_pred.dtype, "float32"))
+    targets = ops.cast(y_true, keras.backend.result_type(dtype, "float32"))
     if None in y_true.shape and not isinstance(y_true, keras.KerasTensor):
         # The shape is known at run time only, and must not be broadcast.
-        targets = ops.reshape(targets, ops.shape(y_pred))
+        targets = ops.reshape(targets, shape)
     invalid = is_invalid_distribution(targets)
     if ignore_class is None:
         return Labels(None, targets, invalid, None)
     # A one-hot encoder turns a label outside [0, K) into a row of zeros.
-    if 0 <= ignore_class < count_classes("y_pred", y_pred):
+    if 0 <= ignore_class < shape[-1]:
         ignored = targets[..., ignore_class] > 0.5
     else:
         ignored = ops.equal(ops.sum(ops.abs(targets), axis=-1), 0.0)

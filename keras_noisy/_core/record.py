@@ -70,14 +70,17 @@ class RecordingLayer:
 _built: defaultdict[str, weakref.WeakSet[RecordingLayer]] = defaultdict(weakref.WeakSet)
 
 
-def find_chunks(predictions: Tensor) -> "ClassChunks | None":
-    """Returns the features and weights that logits are made from, if a head has attached them."""
-    # PyTorch's compiler breaks its graph at the search, so it is left out where it finds nothing.
-    return _find_chunks(predictions) if len(_built["chunks"]) else None
+def is_recorded(field: str) -> bool:
+    """Returns whether there is a layer that records this field of `Record`."""
+    return len(_built[field]) > 0
 
 
 @outside_graphs
-def _find_chunks(predictions: Tensor) -> "ClassChunks | None":
+def find_chunks(predictions: Tensor) -> "ClassChunks | None":
+    """Returns the features and weights that logits are made from, if a head has attached them.
+
+    PyTorch's compiler breaks its graph here, so call it only if `is_recorded("chunks")`.
+    """
     record = _get_record(predictions)
     return None if record is None else record.chunks
 
@@ -122,7 +125,7 @@ def take_bias(predictions: Tensor) -> tuple[Any, bool]:
     if record is not None and record.bias is not None:
         _untaken.layers.discard(record.bias.layer)
         return record.bias.value, record.bias.is_adaptive
-    if _untaken.layers or not _built["bias"]:
+    if _untaken.layers or not is_recorded("bias"):
         clear_untaken_biases()
         raise ValueError(
             "`y_pred` must be the output of the model's LogitBias layer, because the loss takes "

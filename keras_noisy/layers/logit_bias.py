@@ -175,7 +175,7 @@ class LogitBias(RecordingLayer, keras.layers.Layer):
         return "adaptive" if self.adaptive and self.epsilon == "auto" else self.epsilon
 
     def call(self, logits: Tensor, labels: Tensor = None, training: bool | None = None) -> Tensor:
-        num_classes = count_classes("logits", logits)
+        num_classes = count_classes("logits", logits.shape)
         if not training:
             record_bias(logits, LayerBias(self), training=False)
             return logits
@@ -201,9 +201,9 @@ class LogitBias(RecordingLayer, keras.layers.Layer):
     def compute_output_spec(
         self, logits: Tensor, labels: Tensor = None, training: bool | None = None
     ) -> keras.KerasTensor:
-        count_classes("logits", logits)
+        count_classes("logits", logits.shape)
         if labels is not None:
-            are_targets("labels", labels, logits)
+            are_targets("labels", labels.shape, logits.shape)
         return keras.KerasTensor(logits.shape, dtype=logits.dtype)
 
     def compute_output_shape(self, logits_shape: Any, labels_shape: Any = None) -> Any:
@@ -230,7 +230,8 @@ class LogitBias(RecordingLayer, keras.layers.Layer):
 
 def _add_to_labels(logits: Tensor, labels: Tensor, bias: Tensor) -> Tensor:
     """Adds the bias to the logits of the labels."""
-    index, targets, invalid, _ = read_labels("labels", labels, logits)
+    shape = ops.shape(logits)
+    index, targets, invalid, _ = read_labels("labels", labels, shape, logits.dtype)
     if targets is None:
         is_label = ops.arange(logits.shape[-1], dtype=index.dtype) == ops.expand_dims(index, -1)
         biased = ops.where(is_label, logits + bias, logits)

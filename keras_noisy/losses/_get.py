@@ -6,7 +6,7 @@ from typing import Any, Unpack
 
 import keras
 
-from keras_noisy.losses._options import LossOptions
+from keras_noisy.losses._configured_loss import LossOptions
 from keras_noisy.losses._published import PUBLISHED, published
 from keras_noisy.losses._registry import LOSSES
 from keras_noisy.losses.robust_loss import RobustLoss, WeightedSum

@@ -6,8 +6,8 @@ from keras_noisy._core.custom_gradient import custom_row_gradient
 from keras_noisy._core.numerics import one_minus_exp
 from keras_noisy._core.tracing import while_any
 from keras_noisy._typing import Tensor
+from keras_noisy.losses._configured_loss import LossOptions
 from keras_noisy.losses._hyperparameter import Calibration, Hyperparameter
-from keras_noisy.losses._options import LossOptions
 from keras_noisy.losses._registry import register
 from keras_noisy.losses.row_loss import RowLoss
 

@@ -1,7 +1,7 @@
 from typing import Unpack
 
+from keras_noisy.losses._configured_loss import LossOptions
 from keras_noisy.losses._hyperparameter import Hyperparameter
-from keras_noisy.losses._options import LossOptions
 from keras_noisy.losses._registry import register
 from keras_noisy.losses.gce import GCE
 from keras_noisy.losses.label_loss import LabelLoss

@@ -1,32 +1,22 @@
 """The base of all losses, and the weighted sums that their operators make."""
 
 import abc
-import inspect
+import math
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar, Self, Unpack
+from typing import Any, Self, Unpack
 
 import keras
 from keras import ops
 
-from keras_noisy._arguments import check_flag, check_number, is_number
-from keras_noisy._core.batch import Batch
-from keras_noisy._core.logit_bias import read_logit_bias, resolve_logit_bias
-from keras_noisy._core.masking import AttachMask
-from keras_noisy._core.predictions import Predictions
-from keras_noisy._core.record import RecordingLayer
+from keras_noisy._arguments import check_number, is_number
+from keras_noisy._core.batch import Batch, Predictions
+from keras_noisy._core.logit_bias import resolve_logit_bias
 from keras_noisy._typing import Tensor
-from keras_noisy.losses._bound_loss import BoundLoss
-from keras_noisy.losses._hyperparameter import Calibration, Hyperparameter
-from keras_noisy.losses._options import (
-    LossOptions,
-    check_ignore_class,
-    compute_dtype,
-    format_arguments,
-    read_dtype,
-)
+from keras_noisy.losses._configured_loss import ConfiguredLoss, LossOptions, format_arguments
+from keras_noisy.losses._hyperparameter import Calibration
 
 
-class RobustLoss(keras.losses.Loss, abc.ABC):
+class RobustLoss(ConfiguredLoss, abc.ABC):
     """Base class of all losses of this package.
 
     It reads labels and predictions, adds the logit bias, and leaves the reduction to Keras. A
@@ -76,32 +66,6 @@ class RobustLoss(keras.losses.Loss, abc.ABC):
       Learning", [AAAI-25](https://arxiv.org/abs/2306.05497): the logit bias.
     """
 
-    hyperparameters: ClassVar[tuple[Hyperparameter, ...]] = ()
-
-    def __init__(
-        self,
-        *,
-        logit_bias: float | str | RecordingLayer | None = None,
-        from_logits: bool = False,
-        ignore_class: int | None = None,
-        reduction: str | None = "sum_over_batch_size",
-        name: str | None = None,
-        dtype: Any = None,
-    ) -> None:
-        self._requested_dtype = read_dtype(dtype)
-        super().__init__(name=name, reduction=reduction, dtype=compute_dtype(self._requested_dtype))
-        # Plain Python values, which the configuration can contain.
-        self.logit_bias = read_logit_bias(logit_bias)
-        self.from_logits = check_flag("from_logits", from_logits)
-        self.ignore_class = check_ignore_class(ignore_class)
-        self._attach_mask: Any = None if ignore_class is None else AttachMask()
-
-    def set_hyperparameters(self, **values: Any) -> None:
-        """Checks the hyperparameters that the class declares, and sets them as attributes."""
-        for hyperparameter in self.hyperparameters:
-            name = hyperparameter.name
-            setattr(self, name, hyperparameter.check(values[name]))
-
     @abc.abstractmethod
     def per_sample(self, batch: Batch) -> Tensor:
         """Computes the losses (…,) of the samples of a batch."""
@@ -124,14 +88,20 @@ class RobustLoss(keras.losses.Loss, abc.ABC):
         return Predictions(y_pred, self.from_logits, self.logit_bias, self.dtype)
 
     def __call__(self, y_true: Tensor, y_pred: Tensor, sample_weight: Tensor = None) -> Tensor:
-        return BoundLoss(self, y_true, y_pred)((), y_pred, sample_weight)
+        return _BoundLoss(self, y_true, y_pred)((), y_pred, sample_weight)
 
     def call(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
-        batch = Batch(y_true, self.read_predictions(y_pred), self.ignore_class)
-        losses = batch.finish(self.for_classes(batch.num_classes).per_sample(batch))
-        if batch.labels.ignored is None:
+        batch = Batch(
+            y_true, y_pred, self.from_logits, self.logit_bias, self.ignore_class, self.dtype
+        )
+        losses = self.for_classes(batch.predictions.num_classes).per_sample(batch)
+        for invalid in (batch.labels.invalid, batch.invalid_predictions):
+            if invalid is not None:
+                losses = ops.where(invalid, math.nan, losses)
+        ignored = batch.labels.ignored
+        if ignored is None:
             return losses
-        return self._attach_mask([losses, ops.logical_not(batch.labels.ignored)])
+        return self._attach_mask([ops.where(ignored, 0.0, losses), ops.logical_not(ignored)])
 
     # Without it, `numpy.float64(10) * loss` would make an array of the loss.
     __array_ufunc__ = None
@@ -148,52 +118,22 @@ class RobustLoss(keras.losses.Loss, abc.ABC):
         # The built-in `sum` starts with 0.
         return self if isinstance(other, int) and other == 0 else NotImplemented
 
-    def with_options(self, **options: Unpack[LossOptions]) -> Self:
-        """Returns a copy with other options, such as `logit_bias` or `from_logits`."""
-        copy = self._copy()
-        RobustLoss.__init__(copy, **{**self._get_options(), **options})
-        return copy
 
-    def _copy(self, **attributes: Any) -> Self:
-        """Returns a copy with other values of attributes.
+class _BoundLoss(keras.losses.Loss):
+    """A loss together with the labels and predictions of one batch.
 
-        It contains all attributes of a subclass, while `copy.copy` of a Keras loss contains those
-        of the configuration.
-        """
-        copy = object.__new__(type(self))
-        copy.__dict__.update(vars(self), **attributes)
-        return copy
+    `keras.losses.Loss.__call__` casts labels and predictions to float. Labels must stay integers,
+    and a cast would lose what layers have attached to predictions, so both bypass it.
+    """
 
-    def __repr__(self) -> str:
-        arguments = {**self._own_arguments(), **self._changed_options()}
-        return f"{type(self).__name__}({format_arguments(arguments)})"
+    def __init__(self, loss: keras.losses.Loss, y_true: Tensor, y_pred: Tensor) -> None:
+        super().__init__(name=loss.name, reduction=loss.reduction, dtype=loss.dtype)
+        self._loss = loss
+        self._y_true = y_true
+        self._y_pred = y_pred
 
-    def _own_arguments(self) -> dict[str, Any]:
-        """The arguments that the class has beside the options."""
-        options = self._get_options()
-        return {key: value for key, value in self.get_config().items() if key not in options}
-
-    def _changed_options(self) -> dict[str, Any]:
-        """The options that differ from the defaults, without the name, which Keras generates."""
-        defaults = inspect.signature(RobustLoss.__init__).parameters
-        options = {**self._get_options(), "name": None}
-        return {key: value for key, value in options.items() if value != defaults[key].default}
-
-    def _get_options(self) -> dict[str, Any]:
-        dtype = self._requested_dtype
-        if isinstance(dtype, keras.DTypePolicy):
-            dtype = keras.dtype_policies.serialize(dtype)
-        return {
-            **super().get_config(),
-            "logit_bias": self.logit_bias,
-            "from_logits": self.from_logits,
-            "ignore_class": self.ignore_class,
-            "dtype": dtype,
-        }
-
-    def get_config(self) -> dict[str, Any]:
-        own = {each.name: getattr(self, each.name) for each in self.hyperparameters}
-        return {**self._get_options(), **own}
+    def call(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
+        return self._loss.call(self._y_true, self._y_pred)
 
 
 # The options of a sum, which all of its parts share. The parts may have different names.

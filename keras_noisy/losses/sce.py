@@ -2,8 +2,8 @@ from typing import Unpack
 
 from keras_noisy._core.numerics import one_minus_exp
 from keras_noisy._typing import Tensor
+from keras_noisy.losses._configured_loss import LossOptions
 from keras_noisy.losses._hyperparameter import Calibration, Hyperparameter
-from keras_noisy.losses._options import LossOptions
 from keras_noisy.losses._registry import register
 from keras_noisy.losses.label_loss import LabelLoss
 
