@@ -19,7 +19,6 @@ import argparse
 import os
 import statistics
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # hides TensorFlow's start-up messages
@@ -216,7 +215,7 @@ def main() -> None:
 
 def parse() -> argparse.Namespace:
     """Reads the command line."""
-    parser = glyph_runs.OneLineParser(__doc__)
+    parser = glyph_runs.make_parser(__doc__, "results/adaptive_bias")
     add = parser.add_argument
     add("--classes", type=int, nargs="+", default=[100, 1000], help="numbers of classes")
     add(
@@ -231,20 +230,12 @@ def parse() -> argparse.Namespace:
     )
     add("--noise", type=float, default=0.4, help="share of wrong training labels, 0 to 1")
     add(
-        "--seeds",
-        type=int,
-        nargs="+",
-        default=[0, 1, 2],
-        help="seeds of network, noise and batches",
-    )
-    add(
         "--variants",
         nargs="+",
         default=FINALISTS,
         choices=["all", *VARIANTS],
         help="variants of the loss",
     )
-    add("--results", type=Path, default=Path("results/adaptive_bias"), help="folder to write to")
     options = parser.parse_args()
     if "all" in options.variants:
         options.variants = VARIANTS

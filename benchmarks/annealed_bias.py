@@ -34,13 +34,13 @@ from keras_noisy.losses import RobustLoss
 from keras_noisy.models import small_cnn
 from keras_noisy.plots import curve_panels
 
-# By number of classes: training images per class, epochs, and the data set whose published weights
-# the combinations use.
+# Training images per class, epochs, and the data set whose published weights the combinations use,
+# by number of classes.
 PROTOCOLS = {100: (96, 25, "cifar100"), 1000: (28, 18, "webvision")}
 
 COLUMNS = "{:>7} {:>9} {:>5} {:<28} {:>5} {:>14} {:>14}"
 
-# From a number of classes to a loss. An annealed bias is added later.
+# Makes a loss for a number of classes. An annealed bias is added later.
 Loss = Callable[[int], RobustLoss]
 LOSSES: dict[str, Loss] = {
     "CE": lambda _: keras_noisy.CE(),
@@ -54,7 +54,7 @@ LOSSES: dict[str, Loss] = {
     "NCE+AGCE": lambda k: keras_noisy.losses.get("nce+agce", dataset=PROTOCOLS[k][2]),
 }
 
-# From the numbers of classes and of steps to the layer that anneals the bias.
+# Makes the layer that anneals the bias, for numbers of classes and steps.
 Anneal = Callable[[int, int], keras_noisy.LogitBias]
 
 
@@ -112,7 +112,7 @@ ANNEALED: dict[str, tuple[Loss, Anneal]] = {
     "NCE+AGCE, annealed bias": (LOSSES["NCE+AGCE"], anneal_by_default),
 }
 COMPARED = [*LOSSES, "MAE, annealed bias"]
-# The losses in the figures, which have room for few.
+# The losses in the figures, which have room for a few only.
 DRAWN = ["CE", "GCE(auto)", "MAE, constant bias", "MAE, adaptive bias", "MAE, annealed bias"]
 
 
@@ -205,7 +205,7 @@ def sort_key(row: tuple[tuple[Experiment, str], Any]) -> tuple:
 
 def parse() -> argparse.Namespace:
     """Reads the command line."""
-    parser = glyph_runs.OneLineParser(__doc__)
+    parser = glyph_runs.make_parser(__doc__, "results/annealed_bias")
     add = parser.add_argument
     add(
         "--classes",
@@ -224,14 +224,7 @@ def parse() -> argparse.Namespace:
         choices=["symmetric", "pair"],
         help="whether a wrong label is that of any other class or of the next one",
     )
-    add("--epochs", type=int, help="epochs (default: those of the protocol)")
-    add(
-        "--seeds",
-        type=int,
-        nargs="+",
-        default=[0, 1, 2],
-        help="seeds of network, noise and batches",
-    )
+    add("--epochs", type=int, help="epochs, if not those of the protocol")
     add(
         "--variants",
         nargs="+",
@@ -242,8 +235,7 @@ def parse() -> argparse.Namespace:
             "%", "%%"
         ),
     )
-    add("--results", type=Path, default=Path("results/annealed_bias"), help="folder to write to")
-    add("--figures", type=Path, help="folder to draw learning curves to (default: none)")
+    add("--figures", type=Path, help="folder for figures of learning curves, if any")
     options = parser.parse_args()
     if "all" in options.variants:
         options.variants = [*LOSSES, *ANNEALED]

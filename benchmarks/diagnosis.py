@@ -167,7 +167,7 @@ def parse() -> argparse.Namespace:
     parser = glyph_runs.OneLineParser(__doc__)
     add = parser.add_argument
     add("--networks", nargs="+", default=list(NETWORKS), choices=NETWORKS, help="networks")
-    add("--losses", nargs="+", choices=LOSSES, help="losses (default: those of the network)")
+    add("--losses", nargs="+", choices=LOSSES, help="losses, if not those of the network")
     add("--seed", type=int, default=0, help="seed of the network and the order of batches")
     add("--results", type=Path, default=Path("results/diagnosis"), help="folder to write to")
     return parser.parse_args()

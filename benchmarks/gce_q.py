@@ -15,7 +15,6 @@ record exists are not repeated, so an interrupted benchmark continues. Downloads
 
 import argparse
 import os
-from pathlib import Path
 from typing import Any
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # hides TensorFlow's start-up messages
@@ -26,7 +25,7 @@ from glyph_runs import Experiment, format_spread
 import keras_noisy
 from keras_noisy.theory import gce_q
 
-# By number of classes: training images per class, and epochs.
+# Training images per class and epochs, by number of classes.
 SIZES = {50: (96, 25), 200: (48, 25), 1000: (20, 18), 2000: (16, 16)}
 COLUMNS = "{:>7} {:>9} {:>6} {:>5} {:>14} {:>14}"
 
@@ -66,7 +65,7 @@ def main() -> None:
 
 def parse() -> argparse.Namespace:
     """Reads the command line."""
-    parser = glyph_runs.OneLineParser(__doc__)
+    parser = glyph_runs.make_parser(__doc__, "results/gce_q")
     add = parser.add_argument
     add("--classes", type=int, nargs="+", default=list(SIZES), help="numbers of classes")
     add(
@@ -76,17 +75,9 @@ def parse() -> argparse.Namespace:
         default=[10, 30, 100],
         help="numbers of classes for which q is 0.7",
     )
-    add("--images", type=int, help="training images per class (default: those of the protocol)")
+    add("--images", type=int, help="training images per class, if not those of the protocol")
     add("--epochs", type=int, default=18, help="epochs, with --images")
     add("--noise", type=float, default=0.4, help="share of wrong training labels, 0 to 1")
-    add(
-        "--seeds",
-        type=int,
-        nargs="+",
-        default=[0, 1, 2],
-        help="seeds of network, noise and batches",
-    )
-    add("--results", type=Path, default=Path("results/gce_q"), help="folder to write to")
     options = parser.parse_args()
     unknown = [k for k in options.classes if k not in SIZES]
     if unknown and not options.images:

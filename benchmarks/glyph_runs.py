@@ -27,7 +27,7 @@ from keras_noisy.training import LabelNoiseMonitor, memorised
 
 BATCH_SIZE = 128
 
-# From a new network, an optimizer and the number of steps to the compiled model.
+# Compiles a new network with an optimizer, for a number of steps; returns the model to train.
 Prepare = Callable[[keras.Model, keras.optimizers.Optimizer, int], keras.Model]
 
 
@@ -190,6 +190,20 @@ def record_path(folder: Path, experiment: Experiment, variant: str) -> Path:
     settings = {**experiment._asdict(), "variant": variant}
     words = "-".join(f"{key}={value}" for key, value in settings.items())
     return folder / (re.sub(r"[^\w.=+()-]", "_", words.replace("%", "percent")) + ".json")
+
+
+def make_parser(documentation: str | None, results: str) -> OneLineParser:
+    """Makes a parser of the command line with the arguments of all comparisons over seeds.
+
+    Args:
+        documentation: Docstring of the benchmark.
+        results: Default of the results folder.
+    """
+    parser = OneLineParser(documentation)
+    add = parser.add_argument
+    add("--seeds", type=int, nargs="+", default=[0, 1, 2], help="seeds of network, noise, batches")
+    add("--results", type=Path, default=Path(results), help="folder to write to")
+    return parser
 
 
 def format_spread(values: list[float]) -> str:

@@ -28,7 +28,7 @@ from keras_noisy.models import small_cnn
 from keras_noisy.plots import learning_curves
 from keras_noisy.training import memorised
 
-# By name on the command line: the name in table and plot, and the loss.
+# The name in table and plot, and the loss, by name on the command line.
 LOSSES: dict[str, tuple[str, keras_noisy.losses.RobustLoss]] = {
     "ce": ("CE", keras_noisy.CE(from_logits=True)),
     "mae": ("MAE", keras_noisy.MAE(from_logits=True)),
