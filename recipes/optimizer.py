@@ -54,13 +54,16 @@ def build_optimizer(
         )
     elif settings.schedule == "exponential":
         rate = schedules.ExponentialDecay(rate, steps_per_epoch, settings.decay, staircase=True)
-    shared: dict[str, Any] = {
-        "weight_decay": settings.weight_decay or None,
+    clipping: dict[str, Any] = {
         "clipnorm": settings.clip_norm,
         "global_clipnorm": settings.clip_global_norm,
     }
     if settings.name == "adamw":
-        return keras.optimizers.AdamW(rate, **shared)
+        return keras.optimizers.AdamW(rate, weight_decay=settings.weight_decay, **clipping)
     return keras.optimizers.SGD(
-        rate, momentum=settings.momentum, nesterov=settings.nesterov, **shared
+        rate,
+        momentum=settings.momentum,
+        nesterov=settings.nesterov,
+        weight_decay=settings.weight_decay or None,
+        **clipping,
     )
