@@ -224,7 +224,7 @@ def compare(options: Any, classes: int) -> tuple[float, float]:
 
 def draw(rows: list[dict[str, Any]], path: str) -> None:
     """Draws memory and time over the number of classes."""
-    from keras_noisy.plots.theme import get_theme
+    from keras_noisy.plots import get_theme
 
     theme = get_theme("light")
     figure = theme.figure(height=3.4)

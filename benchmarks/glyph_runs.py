@@ -19,11 +19,10 @@ from command_line import OneLineParser as OneLineParser
 from optimizer import Optimizer, build_optimizer
 
 import keras_noisy
-from keras_noisy._files import write_whole
 from keras_noisy.calibration import initial_logits
 from keras_noisy.datasets import ShuffledBatches, glyphs
 from keras_noisy.models import small_cnn
-from keras_noisy.training import LabelNoiseMonitor, memorised
+from keras_noisy.training import LabelNoiseMonitor, memorised, write_atomically
 
 BATCH_SIZE = 128
 
@@ -156,7 +155,7 @@ def make_record(
     path = record_path(folder, experiment, variant)
     if not path.exists():
         content = {**experiment._asdict(), "variant": variant, **run()}
-        write_whole(path, json.dumps(content, indent=1))
+        write_atomically(path, json.dumps(content, indent=1))
         memorised = f", memorised {content['memorised']:.1%}" if "memorised" in content else ""
         print(
             f"K={experiment.classes} seed {experiment.seed} {variant}: "

@@ -58,7 +58,7 @@ from memory import measure_allocated_growth, measure_resident_growth
 
 import keras_noisy
 from keras_noisy import losses
-from keras_noisy._files import write_whole
+from keras_noisy.training import write_atomically
 
 BACKEND = keras.backend.backend()
 MODES = {"tensorflow": ("eager", "graph", "xla"), "jax": ("jit",), "torch": ("eager", "compile")}
@@ -138,8 +138,8 @@ def main() -> None:
                 records.append(measure(case, options.losses, options.turns))
                 print_record(case, records[-1])
                 text = json.dumps(records, indent=1, allow_nan=False)
-                write_whole(options.results / f"{BACKEND}.json", text)
-                write_whole(options.results / f"{BACKEND}.md", format_summary(records))
+                write_atomically(options.results / f"{BACKEND}.json", text)
+                write_atomically(options.results / f"{BACKEND}.md", format_summary(records))
 
 
 def measure(case: Case, names: list[str], turns: int) -> dict[str, Any]:

@@ -11,7 +11,7 @@ import yaml
 from configuration import Configuration
 from filelock import FileLock, Timeout
 
-from keras_noisy._files import write_whole
+from keras_noisy.training import write_atomically
 
 
 def claim_folder(configuration: Configuration) -> None:
@@ -32,7 +32,7 @@ def claim_folder(configuration: Configuration) -> None:
                 f"{format_differences(others, settings)}. Choose another folder, or delete that one"
             )
     elif configuration.devices.process == 0:
-        write_whole(path, yaml.safe_dump(settings, sort_keys=False))
+        write_atomically(path, yaml.safe_dump(settings, sort_keys=False))
 
 
 @contextmanager
@@ -69,7 +69,7 @@ def format_differences(old: Any, new: Any, path: str = "") -> str:
 def truncate_log(log: Path, epochs: int) -> None:
     """Removes the rows of a log after the given number of epochs, which were not finished."""
     if log.exists():
-        write_whole(log, "".join(log.read_text().splitlines(keepends=True)[: epochs + 1]))
+        write_atomically(log, "".join(log.read_text().splitlines(keepends=True)[: epochs + 1]))
 
 
 def read_log(log: Path) -> dict[str, list[float]]:

@@ -5,13 +5,13 @@ import math
 from pathlib import Path
 from typing import Any
 
-from keras_noisy._files import write_whole
+from keras_noisy.training import write_atomically
 
 
 def write_json(path: Path, content: Any) -> None:
     """Writes a JSON file atomically; NaN and infinities, which JSON lacks, become null."""
     text = json.dumps(replace_non_finite(content), indent=1, allow_nan=False)
-    write_whole(path, text + "\n")
+    write_atomically(path, text + "\n")
 
 
 def replace_non_finite(content: Any) -> Any:

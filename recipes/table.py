@@ -35,9 +35,8 @@ from folder import claim_folder, lock_folder, read_record
 from jsonargparse.typing import PositiveInt
 from model import build_loss
 
-from keras_noisy._files import write_whole
-from keras_noisy.plots import compare_losses
-from keras_noisy.plots.compare_losses import MOST_NOISES
+from keras_noisy.plots import MAX_NOISES, compare_losses
+from keras_noisy.training import write_atomically
 
 HERE = Path(__file__).parent
 COLUMNS = ("test_accuracy", "best_test_accuracy", "memorised", "recognised", "seconds")
@@ -112,8 +111,8 @@ def find_problem(grid: Grid) -> str | None:
     for name in ("protocols", "losses", "noises", "seeds"):
         if not getattr(grid, name):
             return f"{name} must have at least one entry"
-    if len(grid.noises) > MOST_NOISES:
-        return f"noises must be at most {MOST_NOISES}. Received: {len(grid.noises)}"
+    if len(grid.noises) > MAX_NOISES:
+        return f"noises must be at most {MAX_NOISES}. Received: {len(grid.noises)}"
     known = sorted(path.stem for path in (HERE / "protocols").glob("*.yaml"))
     if unknown := [name for name in grid.protocols if name not in known]:
         return f"protocols must be among {known}. Received: {unknown}"
@@ -227,7 +226,7 @@ def write_report(grid: Grid, cells: dict[Cell, Configuration]) -> None:
     found = {cell: find_record(configuration) for cell, configuration in cells.items()}
     records = {cell: record for cell, record in found.items() if record is not None}
     folder = Path(grid.results)
-    write_whole(folder / "table.csv", format_csv(records))
+    write_atomically(folder / "table.csv", format_csv(records))
     published = yaml.safe_load((HERE / "grids" / "published.yaml").read_text(encoding="utf-8"))
     text = ""
     for protocol in grid.protocols:
@@ -250,7 +249,7 @@ def write_report(grid: Grid, cells: dict[Cell, Configuration]) -> None:
         "Test accuracy in per cent after the last epoch, mean ± standard error over the seeds "
         f"{', '.join(map(str, grid.seeds))}; the best mean of a column in bold.\n"
     )
-    write_whole(folder / "table.md", text)
+    write_atomically(folder / "table.md", text)
     print(f"\n{text}\nWrote table.md, table.csv and the pictures to {grid.results}{os.sep}")
 
 

@@ -35,8 +35,8 @@ from keras_noisy.training import (
     LabelNoiseMonitor,
     suitable_precision,
     use_devices,
+    without_distribution,
 )
-from keras_noisy.training.devices import this_process_alone
 
 MONITORED_SAMPLES = 2000  # training images on which memorisation is measured
 
@@ -221,7 +221,7 @@ def write_results(
     folder = Path(configuration.results)
     history = read_log(folder / "log.csv")
     draw_learning_curves(configuration, history).savefig(folder / "learning_curves.png")
-    with this_process_alone():
+    with without_distribution():
         model.save(folder / "model.keras")
     record: dict[str, Any] = {
         **summarise_history(history, accuracies),

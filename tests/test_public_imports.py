@@ -19,8 +19,6 @@ SCRIPTS = sorted(
 )
 # Further public names.
 MORE_NAMES = {"keras_noisy": ["theory", "__version__"]}
-# The public functions of data-set modules without `__all__`.
-DATASET_NAMES = ["class_names", "load_data", "pipeline"]
 
 
 def resolve(name):
@@ -33,8 +31,7 @@ def resolve(name):
     for part in parts:
         if not isinstance(found, ModuleType):  # an attribute of a class or of a function
             return None
-        public = getattr(found, "__all__", DATASET_NAMES)
-        if part not in [*public, *MORE_NAMES.get(found.__name__, [])]:
+        if part not in [*found.__all__, *MORE_NAMES.get(found.__name__, [])]:
             raise LookupError(f"{part} of {found.__name__} is not public")
         found = getattr(found, part)
     return found
