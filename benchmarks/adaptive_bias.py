@@ -1,33 +1,32 @@
-"""Can a logit bias that adapts itself to the batch replace one that a schedule anneals?
+"""Can a logit bias that adapts to the batch replace one that a schedule anneals?
 
-A constant logit bias lets MAE learn with many classes, but late in training it memorises wrong
-labels; annealed to 0 by the clock it does so less. This trains one small network on images of
-printed characters, 40 % of whose training labels are wrong, with such losses, and with biases
-computed, statelessly, from what the network makes of the batch.
+A constant logit bias lets MAE learn with many classes, but late in training the network memorises
+wrong labels. It memorises fewer if a schedule anneals the bias to 0. This benchmark trains a small
+network on images of printed characters, of which 40 % of the training labels are wrong, with these
+losses and with biases that are computed, without state, from the predictions for the batch.
 
-    python benchmarks/adaptive_bias.py                             # what docs/adaptive_bias.md compares
-    python benchmarks/adaptive_bias.py --variants all --seeds 0    # all that was tried, one seed
+    python benchmarks/adaptive_bias.py                          # the table of docs/adaptive_bias.md
+    python benchmarks/adaptive_bias.py --variants all --seeds 0    # all variants, one seed
 
-On one core and JAX a run takes about 20 seconds with 100 classes and a minute with 1000, so that the
-first takes about 20 minutes. docs/adaptive_bias.md says what came out.
+On one core with JAX a training takes about 20 seconds with 100 classes and a minute with 1000, so
+that the first command takes about 20 minutes. docs/adaptive_bias.md has the results.
 
-A run's record is written to the results folder as soon as the run is finished, and a run whose
-record is there is not repeated: what was interrupted goes on. Nothing is downloaded.
+The record of a training is written to the results folder when the training is done. Trainings whose
+record exists are not repeated, so an interrupted benchmark continues. Downloads nothing.
 """
 
 import argparse
 import os
 import statistics
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow greets at length
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # hides TensorFlow's start-up messages
 
 import glyph_runs
 import keras
 import numpy as np
-from glyph_runs import Setting, spread
+from glyph_runs import Experiment, format_spread
 from keras import ops
 from keras.optimizers.schedules import PolynomialDecay
 from keras_noisy.losses.log_prob import label_log_prob
@@ -39,43 +38,47 @@ from keras_noisy.calibration import logit_bias
 Tensor = Any
 COLUMNS = "{:>7} {:<20} {:>5} {:>14} {:>14} {:>7} {:>7} {:>7} {:>7}"
 
-# --- statistics: from the labels' margins (batch,) and the log-probabilities of all classes
-# (batch, K) to one number, or to one a sample. All rise as the network learns.
+# Statistics: functions of the labels' margins (batch,) and the log-probabilities of all classes
+# (batch, K) that return one number, or one per sample. All rise as the network learns.
 
 Statistic = Callable[[Tensor, Tensor], Tensor]
 
 
 def quantile(share: float) -> Statistic:
+    """Returns a statistic: a quantile of the margins."""
     return lambda margins, log_probs: ops.quantile(margins, share)
 
 
 def mean_prob(margins: Tensor, log_probs: Tensor) -> Tensor:
+    """Computes the mean probability of the labels."""
     return ops.mean(ops.sigmoid(margins))
 
 
-# From here on the labels do not count, only how sure the network is.
+# The following statistics do not depend on the labels, only on how certain the network is.
 
 
 def certainty(margins: Tensor, log_probs: Tensor) -> Tensor:
-    """Of each sample, sum_j p_j log p_j, the negative entropy."""
+    """Computes the negative entropy of each sample, sum_j p_j log p_j."""
     return ops.sum(ops.exp(log_probs) * log_probs, axis=-1)
 
 
 def mean_certainty(margins: Tensor, log_probs: Tensor) -> Tensor:
+    """Computes the mean negative entropy of the batch."""
     return ops.mean(certainty(margins, log_probs))
 
 
-# --- rules: from a number of classes to a function of margins and log-probabilities, the bias
+# Rules: functions from a number of classes to a bias, which is a function of margins and
+# log-probabilities.
 
 Bias = Callable[[Tensor, Tensor], Tensor]
 Rule = Callable[[int], Bias]
 
 
 def falling(statistic: Statistic) -> Rule:
-    """eps = clip(eps_auto - (statistic - its average in a fresh network), 0, eps_auto)."""
+    """Returns a rule: eps = clip(eps_auto - (statistic - its initial average), 0, eps_auto)."""
 
     def rule(num_classes: int) -> Bias:
-        full, start = logit_bias(num_classes), fresh(statistic, num_classes)
+        full, start = logit_bias(num_classes), initial_average(statistic, num_classes)
         return lambda margins, log_probs: ops.clip(
             full - (statistic(margins, log_probs) - start), 0.0, full
         )
@@ -84,7 +87,7 @@ def falling(statistic: Statistic) -> Rule:
 
 
 def remaining(share: Statistic) -> Rule:
-    """eps = eps_auto (1 - share)."""
+    """Returns a rule: eps = eps_auto (1 - share)."""
 
     def rule(num_classes: int) -> Bias:
         full = logit_bias(num_classes)
@@ -94,10 +97,10 @@ def remaining(share: Statistic) -> Rule:
 
 
 def fraction(statistic: Statistic, power: float) -> Rule:
-    """eps = eps_auto min(1, statistic / its average in a fresh network)^power."""
+    """Returns a rule: eps = eps_auto min(1, statistic / its initial average)^power."""
 
     def rule(num_classes: int) -> Bias:
-        full, start = logit_bias(num_classes), fresh(statistic, num_classes)
+        full, start = logit_bias(num_classes), initial_average(statistic, num_classes)
         return lambda margins, log_probs: (
             full * ops.clip(statistic(margins, log_probs) / start, 1e-6, 1.0) ** power
         )
@@ -105,8 +108,8 @@ def fraction(statistic: Statistic, power: float) -> Rule:
     return rule
 
 
-def fresh(statistic: Statistic, num_classes: int) -> float:
-    """Average of a statistic over batches of a fresh network, whose logits are from N(0, 1)."""
+def initial_average(statistic: Statistic, num_classes: int) -> float:
+    """Averages a statistic over batches of an untrained network, whose logits are from N(0, 1)."""
     random = np.random.default_rng(0)
     values = []
     for _ in range(16):
@@ -116,7 +119,7 @@ def fresh(statistic: Statistic, num_classes: int) -> float:
     return statistics.fmean(values)
 
 
-# "Own": each sample has a bias of its own.
+# "own": each sample has its own bias.
 ADAPTIVE: dict[str, Rule] = {
     "median": falling(quantile(0.5)),
     "mean p": remaining(mean_prob),
@@ -127,11 +130,9 @@ ADAPTIVE: dict[str, Rule] = {
     "own entropy, 4th root": fraction(certainty, 0.25),
 }
 
-# --- losses
-
 
 class AdaptiveMAE(keras_noisy.MAE):
-    """MAE whose logit bias is a function of the batch, a constant for the gradient."""
+    """MAE whose logit bias is a function of the batch, through which no gradient flows."""
 
     def __init__(self, bias: Bias) -> None:
         super().__init__(from_logits=True)
@@ -145,7 +146,7 @@ class AdaptiveMAE(keras_noisy.MAE):
         log_probs = ops.log_softmax(ops.stop_gradient(y_pred))
         label = ops.reshape(ops.cast(index, "int32"), (-1, 1))
         log_prob = ops.squeeze(ops.take_along_axis(log_probs, label, axis=-1), axis=-1)
-        # A certain label has a margin of 16, not of infinity.
+        # Limits the margin of a certain label to 16 instead of infinity.
         margins = log_prob - ops.log(ops.maximum(1.0 - ops.exp(log_prob), 1e-7))
         return ops.stop_gradient(self.bias(margins, log_probs))
 
@@ -162,17 +163,19 @@ VARIANTS = [*REFERENCES, *ANNEALED, *ADAPTIVE]
 FINALISTS = ["constant", *ANNEALED, "own entropy, root", "adaptive"]
 
 
-def run(variant: str, setting: Setting) -> dict[str, Any]:
+def run(variant: str, experiment: Experiment) -> dict[str, Any]:
+    """Trains with a variant of the loss; returns the record."""
+
     def prepare(
         model: keras.Model, optimizer: keras.optimizers.Optimizer, steps: int
     ) -> keras.Model:
         if variant in ADAPTIVE:
-            loss: Any = AdaptiveMAE(ADAPTIVE[variant](setting.classes))
+            loss: Any = AdaptiveMAE(ADAPTIVE[variant](experiment.classes))
             bias_of = loss.bias_of
         else:
             loss = REFERENCES["MAE" if variant in ANNEALED else variant]
             if variant in ANNEALED:
-                full, length = logit_bias(setting.classes), ANNEALED[variant] * steps
+                full, length = logit_bias(experiment.classes), ANNEALED[variant] * steps
                 bias = keras_noisy.LogitBias(PolynomialDecay(full, length, 0.0))
                 model = keras.Model(model.input, bias(model.output))
                 loss = loss.with_options(logit_bias=bias)
@@ -183,48 +186,56 @@ def run(variant: str, setting: Setting) -> dict[str, Any]:
         model.compile(optimizer, loss=loss, metrics=["accuracy", bias_of])
         return model
 
-    outcome = glyph_runs.train(setting, prepare)
+    outcome = glyph_runs.train(experiment, prepare)
     return {**outcome, "bias": outcome["history"]["bias_of"]}
 
 
 def main() -> None:
+    """Trains all variants and prints a table."""
     options = parse()
     sizes = list(zip(options.classes, options.images, options.epochs, strict=True))
-    settings = [Setting(*size, options.noise, seed) for size in sizes for seed in options.seeds]
-    rows = glyph_runs.records(options.results, settings, options.variants, run)
+    experiments = [
+        Experiment(*size, options.noise, seed) for size in sizes for seed in options.seeds
+    ]
+    rows = glyph_runs.make_records(options.results, experiments, options.variants, run)
     columns = ("classes", "variant", "seeds", "test", "memorised")
     print("\n" + COLUMNS.format(*columns, "eps 1st", "middle", "last", "mean"))
-    for (setting, variant), records in rows.items():
+    for (experiment, variant), records in rows.items():
         bias = np.mean([record["bias"] for record in records], axis=0)
         test, memorised = (
-            spread([record[key] for record in records]) for key in ("test_accuracy", "memorised")
+            format_spread([record[key] for record in records])
+            for key in ("test_accuracy", "memorised")
         )
         biases = (f"{b:.2f}" for b in (bias[0], bias[len(bias) // 2], bias[-1], bias.mean()))
-        print(COLUMNS.format(setting.classes, variant, len(records), test, memorised, *biases))
-    print(
-        "\ntest: accuracy on new images with correct labels, after the last epoch\n"
-        "memorised: share of the wrong training labels that the network reproduces\n"
-        "eps: mean logit bias of the first, the middle and the last epoch, and of all\n"
-        "mean ± standard deviation over the seeds"
+        print(COLUMNS.format(experiment.classes, variant, len(records), test, memorised, *biases))
+    glyph_runs.print_legend(
+        "eps: mean logit bias of the first, the middle and the last epoch, and of all epochs"
     )
 
 
 def parse() -> argparse.Namespace:
-    parser = glyph_runs.parser_of(__doc__)
+    """Reads the command line."""
+    parser = glyph_runs.make_parser(__doc__, "results/adaptive_bias")
     add = parser.add_argument
     add("--classes", type=int, nargs="+", default=[100, 1000], help="numbers of classes")
-    add("--images", type=int, nargs="+", default=[96, 20], help="training images a class, for each")
-    add("--epochs", type=int, nargs="+", default=[25, 18], help="passes over the images, for each")
+    add(
+        "--images",
+        type=int,
+        nargs="+",
+        default=[96, 20],
+        help="training images per class, for each number of classes",
+    )
+    add(
+        "--epochs", type=int, nargs="+", default=[25, 18], help="epochs, for each number of classes"
+    )
     add("--noise", type=float, default=0.4, help="share of wrong training labels, 0 to 1")
-    add("--seeds", type=int, nargs="+", default=[0, 1, 2], help="of network, noise and batches")
     add(
         "--variants",
         nargs="+",
         default=FINALISTS,
         choices=["all", *VARIANTS],
-        help="what to train by",
+        help="variants of the loss",
     )
-    add("--results", type=Path, default=Path("results/adaptive_bias"), help="folder to write to")
     options = parser.parse_args()
     if "all" in options.variants:
         options.variants = VARIANTS

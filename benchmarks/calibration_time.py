@@ -2,20 +2,20 @@
 
     KERAS_BACKEND=torch python benchmarks/calibration_time.py
 
-Each call is timed twice in a fresh process, as what it finds once is kept: the first time, in order, and
-again, for other values of its arguments where that is possible.
+Each function is called twice in the same process, because results are cached: first with one number
+of classes, and again with another one.
 """
 
 import os
 import time
 from collections.abc import Callable
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow greets at length
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # hides TensorFlow's start-up messages
 
 import keras
+from loss_classes import LOSS_CLASSES
 
 import keras_noisy
-from keras_noisy import losses
 from keras_noisy.calibration import average_error, logit_bias, match
 from keras_noisy.theory import gce_q
 
@@ -29,13 +29,14 @@ CALLS: dict[str, Callable[[int], object]] = {
         f"average_error({loss.__name__}(), 0, 1000)": (
             lambda k, loss=loss: average_error(loss(), 0.0, 1000 + k)
         )
-        for loss in losses.LOSSES
+        for loss in LOSS_CLASSES
     },
     "match(BiTempered(), 100, 1000)": lambda k: match(keras_noisy.BiTempered(), 100, 1000 + k),
 }
 
 
 def main() -> None:
+    """Times all calls and prints a table."""
     print(f"{keras.backend.backend()}\n{'call':<40} {'first':>9} {'again':>9}   [ms]")
     for name, call in CALLS.items():
         times = []

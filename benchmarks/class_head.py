@@ -1,13 +1,14 @@
-"""What does a last layer for very many classes cost, with and without its logits?
+"""How much time and memory does a last layer for very many classes take?
 
-A step's forward and backward pass from the features on, MAE with a logit bias, by a dense layer and by
-`keras_noisy.layers.ClassHead`, which never makes the logits. Times are medians of paired ratios, in turns, in one
-process; there, the loss and all gradients are compared, too: the difference is that of the worst entry, relative to
-the largest one of its array. Memory is the peak of a process of its own, above what it had with weights and features alone; it
-includes the gradients of the weights, and no state of an optimizer.
+Measures the forward and backward pass from the features on, with MAE and a logit bias, of a dense
+layer and of `keras_noisy.layers.ClassHead`, which does not store the logits. Times are medians of
+paired ratios, measured in turns in the same process. The loss and all gradients are compared there
+as well: the difference is that of the worst entry, relative to the largest entry of its array.
+Memory is the peak in a separate process, above that of weights and features; it includes the
+gradients of the weights, but no state of an optimizer.
 
     KERAS_BACKEND=jax python benchmarks/class_head.py                 # 512 x 128, 200,000 classes
-    KERAS_BACKEND=jax python benchmarks/class_head.py --classes 10000 100000 1000000 --plot growth.png
+    KERAS_BACKEND=jax python benchmarks/class_head.py --classes 10000 1000000 --plot growth.png
 """
 
 import json
@@ -20,45 +21,46 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow greets at length
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # hides TensorFlow's start-up messages
 
 import glyph_runs
 import keras
 import numpy as np
 from keras import ops
-from memory import allocated_growth, resident_growth
+from memory import measure_allocated_growth, measure_resident_growth
 
 import keras_noisy
 
 SIDES = ("dense", "chunked")
-# Above this, the dense layer is left out: 512 x 1,000,000 logits and what is made of them are 8 GB.
-DENSE_UP_TO = 400_000
+# The dense layer is left out above this number of classes: 512 x 1,000,000 logits and the arrays
+# computed from them take 8 GB.
+MAX_DENSE_CLASSES = 400_000
 COLUMNS = "{:>9} {:>10} {:>12} {:>7} {:>20} {:>11}"
 
-
-# Returns a loss, and its gradients of weights and features.
+# Computes the loss and its gradients with respect to weights and features.
 Step = Callable[[], tuple[Any, list[Any]]]
 
 
-def step_of(side: str, batch: int, depth: int, classes: int, chunk: int) -> Step:
-    """One compiled step: the loss, and the gradients of weights and features."""
+def build_step(side: str, batch: int, depth: int, classes: int, chunk: int) -> Step:
+    """Compiles a step that computes the loss and its gradients."""
     rng = np.random.default_rng(0)
-    # Not by way of float64: memory that was in use before would hide what a step needs.
+    # Arrays of float64 would be freed before the step, which then reuses their memory unseen.
     features = rng.standard_normal((batch, depth), "float32")
     labels = rng.integers(0, classes, batch).astype("int32")
-    head = head_of(side, classes, chunk)
+    head = build_head(side, classes, chunk)
     head.build((batch, depth))
     for variable in head.trainable_variables:
         variable.assign(0.1 * rng.standard_normal(variable.shape, "float32"))
     loss = keras_noisy.MAE(logit_bias="auto", from_logits=True)
-    on = {"jax": _on_jax, "tensorflow": _on_tensorflow, "torch": _on_torch}
-    return on[keras.backend.backend()](head, loss, features, labels)
+    builders = {"jax": _on_jax, "tensorflow": _on_tensorflow, "torch": _on_torch}
+    return builders[keras.backend.backend()](head, loss, features, labels)
 
 
-def head_of(side: str, classes: int, chunk: int) -> keras.layers.Layer:
+def build_head(side: str, classes: int, chunk: int) -> keras.layers.Layer:
+    """Builds the last layer."""
     if side == "dense":
         return keras.layers.Dense(classes)
-    # Without XLA nobody leaves out logits that are not asked for.
+    # XLA removes unused logits; PyTorch computes them unless the layer leaves them out.
     has_logits = keras.backend.backend() != "torch"
     return keras_noisy.layers.ClassHead(classes, chunk, logits_in_training=has_logits)
 
@@ -68,16 +70,18 @@ def _on_jax(head: Any, loss: Any, features: Any, labels: Any) -> Step:
 
     weights = [variable.value for variable in head.trainable_variables]
 
-    def of(weights: Any, features: Any) -> Any:
+    def compute_loss(weights: Any, features: Any) -> Any:
         logits, _ = head.stateless_call(weights, [], features)
         return loss(labels, logits)
 
-    compiled = jax.jit(jax.value_and_grad(of, argnums=(0, 1)))
+    compiled = jax.jit(jax.value_and_grad(compute_loss, argnums=(0, 1)))
     features = jax.device_put(features)
 
     def step() -> tuple[Any, list[Any]]:
-        value, (of_weights, of_features) = jax.block_until_ready(compiled(weights, features))
-        return value, [*of_weights, of_features]
+        value, (weight_gradients, feature_gradient) = jax.block_until_ready(
+            compiled(weights, features)
+        )
+        return value, [*weight_gradients, feature_gradient]
 
     return step
 
@@ -97,7 +101,7 @@ def _on_tensorflow(head: Any, loss: Any, features: Any, labels: Any) -> Step:
 
     def step() -> tuple[Any, list[Any]]:
         value, gradients = compiled()
-        value.numpy()  # waits for it
+        value.numpy()  # waits for the computation
         return value, gradients
 
     return step
@@ -117,10 +121,12 @@ def _on_torch(head: Any, loss: Any, features: Any, labels: Any) -> Step:
     return step
 
 
-def peak_of(side: str, options: Any, classes: int) -> tuple[float, float]:
-    """Peak memory of a step above the weights, in MB, and its median time, in a process of its own.
+def measure_alone(side: str, options: Any, classes: int) -> tuple[float, float]:
+    """Measures a step in a separate process.
 
-    The memory is NaN where TensorFlow does not count it.
+    Returns:
+        The peak memory above that of the weights, in MB, or NaN if TensorFlow does not count it;
+        and the median time in seconds.
     """
     command = [sys.executable, __file__, "--alone", side, "--classes", str(classes)]
     for name in ("batch", "depth", "chunk", "turns"):
@@ -130,13 +136,15 @@ def peak_of(side: str, options: Any, classes: int) -> tuple[float, float]:
     return found["megabytes"], found["seconds"]
 
 
-def alone(side: str, options: Any, classes: int) -> None:
-    keras.ops.convert_to_numpy(keras.ops.matmul(np.ones((2, 2)), np.ones((2, 2))))  # starts threads
-    step = step_of(side, options.batch, options.depth, classes, options.chunk)
-    step()  # compiles, which takes memory, too
-    # TensorFlow keeps what it has got from the system, which then does not see a step.
+def print_measurement(side: str, options: Any, classes: int) -> None:
+    """Measures a step in this process, and prints memory and time as JSON."""
+    # Starts the threads of the backend, which take memory.
+    ops.convert_to_numpy(ops.matmul(np.ones((2, 2)), np.ones((2, 2))))
+    step = build_step(side, options.batch, options.depth, classes, options.chunk)
+    step()  # compiles, which also takes memory
+    # TensorFlow keeps memory for later use, so that the system does not see the memory of a step.
     is_tensorflow = keras.backend.backend() == "tensorflow"
-    growth = (allocated_growth if is_tensorflow else resident_growth)(step)
+    growth = (measure_allocated_growth if is_tensorflow else measure_resident_growth)(step)
     megabytes = math.nan if growth is None else growth / 2**20
     seconds = []
     for _ in range(options.turns):
@@ -147,9 +155,10 @@ def alone(side: str, options: Any, classes: int) -> None:
 
 
 def main() -> None:
+    """Measures both layers for all numbers of classes, and prints a table."""
     options = parse()
     if options.alone:
-        alone(options.alone, options, options.classes[0])
+        print_measurement(options.alone, options, options.classes[0])
         return
     print(
         f"{keras.backend.backend()}, batch {options.batch}, {options.depth} features, "
@@ -159,24 +168,25 @@ def main() -> None:
     print(COLUMNS.format(*titles))
     rows = []
     for classes in options.classes:
-        rows.append(measured(options, classes))
-        print(COLUMNS.format(*cells(rows[-1])), flush=True)
+        rows.append(measure(options, classes))
+        print(COLUMNS.format(*format_cells(rows[-1])), flush=True)
     if options.plot:
         draw(rows, options.plot)
 
 
-def measured(options: Any, classes: int) -> dict[str, Any]:
-    """By side, memory and time; and how the two compare, if the dense one is not too large."""
+def measure(options: Any, classes: int) -> dict[str, Any]:
+    """Measures memory and time of both sides, and compares them if the dense one is measured."""
     row: dict[str, Any] = {"classes": classes}
-    sides = SIDES if classes <= DENSE_UP_TO else SIDES[1:]
+    sides = SIDES if classes <= MAX_DENSE_CLASSES else SIDES[1:]
     for side in sides:
-        row[side], row[f"{side}, seconds"] = peak_of(side, options, classes)
+        row[side], row[f"{side}, seconds"] = measure_alone(side, options, classes)
     if sides == SIDES:
         row["ratio"], row["difference"] = compare(options, classes)
     return row
 
 
-def cells(row: dict[str, Any]) -> tuple[str, ...]:
+def format_cells(row: dict[str, Any]) -> tuple[str, ...]:
+    """Formats the cells of a row of the table."""
     classes, chunked = f"{row['classes']:,}", f"{row['chunked']:,.0f}"
     if "dense" not in row:
         return classes, "", chunked, "", f"({row['chunked, seconds']:.2f} s)", ""
@@ -191,8 +201,10 @@ def cells(row: dict[str, Any]) -> tuple[str, ...]:
 
 
 def compare(options: Any, classes: int) -> tuple[float, float]:
-    """Chunked and dense: the median ratio of times, turn by turn, and how far results are apart."""
-    steps = [step_of(side, options.batch, options.depth, classes, options.chunk) for side in SIDES]
+    """Compares both layers: the median ratio of times, and the difference of the results."""
+    steps = [
+        build_step(side, options.batch, options.depth, classes, options.chunk) for side in SIDES
+    ]
     (value, gradients), (other, others) = (step() for step in steps)
     pairs = zip([value, *gradients], [other, *others], strict=True)
     difference = max(
@@ -211,38 +223,40 @@ def compare(options: Any, classes: int) -> tuple[float, float]:
 
 
 def draw(rows: list[dict[str, Any]], path: str) -> None:
+    """Draws memory and time over the number of classes."""
     from keras_noisy.plots import get_theme
 
-    look = get_theme("light")
-    figure = look.figure(height=3.4)
+    theme = get_theme("light")
+    figure = theme.figure(height=3.4)
     for axes, unit, suffix in zip(
         figure.subplots(1, 2), ("MB", "seconds"), ("", ", seconds"), strict=True
     ):
         for index, side in enumerate(SIDES):
-            shown = [row for row in rows if side + suffix in row]
+            measured = [row for row in rows if side + suffix in row]
             axes.plot(
-                [row["classes"] for row in shown],
-                [row[side + suffix] for row in shown],
+                [row["classes"] for row in measured],
+                [row[side + suffix] for row in measured],
                 marker="o",
                 ms=4,
                 label=side,
-                **look.line(index),
+                **theme.line(index),
             )
         axes.set(xscale="log", yscale="log", xlabel="classes", ylabel=unit)
-    look.legend(figure, figure.axes[0])
-    look.finish(figure).savefig(path)
+    theme.legend(figure, figure.axes[0])
+    theme.finish(figure).savefig(path)
     print(f"Wrote {path}")
 
 
 def parse() -> Any:
-    parser = glyph_runs.parser_of(__doc__)
+    """Reads the command line."""
+    parser = glyph_runs.OneLineParser(__doc__)
     add = parser.add_argument
     add("--classes", type=int, nargs="+", default=[200_000], help="numbers of classes")
-    add("--batch", type=int, default=512, help="samples")
-    add("--depth", type=int, default=128, help="features of a sample")
+    add("--batch", type=int, default=512, help="samples in a batch")
+    add("--depth", type=int, default=128, help="features per sample")
     add("--chunk", type=int, default=8192, help="classes in a chunk")
     add("--turns", type=int, default=7, help="paired measurements")
-    add("--plot", help="file for a picture of how time and memory grow")
+    add("--plot", help="file for a plot of memory and time")
     add("--alone", choices=SIDES, help="measure one side in this process, and print JSON")
     return parser.parse_args()
 

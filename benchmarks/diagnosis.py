@@ -1,34 +1,35 @@
-"""Is what `keras_noisy.diagnose` says before training what happens?
+"""Does `keras_noisy.diagnose` predict before training what happens?
 
-For fresh networks with 1000 outputs and several losses: what is said of each, and what a network has
-learnt after one epoch on images of printed characters whose labels are all correct.
+Compares the diagnosis of several losses for untrained networks with 1000 outputs with what the
+network has learnt after one epoch on images of printed characters whose labels are all correct.
 
     python benchmarks/diagnosis.py                              # both networks
     python benchmarks/diagnosis.py --networks mlp1024           # the quick one
 
-On PyTorch and one core a run takes about 30 seconds for MLP1024 and 5 minutes for ResNet-34. A run's
-record is written to the results folder as soon as the run is finished, and a run whose record is
-there is not repeated: what was interrupted goes on. Nothing is downloaded.
+On one core with PyTorch a training takes about 30 seconds for MLP1024 and 5 minutes for ResNet-34.
+The record of a training is written to the results folder when the training is done. Trainings whose
+record exists are not repeated, so an interrupted benchmark continues. Downloads nothing.
 """
 
 import argparse
 import os
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow greets at length
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # hides TensorFlow's start-up messages
 
 import glyph_runs
 import keras
-from glyph_runs import Setting
+from glyph_runs import Experiment
 
 import keras_noisy
 from keras_noisy import losses, models
 from keras_noisy.datasets import glyphs
 
 CLASSES = 1000
-LEARNT = 0.6  # a share of classes, see below
+LEARNT = 0.6  # ranking from which on a loss learns
 COLUMNS = "{:<9} {:<26} {:>8} {:>6}  {:<13} {:>9} {:>8}  {:<8}"
 
 LOSSES: dict[str, losses.RobustLoss] = {
@@ -65,12 +66,12 @@ FEW += ["NCE+AGCE, cifar10 + bias"]
 
 
 class Network(NamedTuple):
-    """A network, and as much training as shows whether it learns.
+    """A network, and a training that is long enough to show whether it learns.
 
     Attributes:
-        make: From a number of classes and the shape of an image to the model.
-        images: Training images of each class.
-        batch_size: Images in a batch.
+        make: Makes the model from a number of classes and the shape of an image.
+        images: Number of training images per class.
+        batch_size: Number of images in a batch.
         losses: Names of the losses to try.
     """
 
@@ -81,6 +82,7 @@ class Network(NamedTuple):
 
 
 def resnet34(num_classes: int, input_shape: Sequence[int]) -> keras.Model:
+    """Builds a ResNet-34 for images without channels."""
     shape = (*input_shape, 1)
     network = models.resnet(num_classes, depth=34, input_shape=shape)
     return keras.Sequential([keras.Input(input_shape), keras.layers.Reshape(shape), network])
@@ -92,17 +94,17 @@ NETWORKS = {
 }
 
 
-def run(network: Network, loss: losses.RobustLoss, setting: Setting) -> dict[str, Any]:
-    """What is said of the loss on a fresh network, and what comes of it."""
-    (x, _), _ = glyphs.load_data(CLASSES, setting.images, test_per_class=3, verbose=0)
-    keras.utils.set_random_seed(setting.seed)
-    fresh = network.make(CLASSES, input_shape=x.shape[1:])
-    # Images of all classes: they come in the order of the labels.
-    some = x[:: max(1, len(x) // 512)]
-    diagnosis = keras_noisy.diagnose(fresh, some, loss, network.batch_size)
+def run(network: Network, loss: losses.RobustLoss, experiment: Experiment) -> dict[str, Any]:
+    """Diagnoses a loss for an untrained network, then trains with it; returns the record."""
+    (x, _), _ = glyphs.load_data(CLASSES, experiment.images, test_per_class=3, verbose=0)
+    keras.utils.set_random_seed(experiment.seed)
+    untrained = network.make(CLASSES, input_shape=x.shape[1:])
+    # The images are sorted by label; these are of all classes.
+    samples = x[:: max(1, len(x) // 512)]
+    diagnosis = keras_noisy.diagnose(untrained, samples, loss, network.batch_size)
     outcome = glyph_runs.train(
-        setting,
-        glyph_runs.by_loss(loss),
+        experiment,
+        glyph_runs.prepare_with(loss),
         network.make,
         batch_size=network.batch_size,
         test_images=3,
@@ -112,26 +114,28 @@ def run(network: Network, loss: losses.RobustLoss, setting: Setting) -> dict[str
 
 
 def main() -> None:
+    """Diagnoses and trains all networks with all losses, and prints a table."""
     options = parse()
     options.results.mkdir(parents=True, exist_ok=True)
     rows = []
     for name in options.networks:
         network = NETWORKS[name]
-        setting = Setting(CLASSES, network.images, 1, 0.0, options.seed)
+        experiment = Experiment(CLASSES, network.images, 1, 0.0, options.seed)
         for label in options.losses or network.losses:
             loss = LOSSES[label].with_options(from_logits=True)
-            result = glyph_runs.record(
+            result = glyph_runs.make_record(
                 options.results,
-                setting,
+                experiment,
                 f"{name} {label}",
-                lambda network=network, loss=loss, setting=setting: run(network, loss, setting),
+                partial(run, network, loss, experiment),
             )
             rows.append((name, label, result))
     print_table(rows)
 
 
 def print_table(rows: list[tuple[str, str, dict[str, Any]]]) -> None:
-    columns = ("network", "loss", "error", "ratio", "said", "accuracy", "ranking", "happened")
+    """Prints a row for each network, loss and record."""
+    columns = ("network", "loss", "error", "ratio", "diagnosis", "accuracy", "ranking", "result")
     print("\n" + COLUMNS.format(*columns))
     for name, label, result in rows:
         diagnosis, accuracy, ranking = (
@@ -151,19 +155,20 @@ def print_table(rows: list[tuple[str, str, dict[str, Any]]]) -> None:
             )
         )
     print(
-        "\nerror: average error on the fresh network; ratio: as a share of that with 10 classes\n"
-        f"accuracy: on new images after one epoch; chance is {1 / CLASSES:.1%}\n"
-        "ranking: share of wrong classes that the true one is ranked above; chance is 50 %, and a loss\n"
-        f"learns if it is {LEARNT:.0%} or more"
+        "\nerror: average error of the untrained network; ratio: the same relative to 10 classes\n"
+        f"accuracy: on new images after one epoch; {1 / CLASSES:.1%} by chance\n"
+        "ranking: share of wrong classes with a lower logit than the true one; 50 % by chance\n"
+        f"result: a loss learns if the ranking is at least {LEARNT:.0%}"
     )
 
 
 def parse() -> argparse.Namespace:
-    parser = glyph_runs.parser_of(__doc__)
+    """Reads the command line."""
+    parser = glyph_runs.OneLineParser(__doc__)
     add = parser.add_argument
     add("--networks", nargs="+", default=list(NETWORKS), choices=NETWORKS, help="networks")
     add("--losses", nargs="+", choices=LOSSES, help="losses, if not those of the network")
-    add("--seed", type=int, default=0, help="of the network and the order of batches")
+    add("--seed", type=int, default=0, help="seed of the network and the order of batches")
     add("--results", type=Path, default=Path("results/diagnosis"), help="folder to write to")
     return parser.parse_args()
 

@@ -1,6 +1,5 @@
-"""Trainings on glyphs with wrong labels: one protocol, one record a run, for benchmarks to share."""
+"""Trainings on images of glyphs with wrong labels, with one protocol, which benchmarks share."""
 
-import argparse
 import json
 import re
 import statistics
@@ -14,6 +13,11 @@ from typing import Any, NamedTuple
 import keras
 import numpy as np
 
+sys.path.append(str(Path(__file__).resolve().parents[1] / "recipes"))
+
+from command_line import OneLineParser as OneLineParser
+from optimizer import Optimizer, build_optimizer
+
 import keras_noisy
 from keras_noisy.calibration import initial_logits
 from keras_noisy.datasets import ShuffledBatches, glyphs
@@ -22,20 +26,20 @@ from keras_noisy.training import LabelNoiseMonitor, memorised, write_atomically
 
 BATCH_SIZE = 128
 
-# From a fresh network, an optimizer and the number of steps to the network that is trained.
+# Compiles a new network with an optimizer, for a number of steps; returns the model to train.
 Prepare = Callable[[keras.Model, keras.optimizers.Optimizer, int], keras.Model]
 
 
-class Setting(NamedTuple):
-    """What is trained on.
+class Experiment(NamedTuple):
+    """The settings of a training on glyphs that do not depend on the loss.
 
     Attributes:
         classes: Number of classes.
-        images: Training images of each class.
-        epochs: Passes over them.
+        images: Number of training images per class.
+        epochs: Number of passes over the training images.
         noise: Share of wrong training labels.
-        seed: Of the network, the noise and the order of batches.
-        noise_model: `"symmetric"`, or `"pair"`: wrong labels are those of the next class.
+        seed: Seed of the network, the noise and the order of batches.
+        noise_model: `"symmetric"`, or `"pair"`, which replaces a label by the next class.
     """
 
     classes: int
@@ -46,13 +50,14 @@ class Setting(NamedTuple):
     noise_model: str = "symmetric"
 
     def transition_matrix(self) -> np.ndarray:
+        """Returns the transition matrix of the noise."""
         if self.noise_model == "symmetric":
             return keras_noisy.noise.symmetric(self.classes, self.noise)
         return keras_noisy.noise.pair_flip(self.classes, self.noise)
 
 
 def train(
-    setting: Setting,
+    experiment: Experiment,
     prepare: Prepare,
     network: Callable[..., keras.Model] = small_cnn,
     batch_size: int = BATCH_SIZE,
@@ -60,44 +65,42 @@ def train(
     batch_statistics: bool = False,
     curves: bool = False,
 ) -> dict[str, Any]:
-    """Trains one network; the same one, with the same protocol, whatever it is trained by.
+    """Trains a network. Only `prepare` differs between the variants that a benchmark compares.
 
     Args:
-        setting: What is trained on.
-        prepare: What it is trained by.
-        network: From a number of classes and the shape of an image to the network.
-        batch_size: Images in a batch.
-        test_images: Test images of each class.
-        batch_statistics: Whether batch normalisation takes those of the test batch: after an epoch or
-            so its moving averages still hold much of what they began with.
-        curves: Whether the history has what `LabelNoiseMonitor` shows, of 2,000 images each.
+        experiment: Data, noise, length and seed of the training.
+        prepare: Compiles the model, with a loss.
+        network: Makes the network from a number of classes and the shape of an image.
+        batch_size: Number of images in a batch.
+        test_images: Number of test images per class.
+        batch_statistics: Whether batch normalisation uses the statistics of the test batch. After
+            about one epoch its moving averages still depend on their initial values.
+        curves: Whether the history includes the values of `LabelNoiseMonitor`, measured on 2,000
+            images each.
 
     Returns:
-        A record: `test_accuracy` on images with correct labels; `ranking`, the share of wrong classes
-        that the true one is ranked above, 0.5 by chance; `memorised`, the share of wrong training
-        labels that the network reproduces, if there are some; and more.
+        A record: `test_accuracy` on images with correct labels; `ranking`, the share of wrong
+        classes with a lower logit than the true one, 0.5 by chance; `memorised`, the share of wrong
+        training labels that the network predicts, if there are any; and more.
     """
     (x, true_labels), test = glyphs.load_data(
-        setting.classes, setting.images, test_per_class=test_images, verbose=0
+        experiment.classes, experiment.images, test_per_class=test_images, verbose=0
     )
     order = np.random.default_rng(0).permutation(len(test[1]))
     x_test, y_test = test[0][order], test[1][order]
     noisy_labels = keras_noisy.noise.corrupt(
-        true_labels, setting.transition_matrix(), seed=setting.seed
+        true_labels, experiment.transition_matrix(), seed=experiment.seed
     )
-    keras.utils.set_random_seed(setting.seed)
-    batches = ShuffledBatches(x, noisy_labels, batch_size, seed=setting.seed)
-    steps = setting.epochs * len(batches)
-    optimizer = keras.optimizers.SGD(
-        keras.optimizers.schedules.CosineDecay(0.1, steps),
-        momentum=0.9,
-        nesterov=True,
-        weight_decay=1e-4,
-        clipnorm=5.0,
+    keras.utils.set_random_seed(experiment.seed)
+    batches = ShuffledBatches(x, noisy_labels, batch_size, seed=experiment.seed)
+    optimizer = build_optimizer(Optimizer(), experiment.epochs, len(batches))
+    model = prepare(
+        network(experiment.classes, input_shape=x.shape[1:]),
+        optimizer,
+        experiment.epochs * len(batches),
     )
-    model = prepare(network(setting.classes, input_shape=x.shape[1:]), optimizer, steps)
     monitor = LabelNoiseMonitor(
-        (x, noisy_labels, true_labels) if setting.noise else None,
+        (x, noisy_labels, true_labels) if experiment.noise else None,
         (x_test, y_test),
         max_samples=2000,
         batch_size=1000,
@@ -105,8 +108,8 @@ def train(
     start = time.perf_counter()
     history = model.fit(
         batches,
-        shuffle=False,  # done already
-        epochs=setting.epochs,
+        shuffle=False,  # the batches are shuffled already
+        epochs=experiment.epochs,
         callbacks=[monitor] if curves else [],
         verbose=1 if sys.stdout.isatty() else 0,
     ).history
@@ -115,12 +118,12 @@ def train(
         logits = initial_logits(model, x_test, batch_size).values
     else:
         logits = model.predict(x_test, batch_size=1000, verbose=0)
-    of_truth = np.take_along_axis(logits, y_test[:, np.newaxis], axis=-1)
+    true_logits = np.take_along_axis(logits, y_test[:, np.newaxis], axis=-1)
     outcome = {
         "test_accuracy": float(np.mean(np.argmax(logits, axis=-1) == y_test)),
-        "ranking": float(np.sum(logits < of_truth) / (len(logits) * (setting.classes - 1))),
+        "ranking": float(np.sum(logits < true_logits) / (len(logits) * (experiment.classes - 1))),
     }
-    if setting.noise:
+    if experiment.noise:
         outcome["memorised"] = memorised(model, x, noisy_labels, true_labels, batch_size=1000)
     return {
         **outcome,
@@ -130,8 +133,8 @@ def train(
     }
 
 
-def by_loss(loss: keras.losses.Loss) -> Prepare:
-    """Trains by a loss, nothing else."""
+def prepare_with(loss: keras.losses.Loss) -> Prepare:
+    """Returns a function that compiles the network with a loss, without changing it."""
 
     def prepare(
         model: keras.Model, optimizer: keras.optimizers.Optimizer, steps: int
@@ -142,56 +145,78 @@ def by_loss(loss: keras.losses.Loss) -> Prepare:
     return prepare
 
 
-def record(folder: Path, setting: Setting, variant: str, run: Callable[[], dict]) -> dict[str, Any]:
-    """The record of a run: read, if it is there; else made, and written whole or not at all."""
-    path = record_path(folder, setting, variant)
+def make_record(
+    folder: Path, experiment: Experiment, variant: str, run: Callable[[], dict]
+) -> dict[str, Any]:
+    """Returns the record of a training, from its file if there is one.
+
+    Otherwise calls `run` and writes the file atomically.
+    """
+    path = record_path(folder, experiment, variant)
     if not path.exists():
-        content = {**setting._asdict(), "variant": variant, **run()}
+        content = {**experiment._asdict(), "variant": variant, **run()}
         write_atomically(path, json.dumps(content, indent=1))
         memorised = f", memorised {content['memorised']:.1%}" if "memorised" in content else ""
         print(
-            f"K={setting.classes} seed {setting.seed} {variant}: "
+            f"K={experiment.classes} seed {experiment.seed} {variant}: "
             f"test {content['test_accuracy']:.1%}{memorised}, {content['seconds']:.0f} s",
             flush=True,
         )
     return json.loads(path.read_text())
 
 
-def records(
+def make_records(
     folder: Path,
-    settings: Iterable[Setting],
+    experiments: Iterable[Experiment],
     variants: Sequence[str],
-    run: Callable[[str, Setting], dict[str, Any]],
-) -> dict[tuple[Setting, str], list[dict[str, Any]]]:
-    """The records of all variants in all settings: made or read; those that differ by seed together.
+    run: Callable[[str, Experiment], dict[str, Any]],
+) -> dict[tuple[Experiment, str], list[dict[str, Any]]]:
+    """Returns the records of all variants in all experiments, from files or by training.
 
-    A setting in a key has the seed 0.
+    Records that differ only by seed share a key, in which the seed is 0.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    found: dict[tuple[Setting, str], list[dict[str, Any]]] = {}
-    for setting in settings:
+    found: dict[tuple[Experiment, str], list[dict[str, Any]]] = {}
+    for experiment in experiments:
         for variant in variants:
-            one = record(folder, setting, variant, partial(run, variant, setting))
-            found.setdefault((setting._replace(seed=0), variant), []).append(one)
+            record = make_record(folder, experiment, variant, partial(run, variant, experiment))
+            found.setdefault((experiment._replace(seed=0), variant), []).append(record)
     return found
 
 
-def record_path(folder: Path, setting: Setting, variant: str) -> Path:
-    what = {**setting._asdict(), "variant": variant}
-    words = "-".join(f"{key}={value}" for key, value in what.items())
+def record_path(folder: Path, experiment: Experiment, variant: str) -> Path:
+    """Returns the file of a record, whose name has all settings."""
+    settings = {**experiment._asdict(), "variant": variant}
+    words = "-".join(f"{key}={value}" for key, value in settings.items())
     return folder / (re.sub(r"[^\w.=+()-]", "_", words.replace("%", "percent")) + ".json")
 
 
-def parser_of(documentation: str | None) -> argparse.ArgumentParser:
-    """The command line of a benchmark, with the first paragraph of its documentation."""
-    return argparse.ArgumentParser(
-        description=(documentation or "").split("\n\n")[0],
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
-        allow_abbrev=False,
-    )
+def make_parser(documentation: str | None, results: str) -> OneLineParser:
+    """Makes a parser of the command line with the arguments of all comparisons over seeds.
+
+    Args:
+        documentation: Docstring of the benchmark.
+        results: Default of the results folder.
+    """
+    parser = OneLineParser(documentation)
+    add = parser.add_argument
+    add("--seeds", type=int, nargs="+", default=[0, 1, 2], help="seeds of network, noise, batches")
+    add("--results", type=Path, default=Path(results), help="folder to write to")
+    return parser
 
 
-def spread(values: list[float]) -> str:
-    """Mean ± standard deviation, in per cent."""
+def format_spread(values: list[float]) -> str:
+    """Formats the mean ± standard deviation of shares, in per cent."""
     text = f"{100 * statistics.fmean(values):.1f}"
     return text + (f" ± {100 * statistics.stdev(values):.1f}" if len(values) > 1 else "") + " %"
+
+
+def print_legend(*columns: str) -> None:
+    """Prints what the columns of a table are, with the given lines for additional columns."""
+    lines = [
+        "test: accuracy on new images with correct labels, after the last epoch",
+        "memorised: share of the wrong training labels that the network predicts",
+        *columns,
+        "mean ± standard deviation over the seeds",
+    ]
+    print("\n" + "\n".join(lines))

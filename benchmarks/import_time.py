@@ -1,6 +1,7 @@
-"""What `import keras_noisy` costs on top of `import keras`.
+"""How long does `import keras_noisy` take after `import keras`?
 
-Starts a fresh interpreter for each measurement, alternating, and prints medians and their difference.
+Starts a new interpreter for each measurement, alternates between both sides, and prints medians and
+their difference.
 
     python benchmarks/import_time.py
 """
@@ -19,22 +20,27 @@ print(time.perf_counter() - start)
 REPETITIONS = 15
 
 
-def seconds(statement: str) -> float:
-    """Time that a statement takes in a new interpreter that has imported Keras."""
+def measure_seconds(statement: str) -> float:
+    """Measures a statement in a new interpreter that has imported Keras."""
     command = [sys.executable, "-c", CODE.format(statement=statement)]
     output = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     return float(output.splitlines()[-1])
 
 
 def main() -> None:
-    pairs = [(seconds("import keras_noisy"), seconds("import keras")) for _ in range(REPETITIONS)]
-    ours, nothing = (statistics.median(column) for column in zip(*pairs, strict=True))
+    """Measures both sides in turn and prints the medians."""
+    pairs = [
+        (measure_seconds("import keras_noisy"), measure_seconds("import keras"))
+        for _ in range(REPETITIONS)
+    ]
+    ours, keras_again = (statistics.median(column) for column in zip(*pairs, strict=True))
     worst = max(pair[0] for pair in pairs)
     print(
-        f"import keras_noisy after keras: {1e3 * ours:.1f} ms (median), {1e3 * worst:.1f} ms (worst)"
+        f"import keras_noisy after keras: {1e3 * ours:.1f} ms (median), "
+        f"{1e3 * worst:.1f} ms (worst)"
     )
-    print(f"import keras again:             {1e3 * nothing:.3f} ms (median)")
-    print(f"added by keras_noisy:           {1e3 * (ours - nothing):.1f} ms")
+    print(f"import keras again:             {1e3 * keras_again:.3f} ms (median)")
+    print(f"added by keras_noisy:           {1e3 * (ours - keras_again):.1f} ms")
 
 
 if __name__ == "__main__":

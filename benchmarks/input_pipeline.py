@@ -1,18 +1,19 @@
-"""How fast do images of WebVision arrive, and what do noisy labels cost?
+"""How many images per second does the WebVision pipeline read, and how long do noisy labels take?
 
-Writes photographs-like JPEGs in WebVision's layout and measures, in one run and in turns, images per
-second of
+Writes JPEGs that resemble photographs in the layout of WebVision, and measures in turns the images
+per second of
 
-- Keras: `image_dataset_from_directory`, which decodes and resizes whole images, and then RandomCrop and
-  RandomFlip;
-- ours: `webvision.pipeline`, which decodes the part that a random crop keeps; without colour jitter, as Keras;
+- Keras: `image_dataset_from_directory`, which decodes and resizes all pixels, followed by
+  RandomCrop and RandomFlip;
+- ours: `webvision.pipeline`, which decodes only the part that a random crop keeps; like Keras
+  without colour jitter;
 - ours with noisy labels, by `noise=` and by `corrupt_dataset`.
 
     python benchmarks/input_pipeline.py
 
-Ratios are medians over the turns. The time that processors spend on an image is shown as well: a virtual
-machine may give a process one processor instead of two for a whole turn, on either side. At the end it reads a list of 2.4 million files in a process of its
-own. Nothing is downloaded.
+Ratios are medians over the turns. The table also has the processor time of an image, because a
+virtual machine may give a process one processor instead of two for an entire turn. At the end a
+separate process reads a list of 2.4 million files. Downloads nothing.
 """
 
 import argparse
@@ -27,7 +28,7 @@ from pathlib import Path
 from typing import Any
 
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow greets at length
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # hides TensorFlow's start-up messages
 
 import glyph_runs
 import keras
@@ -39,7 +40,7 @@ from keras_noisy.datasets import webvision
 
 CLASSES = 50
 SIZE = 224
-# What a pipeline does with a list before the first batch.
+# The work of a pipeline on a list of files before the first batch.
 READ_LIST = """
 import resource, sys, time
 import numpy as np
@@ -56,6 +57,7 @@ print(f"\\na list of {len(files.paths):,} files: {seconds:.1f} s, {memory:.2f} G
 
 
 def main() -> None:
+    """Writes images, and measures pipelines and the reading of a long list."""
     options = parse()
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
@@ -65,7 +67,10 @@ def main() -> None:
 
 
 def write_images(root: Path, count: int) -> None:
-    """Images of 1/f noise, as photographs are, with a shorter side of 256 pixels; 500 different ones."""
+    """Writes images of 1/f noise, which photographs resemble, with a shorter side of 256 pixels.
+
+    Up to 500 of them are different.
+    """
     random = np.random.default_rng(0)
     files = []
     for number in range(min(count, 500)):
@@ -90,30 +95,31 @@ def write_images(root: Path, count: int) -> None:
 
 
 def measure(root: Path, options: argparse.Namespace) -> None:
+    """Measures all pipelines in turns and prints a table."""
     matrix = keras_noisy.noise.symmetric(CLASSES, 0.4)
     sides: dict[str, Any] = {
-        "Keras": by_keras(root, options.batch_size),
-        "ours": ours(root, options.batch_size),
-        "ours, noise=": ours(root, options.batch_size, noise=matrix),
-        "ours, corrupt_dataset": with_corrupt_dataset(root, options.batch_size, matrix),
-        "ours, colour jitter": ours(root, options.batch_size, colour_jitter=True),
+        "Keras": build_keras_pipeline(root, options.batch_size),
+        "ours": build_pipeline(root, options.batch_size),
+        "ours, noise=": build_pipeline(root, options.batch_size, noise=matrix),
+        "ours, corrupt_dataset": build_corrupted(root, options.batch_size, matrix),
+        "ours, colour jitter": build_pipeline(root, options.batch_size, colour_jitter=True),
     }
     for dataset in sides.values():
-        seconds_of(dataset, options.images)  # sets up, and fills the cache of the disk
-    taken: dict[str, list[tuple[float, float]]] = {name: [] for name in sides}
+        measure_seconds(dataset, options.images)  # initialises, and fills the disk cache
+    measured: dict[str, list[tuple[float, float]]] = {name: [] for name in sides}
     for _ in range(options.turns):
         for name, dataset in sides.items():
-            taken[name].append(seconds_of(dataset, options.images))
+            measured[name].append(measure_seconds(dataset, options.images))
     print(
         f"{'':<24}{'images/s':>10}{'to Keras':>10}{'to ours':>10}"
         f"{'processor µs':>14}{'to Keras':>10}{'to ours':>10}"
     )
-    for name, times in taken.items():
+    for name, times in measured.items():
         clock, processor = (statistics.median(kind) for kind in zip(*times, strict=True))
         ratios = [
             [
                 statistics.median(
-                    a[kind] / b[kind] for a, b in zip(taken[other], times, strict=True)
+                    a[kind] / b[kind] for a, b in zip(measured[other], times, strict=True)
                 )
                 for other in ("Keras", "ours")
             ]
@@ -127,17 +133,20 @@ def measure(root: Path, options: argparse.Namespace) -> None:
     numbered = keras_noisy.noise.add_index(labels).batch(options.batch_size).cache()
     noisy = keras_noisy.noise.corrupt_dataset(numbered, matrix, seed=0)
     for dataset in (numbered, noisy):
-        seconds_of(dataset, 10**6)
+        measure_seconds(dataset, 10**6)
     cost = statistics.median(
-        seconds_of(noisy, 10**6)[1] - seconds_of(numbered, 10**6)[1] for _ in range(options.turns)
+        measure_seconds(noisy, 10**6)[1] - measure_seconds(numbered, 10**6)[1]
+        for _ in range(options.turns)
     )
-    image = statistics.median(processor for _, processor in taken["ours"])
+    image = statistics.median(processor for _, processor in measured["ours"])
     print(
-        f"\na noisy label takes {1e9 * cost:.0f} ns of a processor, {cost / image:.3%} of an image"
+        f"\na noisy label takes {1e9 * cost:.0f} ns of processor time, "
+        f"{cost / image:.3%} of that of an image"
     )
 
 
-def by_keras(root: Path, batch_size: int) -> Any:
+def build_keras_pipeline(root: Path, batch_size: int) -> Any:
+    """Builds the pipeline of Keras."""
     images = keras.utils.image_dataset_from_directory(
         root / "google", image_size=(256, 256), batch_size=batch_size, verbose=False
     )
@@ -148,7 +157,10 @@ def by_keras(root: Path, batch_size: int) -> Any:
     return augmented.prefetch(tf.data.AUTOTUNE)
 
 
-def ours(root: Path, batch_size: int, colour_jitter: bool = False, noise: Any = None) -> Any:
+def build_pipeline(
+    root: Path, batch_size: int, colour_jitter: bool = False, noise: Any = None
+) -> Any:
+    """Builds the pipeline of this package."""
     return webvision.pipeline(
         root,
         "train",
@@ -161,10 +173,10 @@ def ours(root: Path, batch_size: int, colour_jitter: bool = False, noise: Any = 
     ).dataset
 
 
-def with_corrupt_dataset(root: Path, batch_size: int, matrix: Any) -> Any:
-    """The same images, with labels made noisy batch by batch, in the graph."""
-    clean = ours(root, batch_size)
-    first = tf.data.Dataset.counter(0, batch_size)  # numbers of samples, whichever
+def build_corrupted(root: Path, batch_size: int, matrix: Any) -> Any:
+    """Builds the pipeline of this package, followed by `corrupt_dataset`."""
+    clean = build_pipeline(root, batch_size)
+    first = tf.data.Dataset.counter(0, batch_size)  # the speed does not depend on the indices
     numbered = tf.data.Dataset.zip(clean, first).map(
         lambda batch, start: (
             batch[0],
@@ -174,8 +186,8 @@ def with_corrupt_dataset(root: Path, batch_size: int, matrix: Any) -> Any:
     return keras_noisy.noise.corrupt_dataset(numbered, matrix, seed=0)
 
 
-def seconds_of(dataset: Iterable[Any], count: int) -> tuple[float, float]:
-    """Seconds for a sample, on the clock and of processors, over an epoch."""
+def measure_seconds(dataset: Iterable[Any], count: int) -> tuple[float, float]:
+    """Measures an epoch; returns wall time and processor time per sample, in seconds."""
     start, processors = time.perf_counter(), time.process_time()
     for _ in dataset:
         pass
@@ -183,6 +195,7 @@ def seconds_of(dataset: Iterable[Any], count: int) -> tuple[float, float]:
 
 
 def read_long_list(root: Path, lines: int) -> None:
+    """Writes a list of files, and measures in a separate process how long it takes to read it."""
     path = root / "long.txt"
     with open(path, "w") as file:
         for number in range(lines):
@@ -194,11 +207,12 @@ def read_long_list(root: Path, lines: int) -> None:
 
 
 def parse() -> argparse.Namespace:
-    parser = glyph_runs.parser_of(__doc__)
+    """Reads the command line."""
+    parser = glyph_runs.OneLineParser(__doc__)
     add = parser.add_argument
     add("--images", type=int, default=4000, help="images to write")
     add("--batch-size", type=int, default=64, help="images in a batch")
-    add("--turns", type=int, default=15, help="epochs of each side")
+    add("--turns", type=int, default=15, help="epochs of each pipeline")
     add("--lines", type=int, default=2_400_000, help="lines of the long list")
     return parser.parse_args()
 

@@ -1,4 +1,4 @@
-"""How much memory a call needs: as TensorFlow counts it, or Linux for the whole process."""
+"""The memory that a call needs, as TensorFlow or Linux counts it, which benchmarks share."""
 
 import ctypes
 import gc
@@ -8,20 +8,21 @@ from pathlib import Path
 from typing import Any
 
 
-def resident_growth(call: Callable[[], Any]) -> int:
-    """By how many bytes the process grows, at its peak."""
+def measure_resident_growth(call: Callable[[], Any]) -> int:
+    """Measures by how many bytes the memory of the process grows at its peak (Linux)."""
     gc.collect()
-    ctypes.CDLL(None).malloc_trim(0)  # gives free memory back
-    Path("/proc/self/clear_refs").write_text("5")  # sets the peak to what there is now
-    before = _status("VmRSS")
+    ctypes.CDLL(None).malloc_trim(0)  # returns free memory to the system
+    Path("/proc/self/clear_refs").write_text("5")  # resets the peak
+    before = _read_status("VmRSS")
     call()
-    return _status("VmHWM") - before
+    return _read_status("VmHWM") - before
 
 
-def allocated_growth(call: Callable[[], Any]) -> int | None:
-    """By how many bytes TensorFlow's own count grows, at its peak; None where it does not count.
+def measure_allocated_growth(call: Callable[[], Any]) -> int | None:
+    """Measures by how many bytes TensorFlow's allocated memory grows at its peak.
 
-    On the CPU it does with oneDNN, which is the default.
+    Returns None if TensorFlow does not count it. On the CPU it does with oneDNN, which is the
+    default.
     """
     import tensorflow as tf
 
@@ -36,6 +37,7 @@ def allocated_growth(call: Callable[[], Any]) -> int | None:
         return None
 
 
-def _status(key: str) -> int:
+def _read_status(key: str) -> int:
+    """Reads a value of `/proc/self/status`, in bytes."""
     found = re.search(rf"^{key}:\s+(\d+)", Path("/proc/self/status").read_text(), re.MULTILINE)
     return 1024 * int(found[1]) if found else 0

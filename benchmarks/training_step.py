@@ -1,8 +1,9 @@
-"""What does a loss of the package cost in a whole training step of a large network?
+"""How much time does a loss of the package take in the training step of a large network?
 
-Steps of keras-cv's ResNet-50 with 1000 classes, as `train_on_batch` makes them (forward and backward pass, SGD with
-momentum), with losses of the package and with `keras.losses.SparseCategoricalCrossentropy`, in turns and in random
-order. Each side has a model of its own; the first one twice, which shows what the ratios are worth.
+Measures `train_on_batch` (forward and backward pass, SGD with momentum) of keras-cv's ResNet-50
+with 1000 classes, with losses of the package and with
+`keras.losses.SparseCategoricalCrossentropy`, in turns and in random order. Each loss has its own
+model; Keras's cross-entropy has two, whose ratio shows the accuracy of the measurement.
 
     KERAS_BACKEND=tensorflow python benchmarks/training_step.py
     KERAS_BACKEND=torch python benchmarks/training_step.py --size 64 --batch 4 --turns 9
@@ -14,7 +15,7 @@ import statistics
 import time
 from typing import Any
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow greets at length
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # hides TensorFlow's start-up messages
 
 import glyph_runs
 import keras
@@ -34,11 +35,12 @@ LOSSES = {
 
 
 def main() -> None:
+    """Measures all losses in turns and prints ratios."""
     options = parse()
     rng = np.random.default_rng(0)
     images = rng.uniform(0, 255, (options.batch, options.size, options.size, 3)).astype("float32")
     labels = rng.integers(options.classes, size=options.batch).astype("int32")
-    models = {name: model_of(loss, options) for name, loss in LOSSES.items()}
+    models = {name: build_model(loss, options) for name, loss in LOSSES.items()}
     print(
         f"{keras.backend.backend()}, ResNet-50, {options.batch} images of {options.size} pixels, "
         f"{options.classes} classes, {options.turns} turns"
@@ -51,18 +53,18 @@ def main() -> None:
     for _ in range(options.turns):
         for name in order.sample(list(models), len(models)):
             start = time.perf_counter()
-            models[name].train_on_batch(images, labels)  # returns numbers, so it waits for them
+            models[name].train_on_batch(images, labels)  # waits, because it returns numbers
             seconds[name].append(time.perf_counter() - start)
     print(f"{'':26} {'ms':>8} {'ratio':>7}   quartiles of the ratios")
     for name, taken in seconds.items():
         ratios = [a / b for a, b in zip(taken, seconds[CROSSENTROPY], strict=True)]
         low, middle, high = statistics.quantiles(ratios, n=4, method="inclusive")
-        print(
-            f"{name:26} {1000 * statistics.median(taken):8.1f} {middle:7.3f}   {low:.3f} to {high:.3f}"
-        )
+        median = 1000 * statistics.median(taken)
+        print(f"{name:26} {median:8.1f} {middle:7.3f}   {low:.3f} to {high:.3f}")
 
 
-def model_of(loss: keras.losses.Loss, options: Any) -> keras.Model:
+def build_model(loss: keras.losses.Loss, options: Any) -> keras.Model:
+    """Builds and compiles a ResNet-50."""
     keras.utils.set_random_seed(0)
     shape = (options.size, options.size, 3)
     model = keras_noisy.models.resnet(options.classes, depth=50, input_shape=shape)
@@ -71,7 +73,8 @@ def model_of(loss: keras.losses.Loss, options: Any) -> keras.Model:
 
 
 def parse() -> Any:
-    parser = glyph_runs.parser_of(__doc__)
+    """Reads the command line."""
+    parser = glyph_runs.OneLineParser(__doc__)
     add = parser.add_argument
     add("--classes", type=int, default=1000, help="number of classes")
     add("--size", type=int, default=224, help="pixels of height and width")

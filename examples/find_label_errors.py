@@ -3,16 +3,16 @@
 Title: Find wrong labels with cleanlab
 Author: The keras-noisy authors
 Date created: 2026/11/25
-Last modified: 2026/11/25
-Description: A network that does not believe every label, and cleanlab, list the labels that are wrong.
+Last modified: 2026/11/28
+Description: List wrong labels with cleanlab and a network that resists label noise.
 Accelerator: None
 
 ## Introduction
 
-Which labels of a data set are wrong? [cleanlab](https://docs.cleanlab.ai) compares each label with what a network
-predicts that was trained without this sample, and lists those that look wrong. It takes any classifier; the better that
-one predicts in spite of the wrong labels, the better the list. Here cross-entropy and the MAE with a logit bias take
-turns.
+Which labels of a data set are wrong? [cleanlab](https://docs.cleanlab.ai) compares each label with
+the prediction of a network that was trained without this sample, and lists the labels that look
+wrong. It works with any classifier: the better its predictions in spite of the wrong labels, the
+better the list. This example compares cross-entropy with the MAE and a logit bias.
 
 ## Setup
 
@@ -24,7 +24,7 @@ import csv
 import os
 from pathlib import Path
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow greets at length
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # hides TensorFlow's start-up messages
 
 import keras
 import numpy as np
@@ -34,7 +34,7 @@ from numpy.typing import NDArray
 import keras_noisy
 from keras_noisy.datasets import ShuffledBatches, glyphs
 
-QUICK = bool(os.environ.get("KERAS_NOISY_QUICK"))  # a trial in seconds
+QUICK = bool(os.environ.get("KERAS_NOISY_QUICK"))  # a trial of some seconds
 NUM_CLASSES = 10 if QUICK else 100
 FOLDS = 3
 EPOCHS = 3 if QUICK else 12
@@ -44,8 +44,8 @@ BATCH_SIZE = 64
 """
 ## The data
 
-Images of printed characters, 30 % of them with a wrong label. Put yours in place of `x` and `labels`: then there are no
-`true_labels`, which serve only to judge the list in the end.
+These are images of printed characters, 30 % of them with a wrong label. Replace `x` and `labels`
+by yours. You then have no `true_labels`, which are only used to evaluate the list at the end.
 """
 
 # %%
@@ -59,7 +59,8 @@ print(f"{len(x):,} images of {NUM_CLASSES} classes, {is_wrong.sum():,} labels wr
 """
 ## Predictions out of sample
 
-The images are cut into three parts. Each part is predicted by a network that was trained with the two others.
+The images are split into three parts. The predictions for each part come from a network that was
+trained on the other two.
 """
 
 
@@ -71,7 +72,7 @@ def train(
     batches = ShuffledBatches(x, labels, BATCH_SIZE)
     steps = EPOCHS * len(batches)
     model = keras_noisy.models.small_cnn(NUM_CLASSES, input_shape=x.shape[1:])
-    if annealed:  # a bias that falls to 0 by the last step
+    if annealed:  # the bias falls to 0 at the last step
         bias = keras_noisy.LogitBias(training_steps=steps)
         model = keras.Model(model.input, bias(model.output))
         loss = loss.with_options(logit_bias=bias)
@@ -85,8 +86,8 @@ def train(
 fold = np.random.default_rng(0).permutation(len(x)) % FOLDS
 
 
-def out_of_sample(loss: keras_noisy.losses.RobustLoss, annealed: bool) -> NDArray:
-    """The probabilities (samples, classes), of networks that have not seen the sample."""
+def predict_out_of_sample(loss: keras_noisy.losses.RobustLoss, annealed: bool) -> NDArray:
+    """Predicts probabilities (samples, classes) with networks that have not seen the sample."""
     probabilities = np.zeros((len(x), NUM_CLASSES))
     for part in range(FOLDS):
         model = train(x[fold != part], labels[fold != part], loss, annealed)
@@ -96,16 +97,16 @@ def out_of_sample(loss: keras_noisy.losses.RobustLoss, annealed: bool) -> NDArra
 
 
 predictions = {
-    "cross-entropy": out_of_sample(keras_noisy.CE(from_logits=True), annealed=False),
-    "MAE, annealed bias": out_of_sample(keras_noisy.MAE(from_logits=True), annealed=True),
+    "cross-entropy": predict_out_of_sample(keras_noisy.CE(from_logits=True), annealed=False),
+    "MAE, annealed bias": predict_out_of_sample(keras_noisy.MAE(from_logits=True), annealed=True),
 }
 
 # %% [markdown]
 """
 ## The list
 
-cleanlab ranks the labels that it takes for wrong, the most suspicious one first. Precision is the share of the listed
-labels that are wrong indeed; recall is the share of the wrong labels that are listed.
+cleanlab ranks the labels that it considers wrong, the most suspicious one first. Precision is the
+share of the listed labels that are wrong; recall is the share of the wrong labels that are listed.
 """
 
 # %%
@@ -120,8 +121,8 @@ for name, probabilities in predictions.items():
 
 # %% [markdown]
 """
-What to do with it: look at the list from its top, mend what is wrong, and train anew; or, where nobody can look, leave
-the listed ones out.
+Check the list from the top, correct the wrong labels and train again. If the labels can't be
+checked, train without the listed samples.
 """
 
 # %%

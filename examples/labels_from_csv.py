@@ -3,19 +3,20 @@
 Title: Images and wrong labels from a CSV file of your own
 Author: The keras-noisy authors
 Date created: 2026/11/25
-Last modified: 2026/11/25
-Description: From a folder of images and a table of labels, some of them wrong, to a saved model that predicts.
+Last modified: 2026/11/28
+Description: Train on a folder of images and a table of labels, some wrong, and save the model.
 Accelerator: None
 
 ## Introduction
 
-You have a folder of images and a CSV file that says what is on them: written by many hands, collected from the web,
-or guessed by another program. Some labels are wrong; somebody has checked a few of them. This example
+You have a folder of images and a CSV file with their labels, which were written by many people,
+collected from the web or predicted by another program. Some labels are wrong, and a person has
+checked a few of them. This example
 
-1. estimates from those how many labels are wrong, and which,
-2. trains a network that does not learn the wrong ones by heart,
-3. says how good it is, which the wrong labels alone can not tell,
-4. saves it, loads it, and lets it predict.
+1. uses the checked labels to estimate how many labels are wrong, and which classes are confused,
+2. trains a network that does not memorise the wrong labels,
+3. measures its accuracy on the checked labels,
+4. saves it, loads it and predicts with it.
 
 ## Setup
 """
@@ -23,7 +24,7 @@ or guessed by another program. Some labels are wrong; somebody has checked a few
 # %%
 import os
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow greets at length
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # hides TensorFlow's start-up messages
 
 import csv
 import random
@@ -35,17 +36,18 @@ import numpy as np
 import keras_noisy
 from keras_noisy.datasets import glyphs, image_list
 
-QUICK = bool(os.environ.get("KERAS_NOISY_QUICK"))  # a trial in seconds
+QUICK = bool(os.environ.get("KERAS_NOISY_QUICK"))  # a trial of some seconds
 EPOCHS = 2 if QUICK else 15
 BATCH_SIZE = 64
-IMAGE_SIZE = 32  # height and width; of photographs rather 224
+IMAGE_SIZE = 32  # height and width; take 224 for photographs
 
 # %% [markdown]
 """
 ## The images and the table
 
-Yours are a folder and a file with the columns `image` (a path in that folder), `label` (a name), and `checked`: the
-correct label where somebody has looked, else nothing. Change these two lines to them:
+You need a folder of images and a file with the columns `image` (a path in that folder), `label` (a
+name) and `checked` (the correct label if a person has checked it, else nothing). Change these two
+lines to your folder and file:
 """
 
 # %%
@@ -54,13 +56,13 @@ TABLE = FOLDER / "labels.csv"
 
 # %% [markdown]
 """
-So that this example runs as it is, it makes up such a folder, if there is none: printed characters as PNG files,
-labelled by people who take a third of them for the character next to it.
+If the file does not exist, this example creates such a folder with images of printed characters.
+About a third of them get the label of the next character.
 """
 
 
 # %%
-def make_up(num_classes: int, images_per_class: int) -> None:
+def create_data(num_classes: int, images_per_class: int) -> None:
     (x, y), _ = glyphs.load_data(num_classes, images_per_class, test_per_class=1, verbose=0)
     given = keras_noisy.noise.corrupt(
         y, keras_noisy.noise.pair_flip(num_classes, rate=0.35), seed=0
@@ -76,7 +78,7 @@ def make_up(num_classes: int, images_per_class: int) -> None:
 
 
 if not TABLE.exists():
-    make_up(num_classes=10 if QUICK else 50, images_per_class=20 if QUICK else 60)
+    create_data(num_classes=10 if QUICK else 50, images_per_class=20 if QUICK else 60)
 
 with open(TABLE, newline="") as file:
     rows = list(csv.DictReader(file))
@@ -90,7 +92,7 @@ print(f"{len(rows):,} images of {len(class_names)} classes, {len(checked):,} che
 """
 ## How many labels are wrong?
 
-The checked ones tell.
+The checked labels are a sample of all labels.
 """
 
 # %%
@@ -100,10 +102,11 @@ print(keras_noisy.noise.describe(correct, given))
 
 # %% [markdown]
 """
-## To `fit`
+## The input pipeline
 
-`image_list` reads a list with a line `path label` for each image, labels counted from 0. It decodes and augments in
-parallel, leaves damaged files out, and says which they were. The checked images are held out: they measure.
+`image_list` reads a list with a line `path label` for each image, with labels counted from 0. It
+decodes and augments images in parallel, leaves out damaged files and lists them in a file. The
+checked images are held out for the evaluation.
 """
 
 
@@ -118,7 +121,7 @@ def pipeline(
         FOLDER / "list.txt",
         len(class_names),
         is_training=is_training,
-        augment=False,  # parts of photographs show the same thing, parts of characters another one
+        augment=False,  # a crop of a character may look like another character
         image_size=IMAGE_SIZE,
         batch_size=BATCH_SIZE,
         bad_images=FOLDER / "bad_images.csv",
@@ -132,8 +135,9 @@ test = pipeline(checked, "checked", is_training=False)
 """
 ## Train
 
-Cross-entropy, for comparison, and the MAE with a logit bias that falls to 0 during the training. For photographs, take
-`keras_noisy.models.resnet`, or any other model with one output for each class.
+We train with cross-entropy for comparison, and with the MAE and a logit bias that falls to 0
+during the training. For photographs, use `keras_noisy.models.resnet` or any other model that
+returns a logit for each class.
 """
 
 
@@ -160,8 +164,8 @@ model = fit(keras_noisy.MAE(logit_bias=bias, from_logits=True), bias)
 """
 ## Save, load, predict
 
-The saved model takes raw images and knows nothing of labels: its layer `LogitBias` does nothing in prediction. Where
-it is loaded, `import keras_noisy` makes Keras know that layer.
+The saved model takes raw images and needs no labels, because its layer `LogitBias` does nothing in
+prediction. Import `keras_noisy` before you load the model, so that Keras knows the layer.
 """
 
 # %%

@@ -3,18 +3,18 @@
 Title: Image classification with wrong labels
 Author: The keras-noisy authors
 Date created: 2026/11/25
-Last modified: 2026/11/25
-Description: Watch a network memorise wrong labels, and another one that does not, on 200 printed characters.
+Last modified: 2026/11/28
+Description: Train with wrong labels on 200 printed characters, with and without memorising them.
 Accelerator: None
 
 ## Introduction
 
-Labels of large data sets are wrong, and a network that is trained with cross-entropy learns the wrong ones by heart,
-too. Bounded losses such as the mean absolute error (MAE) resist. But with many classes they hardly learn at all,
-unless the label's logit gets a *logit bias* in training
+Large data sets have wrong labels, and a network that is trained with cross-entropy memorises them.
+Bounded losses such as the mean absolute error (MAE) are robust to wrong labels. With many classes,
+however, they hardly learn at all, unless a *logit bias* is added to the label's logit in training
 ([Staats, Thamm, Rosenow, AAAI-25](https://arxiv.org/abs/2306.05497)).
 
-Here you see both, in two minutes on a CPU. Nothing is downloaded: the images are drawn.
+This example shows both, in two minutes on a CPU. It draws its images and downloads nothing.
 
 ## Setup
 """
@@ -23,7 +23,7 @@ Here you see both, in two minutes on a CPU. Nothing is downloaded: the images ar
 import os
 from pathlib import Path
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow greets at length
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # hides TensorFlow's start-up messages
 
 import keras
 
@@ -31,7 +31,7 @@ import keras_noisy
 from keras_noisy.datasets import ShuffledBatches, glyphs
 from keras_noisy.training import LabelNoiseMonitor
 
-QUICK = bool(os.environ.get("KERAS_NOISY_QUICK"))  # a trial in seconds
+QUICK = bool(os.environ.get("KERAS_NOISY_QUICK"))  # a trial of some seconds
 NUM_CLASSES = 20 if QUICK else 200
 NOISE = 0.4
 EPOCHS = 2 if QUICK else 15
@@ -41,9 +41,9 @@ BATCH_SIZE = 128
 """
 ## The data
 
-Images of printed characters, a class for each. 40 % of the training labels are replaced by others, at random. We keep
-the correct labels as well, not to train with them, but to see what happens to the wrong ones. The labels of the test
-images are correct.
+The images show printed characters, and each character is a class. 40 % of the training labels are
+replaced by others at random. We keep the correct labels as well, not for training, but to measure
+what happens to the wrong ones. The labels of the test images are correct.
 """
 
 # %%
@@ -56,7 +56,8 @@ print(keras_noisy.noise.describe(true_labels, labels))
 """
 ## Will it learn?
 
-The package can tell before any training. The MAE alone learns slowly here, and with 1000 classes not at all:
+`diagnose` answers this before the training. The MAE alone learns slowly here, and not at all with
+1000 classes:
 """
 
 # %%
@@ -68,11 +69,11 @@ print(keras_noisy.diagnose(model, x[:512], keras_noisy.MAE(from_logits=True)))
 """
 ## Three losses
 
-The same network with the same optimizer each time. The best of the three, *annealed*, takes one more line: a layer at
-the end of the model, whose bias falls to 0 by the last step.
+We train the same network with the same optimizer and three losses. The best of them, *annealed*,
+needs a layer at the end of the model, whose bias falls to 0 at the last step.
 
-A `LabelNoiseMonitor` adds to the logs what becomes of the wrong labels: the share that is memorised, and the share of
-these images that are recognised for what they are.
+A `LabelNoiseMonitor` adds two values to the logs: the share of the wrong labels that the network
+has memorised, and the share of these images for which it predicts the correct class.
 """
 
 # %%
@@ -91,7 +92,7 @@ def train(
     model.compile(optimizer, loss=loss)
     return model.fit(
         ShuffledBatches(x, labels, BATCH_SIZE),
-        shuffle=False,  # done already
+        shuffle=False,  # the batches are shuffled already
         epochs=EPOCHS,
         callbacks=[LabelNoiseMonitor((x, labels, true_labels), test, max_samples=2000)],
         verbose=0,
@@ -107,7 +108,7 @@ histories = {
 
 # %% [markdown]
 """
-## What came of it
+## Results
 """
 
 # %%
@@ -130,7 +131,7 @@ figure.savefig("results/noisy_glyphs.png")
 """
 ## Where to go next
 
-Put your own images in place of `x` and `labels`, or take another example: one reads images and labels from a CSV file
-(`labels_from_csv.py`), one finds the wrong labels (`find_label_errors.py`), and one fine-tunes a larger network
-(`finetune_backbone.py`).
+Replace `x` and `labels` by your own data, or continue with another example: `labels_from_csv.py`
+reads images and labels from a CSV file, `find_label_errors.py` finds the wrong labels, and
+`finetune_backbone.py` fine-tunes a larger network.
 """

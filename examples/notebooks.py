@@ -1,8 +1,8 @@
-"""Makes notebooks of the examples.
+"""Convert the examples to notebooks.
 
     python examples/notebooks.py --out build/notebooks
 
-It needs jupytext. The Kaggle kernels are made in the same way, see recipes/kaggle.
+Needs jupytext. The Kaggle notebooks are made in the same way, see recipes/kaggle.
 """
 
 import argparse
@@ -13,8 +13,9 @@ HERE = Path(__file__).resolve().parent
 
 
 def main(arguments: list[str] | None = None) -> None:
+    """Writes a notebook for each example."""
     sys.path.append(str(HERE.parent / "recipes" / "kaggle"))
-    from build import notebook_of
+    from build import build_notebook
 
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n\n")[0])
     parser.add_argument(
@@ -25,7 +26,7 @@ def main(arguments: list[str] | None = None) -> None:
     for script in sorted(HERE.glob("*.py")):
         if script.read_text().startswith("# %% [markdown]"):
             notebook = folder / f"{script.stem}.ipynb"
-            notebook.write_text(notebook_of(script.read_text()))
+            notebook.write_text(build_notebook(script.read_text()))
             print(notebook)
 
 

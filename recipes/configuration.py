@@ -1,4 +1,4 @@
-"""What a training is made of: one typed configuration, filled by the command line and by YAML files."""
+"""The configuration of a training, read from the command line and from YAML files."""
 
 from __future__ import annotations
 
@@ -17,39 +17,44 @@ from jsonargparse.typing import (
     NonNegativeFloat,
     NonNegativeInt,
     OpenUnitInterval,
-    PositiveFloat,
     PositiveInt,
     restricted_number_type,
 )
+from optimizer import Optimizer
 
-ManyClasses = restricted_number_type("ManyClasses", int, (">=", 2))
+ClassCount = restricted_number_type("ClassCount", int, (">=", 2))
 Seed = restricted_number_type("Seed", int, [(">=", 0), ("<", 2**32)])
+
+# The docstrings below are the command line's help, and their first lines are its headings.
 
 
 @dataclass
 class Data:
-    """Data: what is learnt
+    """Data
 
     Args:
-        name: Data set. "glyphs" are drawn; the others are read, and what is missing is said.
+        name: Name of the data set. "glyphs" are drawn; the others are read, and an error says what
+            is missing.
         classes: Number of classes of "glyphs" (2 to 2000) and of "image_list".
-        images: Training images of each class of "glyphs".
+        images: Number of training images per class of "glyphs".
         folder: Folder of "webvision", "image_folder" and "image_list"; data_dir of "tfds".
         subset: Training images of "webvision".
         ilsvrc12: Folder of the validation images of ILSVRC 2012, a second test set for "webvision".
-        test_folder: Folder of the test images of "image_folder". null holds some of the training images out.
-        validation_split: Share of them that is held out.
+        test_folder: Folder of the test images of "image_folder". null holds out some of the
+            training images instead.
+        validation_split: Share of the training images of "image_folder" that is held out.
         train_list: File with a line "path label" for each training image of "image_list".
-        test_list: The same for the test images.
+        test_list: File with a line "path label" for each test image of "image_list".
         tfds_name: Name of the data set in the catalogue of TensorFlow Datasets.
-        train_split: Its split to train on.
-        test_split: Its split to test on.
-        label_key: Its feature that holds the labels to train on.
-        image_size: Height and width of photographs, which come in all sizes. null for "tfds" with small images.
-        augment: Whether training images are changed at random, as the literature does for the data set.
-        bad_images: CSV file of bad image files, as keras-noisy check-images writes it; more are added. null for
-            one in the results.
-        max_bad_share: Share of the image files that may turn out to be bad.
+        train_split: Split of "tfds" to train on.
+        test_split: Split of "tfds" to test on.
+        label_key: Feature of "tfds" that holds the training labels.
+        image_size: Height and width to which photographs are brought. null keeps those of "tfds",
+            for data sets of small images.
+        augment: Whether to augment training images, as the literature does for the data set.
+        bad_images: CSV file that lists bad image files, as keras-noisy check-images writes it;
+            newly found ones are added. null for a file in the results folder.
+        max_bad_share: Maximum share of bad image files.
     """
 
     name: Literal[
@@ -62,7 +67,7 @@ class Data:
         "image_list",
         "webvision",
     ] = "glyphs"
-    classes: ManyClasses = 100  # type: ignore[valid-type]
+    classes: ClassCount = 100  # type: ignore[valid-type]
     images: PositiveInt = 60
     folder: str | None = None
     subset: Literal["mini", "google", "flickr", "all"] = "mini"
@@ -83,11 +88,12 @@ class Data:
 
 @dataclass
 class Noise:
-    """Noise: wrong training labels, made from right ones
+    """Label noise
 
     Args:
-        model: Which. "asymmetric" is what the literature does for the data set, "index_block" what it does for
-            CIFAR-100; "pair_flip" takes the next class; "instance_dependent" needs images in memory.
+        model: Noise model. "asymmetric" is the one of the literature for the data set, and
+            "index_block" the one for CIFAR-100; "pair_flip" replaces a label by the next class;
+            "instance_dependent" needs images in memory.
         rate: Share of wrong labels.
     """
 
@@ -102,12 +108,13 @@ class Loss:
     """Loss
 
     Args:
-        name: A loss of the package such as "gce", or a combination of the literature such as "nce+agce".
-        arguments: Its hyperparameters, such as {q: 0.7}.
-        published_for: Data set whose published hyperparameters it gets. null for the loss's defaults, and for
-            a combination those of the data set that has about as many classes.
-        logit_bias: "annealed" falls to 0 in training, "auto" is constant, "adaptive" is less for a sample that the
-            network is sure of; or a number; or null for none.
+        name: Loss of the package, such as "gce", or combination of the literature, such as
+            "nce+agce".
+        arguments: Hyperparameters of the loss, such as {q: 0.7}.
+        published_for: Data set whose published hyperparameters to use. null for the defaults of the
+            loss; for a combination null means the data set with a similar number of classes.
+        logit_bias: "annealed" falls to 0 during the training, "auto" is constant, "adaptive" is
+            smaller for samples of which the network is certain; or a number; or null for no bias.
         weight_penalty: L1 penalty of all weights, for "anl-ce".
     """
 
@@ -123,9 +130,10 @@ class Network:
     """Network
 
     Args:
-        name: Which. "cifar_resnet…" begin without reducing the image, "resnet…" with reducing it by 4.
-        library: Where the blocks of "resnet…" come from.
-        arguments: More of the network's own, such as {hidden_units: 192} for "small_cnn".
+        name: Name of the network. The first layers of "cifar_resnet…" keep the size of the image,
+            those of "resnet…" divide it by 4.
+        library: Library that provides the blocks of "resnet…".
+        arguments: Further arguments of the network, such as {hidden_units: 192} for "small_cnn".
     """
 
     name: Literal[
@@ -144,45 +152,17 @@ class Network:
 
 
 @dataclass
-class Optimizer:
-    """Optimizer
-
-    Args:
-        name: Which.
-        learning_rate: That of the first step, or after the warm-up.
-        schedule: "cosine" falls to 0 at the last step; "exponential" is multiplied by decay after each epoch.
-        decay: For the exponential schedule.
-        warmup_epochs: Epochs in which the rate rises from 0.
-        momentum: Of SGD.
-        nesterov: Whether SGD looks ahead.
-        weight_decay: As Keras counts it. That of PyTorch's SGD with momentum m is 1 - m times as large.
-        clip_norm: Largest norm of the gradient of one weight; null for no limit.
-        clip_global_norm: Largest norm of all gradients together; null for no limit.
-    """
-
-    name: Literal["sgd", "adamw"] = "sgd"
-    learning_rate: PositiveFloat = 0.1
-    schedule: Literal["cosine", "exponential", "constant"] = "cosine"
-    decay: PositiveFloat = 0.97
-    warmup_epochs: NonNegativeInt = 0
-    momentum: ClosedUnitInterval = 0.9
-    nesterov: bool = True
-    weight_decay: NonNegativeFloat = 1e-4
-    clip_norm: PositiveFloat | None = 5.0
-    clip_global_norm: PositiveFloat | None = None
-
-
-@dataclass
 class Hardware:
-    """Devices: one, or several that share each batch
+    """Devices
 
     Args:
-        count: Devices of this machine; null for all GPUs, or one processor. Without a GPU, more than 1 cuts the
-            processor into as many.
-        class_shards: In how many parts the last layer is cut by classes, one for a device (JAX).
+        count: Number of devices of this machine that share each batch; null for all GPUs, or for
+            one CPU. Without a GPU, a number above 1 splits the CPU into as many devices.
+        class_shards: Number of parts into which the last layer is split by classes, each on a
+            device of its own (JAX).
         coordinator: Address host:port of the first process (JAX).
-        num_processes: Processes that train together, one for each machine (JAX).
-        process: Which of them this is, counted from 0.
+        num_processes: Number of processes that train together, one for each machine (JAX).
+        process: Index of this process, counted from 0.
     """
 
     count: PositiveInt | None = None
@@ -198,21 +178,23 @@ class Configuration:
 
     Args:
         data: Data.
-        noise: Noise.
+        noise: Label noise.
         loss: Loss.
         network: Network.
         optimizer: Optimizer.
         devices: Devices.
-        epochs: Passes over the training images.
-        batch_size: Images in a batch, over all devices.
-        steps_per_epoch: Batches in an epoch, to try things out; null for all.
-        seed: Of the network, the noise, the order and the augmentation.
-        precision: What to compute in; "auto" is mixed precision on a GPU that is made for it, else float32.
-        jit: Whether to compile with XLA; "auto" is what suits the backend and the machine.
-        deterministic: Whether the same seed gives the same weights, bit by bit, at the price of speed.
-        tensorboard: Whether to write logs for TensorBoard, too.
-        progress: A bar, a line an epoch, or none; "auto" is a bar on a terminal and lines elsewhere.
-        results: Folder to write to. A training that was interrupted goes on there.
+        epochs: Number of passes over the training images.
+        batch_size: Number of images in a batch, over all devices.
+        steps_per_epoch: Number of batches in an epoch, for trials; null for all.
+        seed: Seed of the network, the noise, the order of the images and the augmentation.
+        precision: Dtype policy; "auto" is mixed precision on a GPU that supports it well, else
+            float32.
+        jit: Whether to compile with XLA; "auto" lets Keras choose for the backend and the machine.
+        deterministic: Whether the same seed gives exactly the same weights, at the price of speed.
+        tensorboard: Whether to also write logs for TensorBoard.
+        progress: Progress bar, one line per epoch, or nothing; "auto" is a bar on a terminal and
+            lines elsewhere.
+        results: Folder to write to. An interrupted training continues there.
     """
 
     data: Data = field(default_factory=Data)
@@ -232,26 +214,30 @@ class Configuration:
     progress: Literal["auto", "bar", "lines", "none"] = "auto"
     results: str = "results/train"
 
-    def decides(self) -> dict[str, Any]:
-        """What the outcome depends on: all but where it is computed, how it is shown, and the folder."""
-        content = dataclasses.asdict(self)
+    def outcome_settings(self) -> dict[str, Any]:
+        """Returns the settings that determine the outcome of the training.
+
+        These are all but the devices, the kinds of output and the results folder.
+        """
+        settings = dataclasses.asdict(self)
         for name in ("devices", "tensorboard", "progress", "results"):
-            del content[name]
-        return content
+            del settings[name]
+        return settings
 
 
 class HelpFormatter(argparse.RawDescriptionHelpFormatter, jsonargparse.DefaultHelpFormatter):
-    """Leaves the lines of a description as they are."""
+    """Help formatter that keeps the line breaks of the description."""
 
 
 class Parser(jsonargparse.ArgumentParser):
-    """The command line of a dataclass, whose errors are one line."""
+    """Parser that fills a dataclass from the command line, and whose errors are a single line."""
 
     settings: type
 
     @classmethod
-    @functools.cache  # a table reads a thousand configurations
-    def of(cls, settings: type, program: str, documentation: str | None) -> Parser:
+    @functools.cache  # because a table reads a thousand configurations
+    def for_dataclass(cls, settings: type, program: str, documentation: str | None) -> Parser:
+        """Creates the parser of a dataclass, with an option for each field."""
         parser = cls(
             prog=program,
             usage=f"{program} [--config FILE] [--SETTING VALUE ...]",
@@ -261,49 +247,57 @@ class Parser(jsonargparse.ArgumentParser):
         )
         parser.settings = settings
         parser.add_argument(
-            "--config", action="config", help="YAML file of settings; what follows it replaces them"
+            "--config", action="config", help="YAML file of settings; later arguments override them"
         )
         parser.add_class_arguments(settings)
         return parser
 
     def read(self, arguments: list[str] | None) -> Any:
-        """What is set on the command line; exits with a message if that can't be."""
+        """Returns the dataclass filled from the command line; exits with a message on bad input."""
         found = vars(self.instantiate(self.parse_args(arguments)))
-        return plain(self.settings(**{name: found[name] for name in found if name != "config"}))
+        settings = {name: found[name] for name in found if name != "config"}
+        return to_plain_numbers(self.settings(**settings))
 
     def error(self, message: str, ex: Exception | None = None) -> NoReturn:
         self.exit(2, f"{self.prog}: error: {' '.join(message.split())} (see --help)\n")
 
 
-def plain(value: Any) -> Any:
-    """The same, of plain numbers: the types that check them are foreign to Keras and to YAML."""
+def to_plain_numbers(value: Any) -> Any:
+    """Converts all numbers in a value to `int` and `float`.
+
+    The number types of jsonargparse check their range, but neither Keras nor YAML knows them.
+    """
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         names = (each.name for each in dataclasses.fields(value))
-        return type(value)(**{name: plain(getattr(value, name)) for name in names})
+        return type(value)(**{name: to_plain_numbers(getattr(value, name)) for name in names})
     if isinstance(value, dict):
-        return {key: plain(each) for key, each in value.items()}
+        return {key: to_plain_numbers(each) for key, each in value.items()}
     if isinstance(value, list):
-        return [plain(each) for each in value]
+        return [to_plain_numbers(each) for each in value]
     for kind in (int, float):
         if isinstance(value, kind) and not isinstance(value, bool):
             return kind(value)
     return value
 
 
-def read(
+def read_configuration(
     program: str,
     documentation: str | None,
     arguments: list[str] | None,
     check: Callable[[Configuration], Any] = lambda configuration: None,
 ) -> Configuration:
-    """The configuration of a command line; exits with a message if it is none.
+    """Reads a configuration from the command line; exits with a message on bad input.
 
-    What else may be wrong with it, `check` says by a ValueError.
+    Args:
+        program: Name of the script.
+        documentation: Docstring of the script, for its help.
+        arguments: Arguments of the command line, or `None` for those of this process.
+        check: Further check of the configuration, which raises a `ValueError`.
     """
-    parser = Parser.of(Configuration, program, documentation)
+    parser = Parser.for_dataclass(Configuration, program, documentation)
     configuration = parser.read(arguments)
-    if wrong := problem(configuration):
-        parser.error(wrong)
+    if problem := find_problem(configuration):
+        parser.error(problem)
     try:
         check(configuration)
     except ValueError as error:
@@ -311,8 +305,8 @@ def read(
     return configuration
 
 
-def problem(configuration: Configuration) -> str | None:
-    """What is wrong with settings that are right one by one; None if nothing is."""
+def find_problem(configuration: Configuration) -> str | None:
+    """Describes settings that do not fit together; returns None if all do."""
     data = configuration.data
     needed = {
         "webvision": ["folder", "image_size"],

@@ -1,4 +1,4 @@
-"""The folder of a training: whose it is, and what has been written to it."""
+"""The results folder of a training: which training it belongs to, and what it contains."""
 
 import csv
 import json
@@ -14,33 +14,35 @@ from filelock import FileLock, Timeout
 from keras_noisy.training import write_atomically
 
 
-def claim(configuration: Configuration) -> None:
-    """Makes the folder that of this configuration.
+def claim_folder(configuration: Configuration) -> None:
+    """Writes the configuration to its results folder, which belongs to it from then on.
 
     Raises:
-        ValueError: If it is that of another one.
+        ValueError: If the folder belongs to a training with other settings.
     """
     folder = Path(configuration.results)
     path = folder / "configuration.yaml"
-    content = configuration.decides()
-    # What failed before its first epoch holds no folder.
+    settings = configuration.outcome_settings()
+    # A training that failed before its first epoch does not claim the folder.
     if path.exists() and any((folder / name).exists() for name in ("log.csv", "results.json")):
-        other = yaml.safe_load(path.read_text(encoding="utf-8"))
-        if other != content:
+        others = yaml.safe_load(path.read_text(encoding="utf-8"))
+        if others != settings:
             raise ValueError(
                 f"results: {configuration.results} has a training with other settings, "
-                f"{differences(other, content)}. Choose another folder, or delete that one"
+                f"{format_differences(others, settings)}. Choose another folder, or delete that one"
             )
     elif configuration.devices.process == 0:
-        write_atomically(path, yaml.safe_dump(content, sort_keys=False))
+        write_atomically(path, yaml.safe_dump(settings, sort_keys=False))
 
 
 @contextmanager
-def alone_in(configuration: Configuration) -> Iterator[None]:
-    """Keeps other trainings out of the folder; the system forgets it when this process ends, however it does.
+def lock_folder(configuration: Configuration) -> Iterator[None]:
+    """Keeps other trainings out of the results folder.
+
+    The operating system releases the lock when this process ends, however it ends.
 
     Raises:
-        BlockingIOError: If another process trains there.
+        BlockingIOError: If another process trains in the folder.
     """
     if configuration.devices.process:
         yield
@@ -52,25 +54,26 @@ def alone_in(configuration: Configuration) -> Iterator[None]:
         raise BlockingIOError(f"another process trains in {configuration.results}") from None
 
 
-def differences(old: Any, new: Any, path: str = "") -> str:
+def format_differences(old: Any, new: Any, path: str = "") -> str:
+    """Lists the settings that differ, with their old and new values."""
     if not (isinstance(old, dict) and isinstance(new, dict)):
         return f"{path} {old} (now {new})"
-    found = [
-        differences(old.get(key), new.get(key), f"{path}.{key}".lstrip("."))
+    differences = [
+        format_differences(old.get(key), new.get(key), f"{path}.{key}".lstrip("."))
         for key in {**old, **new}
         if old.get(key) != new.get(key)
     ]
-    return ", ".join(found)
+    return ", ".join(differences)
 
 
-def forget_rows(log: Path, epochs: int) -> None:
-    """Leaves the rows of so many epochs: those after them were not finished."""
+def truncate_log(log: Path, epochs: int) -> None:
+    """Removes the rows of a log after the given number of epochs, which were not finished."""
     if log.exists():
         write_atomically(log, "".join(log.read_text().splitlines(keepends=True)[: epochs + 1]))
 
 
 def read_log(log: Path) -> dict[str, list[float]]:
-    """The columns of a log, from their names to their values, epoch by epoch."""
+    """Reads a log: the values of all epochs, by the name of the column."""
     with log.open(newline="") as file:
         rows = list(csv.DictReader(file))
     return {
@@ -81,4 +84,5 @@ def read_log(log: Path) -> dict[str, list[float]]:
 
 
 def read_record(folder: Path) -> dict[str, Any]:
+    """Reads the record of a finished training."""
     return json.loads((folder / "results.json").read_text(encoding="utf-8"))

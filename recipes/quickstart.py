@@ -1,11 +1,11 @@
-"""Watch noise-robust losses learn, stall and memorise, on a laptop, in minutes.
+"""Compare how well noise-robust losses learn with wrong labels, on a laptop, in minutes.
 
-Trains one small network with each of several losses on images of printed characters, 40 % of whose
-training labels are wrong, and compares what they make of it. Nothing is downloaded.
+Trains the same small network with several losses on images of printed characters, of which 40 % of
+the training labels are wrong, and compares the results. Downloads nothing.
 
     python recipes/quickstart.py --classes 400 --noise 0.4 --losses ce mae mae+bias mae+annealed
 
-Writes `results.json`, one record a loss, and `test_accuracy.png` to the results folder.
+Writes `results.json`, a record for each loss, and `test_accuracy.png` to the results folder.
 """
 
 import argparse
@@ -13,11 +13,13 @@ import os
 import sys
 import time
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow greets at length
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # hides TensorFlow's start-up messages
 
 import keras
+from command_line import OneLineParser
+from optimizer import Optimizer, build_optimizer
 from records import write_json
 
 import keras_noisy
@@ -26,7 +28,7 @@ from keras_noisy.models import small_cnn
 from keras_noisy.plots import learning_curves
 from keras_noisy.training import memorised
 
-# What the command line calls a loss, what table and plot call it, and the loss.
+# The name in table and plot, and the loss, by name on the command line.
 LOSSES: dict[str, tuple[str, keras_noisy.losses.RobustLoss]] = {
     "ce": ("CE", keras_noisy.CE(from_logits=True)),
     "mae": ("MAE", keras_noisy.MAE(from_logits=True)),
@@ -39,6 +41,7 @@ COLUMNS = "{:<18} {:>15} {:>11} {:>9}"
 
 
 def main(arguments: list[str] | None = None) -> None:
+    """Trains with the losses of the command line, and writes records and a plot."""
     options = parse(arguments)
     train, test = glyphs.load_data(options.classes, options.images, test_per_class=10)
     x, true_labels = train
@@ -51,7 +54,7 @@ def main(arguments: list[str] | None = None) -> None:
         f"{keras.backend.backend()} backend"
     )
     records = []
-    for name in dict.fromkeys(options.losses):  # each once
+    for name in dict.fromkeys(options.losses):  # without repetitions
         label, loss = LOSSES[name]
         print(f"\n{label}", flush=True)
         is_annealed = name == "mae+annealed"
@@ -74,29 +77,22 @@ def train_one(
     test: tuple[Any, Any],
     options: argparse.Namespace,
 ) -> dict[str, Any]:
-    """Trains one network; the same one, with the same protocol, whatever the loss."""
+    """Trains the network with a loss; returns the record. All else is the same for all losses."""
     keras.utils.set_random_seed(options.seed)
     model = small_cnn(options.classes, input_shape=x.shape[1:])
     batches = ShuffledBatches(x, noisy_labels, BATCH_SIZE, seed=options.seed)
-    steps = options.epochs * len(batches)
-    optimizer = keras.optimizers.SGD(
-        keras.optimizers.schedules.CosineDecay(0.1, steps),
-        momentum=0.9,
-        nesterov=True,
-        weight_decay=1e-4,
-        clipnorm=5.0,
-    )
     if is_annealed:
-        bias = keras_noisy.LogitBias(training_steps=steps)
+        bias = keras_noisy.LogitBias(training_steps=options.epochs * len(batches))
         model = keras.Model(model.input, bias(model.output))
         loss = loss.with_options(logit_bias=bias)
+    optimizer = build_optimizer(Optimizer(), options.epochs, len(batches))
     model.compile(optimizer, loss=loss, metrics=["accuracy"])
     start = time.perf_counter()
     history = model.fit(
         batches,
-        shuffle=False,  # done already
+        shuffle=False,  # the batches are shuffled already
         epochs=options.epochs,
-        validation_data=test,  # with its true labels
+        validation_data=test,  # with true labels
         verbose=1 if sys.stdout.isatty() else 2,
     ).history
     seconds = time.perf_counter() - start
@@ -115,6 +111,7 @@ def train_one(
 
 
 def print_table(records: list[dict[str, Any]]) -> None:
+    """Prints the results of all losses."""
     print("\n" + COLUMNS.format("loss", "test accuracy", "memorised", "seconds"))
     for record in records:
         accuracy, share = (f"{record[key]:.1%}" for key in ("test_accuracy", "memorised"))
@@ -125,24 +122,16 @@ def print_table(records: list[dict[str, Any]]) -> None:
     )
 
 
-class OneLineParser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        self.exit(2, f"{self.prog}: error: {message}\n")
-
-
 def parse(arguments: list[str] | None) -> argparse.Namespace:
-    parser = OneLineParser(
-        description=(__doc__ or "").split("\n\n")[0],
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
-        allow_abbrev=False,
-    )
+    """Reads and checks the command line, and makes the results folder."""
+    parser = OneLineParser(__doc__)
     add = parser.add_argument
     add("--classes", type=int, default=400, help="number of classes, 2 to 2000")
     add("--noise", type=float, default=0.4, help="share of wrong training labels, 0 to 1")
     add("--epochs", type=int, default=20, help="passes over the training images")
-    add("--images", type=int, default=50, help="training images of each class")
+    add("--images", type=int, default=50, help="training images per class")
     add("--losses", nargs="+", default=list(LOSSES), choices=LOSSES, help="losses to compare")
-    add("--seed", type=int, default=0, help="of the network, the noise and the order of batches")
+    add("--seed", type=int, default=0, help="seed of network, noise and order of batches")
     add("--results", type=Path, default=Path("results/quickstart"), help="folder to write to")
     options = parser.parse_args(arguments)
     allowed = {

@@ -1,4 +1,4 @@
-"""What a training leaves behind, as JSON."""
+"""Records of trainings, written as JSON files."""
 
 import json
 import math
@@ -9,13 +9,15 @@ from keras_noisy.training import write_atomically
 
 
 def write_json(path: Path, content: Any) -> None:
-    """Writes a file whole or not at all; what is no number in JSON, such as NaN, as null."""
-    write_atomically(path, json.dumps(without_nan(content), indent=1, allow_nan=False) + "\n")
+    """Writes a JSON file atomically; NaN and infinities, which JSON lacks, become null."""
+    text = json.dumps(replace_non_finite(content), indent=1, allow_nan=False)
+    write_atomically(path, text + "\n")
 
 
-def without_nan(content: Any) -> Any:
+def replace_non_finite(content: Any) -> Any:
+    """Replaces all NaN and infinities in nested dictionaries and lists by None."""
     if isinstance(content, dict):
-        return {key: without_nan(value) for key, value in content.items()}
+        return {key: replace_non_finite(value) for key, value in content.items()}
     if isinstance(content, list):
-        return [without_nan(value) for value in content]
+        return [replace_non_finite(value) for value in content]
     return None if isinstance(content, float) and not math.isfinite(content) else content

@@ -1,11 +1,12 @@
-"""Compare losses: every loss with every noise and seed, over one or more protocols.
+"""Compare losses: train every loss with every noise and seed, for one or more protocols.
 
     python recipes/table.py --config recipes/grids/leaderboard.yaml
-    python recipes/table.py --config recipes/grids/leaderboard.yaml --protocols '[glyphs_100]' --seeds '[0]'
+    python recipes/table.py --config recipes/grids/leaderboard.yaml --seeds '[0]'
 
-Trainings that are done are not repeated, and those that were interrupted go on: the same command goes on where
-it was stopped, and several may share a folder. Writes to the folder `results`: each training's own folder;
-`table.md`, mean ± standard error over the seeds; `table.csv`, a row a training; and a picture for each protocol.
+The same command continues where it was stopped: finished trainings are not repeated, and
+interrupted ones continue. Several processes may share a results folder. Writes to the folder
+`results`: a folder for each training; `table.md`, mean ± standard error over the seeds;
+`table.csv`, a row for each training; and a picture for each protocol.
 """
 
 import csv
@@ -29,10 +30,10 @@ from typing import Any
 import keras
 import train
 import yaml
-from configuration import Configuration, Loss, Noise, Parser, read
-from folder import alone_in, claim, read_record
+from configuration import Configuration, Loss, Noise, Parser, read_configuration
+from folder import claim_folder, lock_folder, read_record
 from jsonargparse.typing import PositiveInt
-from model import loss_of
+from model import build_loss
 
 from keras_noisy.plots import MAX_NOISES, compare_losses
 from keras_noisy.training import write_atomically
@@ -43,18 +44,18 @@ COLUMNS = ("test_accuracy", "best_test_accuracy", "memorised", "recognised", "se
 
 @dataclass
 class Grid:
-    """A table of trainings
+    """Table of trainings
 
     Args:
-        protocols: Names of files in recipes/protocols.
-        losses: By the name that the table gives it, a loss, as recipes/train.py has it.
-        noises: By the name that the table gives it, a noise, as recipes/train.py has it.
-        seeds: One training each.
+        protocols: Names of the files in recipes/protocols.
+        losses: Settings of each loss, as in recipes/train.py, by its name in the table.
+        noises: Settings of each noise, as in recipes/train.py, by its name in the table.
+        seeds: Seeds; each is a training of its own.
         settings: Arguments of recipes/train.py for all trainings, such as [--epochs=2].
-        workers: Trainings at a time, each in a process of its own.
-        gpus: Numbers of GPUs, which the workers take in turn. null lets the backend choose.
+        workers: Number of trainings at a time, each in a process of its own.
+        gpus: Indices of GPUs, which the workers use in turn. null lets the backend choose.
         results: Folder to write to.
-        dry_run: Whether to say what there is to do, and no more.
+        dry_run: Whether to only list the trainings that are not done.
     """
 
     protocols: list[str]
@@ -70,7 +71,7 @@ class Grid:
 
 @dataclass(frozen=True)
 class Cell:
-    """One training of the table."""
+    """A training of the table."""
 
     protocol: str
     noise: str
@@ -78,6 +79,7 @@ class Cell:
     seed: int
 
     def folder(self, results: str) -> Path:
+        """Returns the folder of the training, below that of the table."""
         words = (self.protocol, self.noise, self.loss, f"seed {self.seed}")
         return Path(results).joinpath(*(re.sub(r"[^\w.=+()%-]+", "_", word) for word in words))
 
@@ -86,25 +88,26 @@ class Cell:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    parser = Parser.of(Grid, "table.py", __doc__)
+    """Trains what is not done and reports on all; returns 1 if a training failed, else 0."""
+    parser = Parser.for_dataclass(Grid, "table.py", __doc__)
     grid = parser.read(arguments)
-    if wrong := problem(grid):
-        parser.error(wrong)
-    cells = {cell: configuration_of(grid, cell) for cell in cells_of(grid)}
-    waiting = [cell for cell, configuration in cells.items() if record_of(configuration) is None]
+    if problem := find_problem(grid):
+        parser.error(problem)
+    cells = {cell: configure(grid, cell) for cell in list_cells(grid)}
+    waiting = [cell for cell, configuration in cells.items() if find_record(configuration) is None]
     print(f"{len(cells)} trainings, {len(cells) - len(waiting)} of them done", flush=True)
     if grid.dry_run:
         print("\n".join(map(str, waiting)))
         return 0
-    failed = run(grid, {cell: cells[cell] for cell in waiting})
-    report(grid, cells)
+    failed = run_trainings(grid, {cell: cells[cell] for cell in waiting})
+    write_report(grid, cells)
     for cell, message in failed.items():
         print(f"table.py: error: {cell}: {message}", file=sys.stderr)
     return 1 if failed else 0
 
 
-def problem(grid: Grid) -> str | None:
-    """What is wrong with settings that are right one by one; None if nothing is."""
+def find_problem(grid: Grid) -> str | None:
+    """Describes settings that do not fit together; returns None if all do."""
     for name in ("protocols", "losses", "noises", "seeds"):
         if not getattr(grid, name):
             return f"{name} must have at least one entry"
@@ -116,15 +119,15 @@ def problem(grid: Grid) -> str | None:
     return None
 
 
-def cells_of(grid: Grid) -> Iterator[Cell]:
-    """All trainings, seed by seed: an early table has all losses."""
+def list_cells(grid: Grid) -> Iterator[Cell]:
+    """Lists all trainings, seed by seed, so that an unfinished table has all losses."""
     for seed in grid.seeds:
         for names in itertools.product(grid.protocols, grid.noises, grid.losses):
             yield Cell(*names, seed)
 
 
-def configuration_of(grid: Grid, cell: Cell) -> Configuration:
-    """The configuration of a training, read as recipes/train.py reads it."""
+def configure(grid: Grid, cell: Cell) -> Configuration:
+    """Returns the configuration of a training, read as recipes/train.py reads it."""
     arguments = [
         f"--config={HERE / 'protocols' / cell.protocol}.yaml",
         *grid.settings,
@@ -137,36 +140,39 @@ def configuration_of(grid: Grid, cell: Cell) -> Configuration:
 
     def check(configuration: Configuration) -> None:
         try:
-            loss_of(configuration)
+            build_loss(configuration)
         except ValueError as error:
             raise ValueError(f"losses, {cell.loss}: {error}") from error
 
-    return read("table.py", None, arguments, check)
+    return read_configuration("table.py", None, arguments, check)
 
 
-def record_of(configuration: Configuration) -> dict[str, Any] | None:
-    """What a training left behind; None if it is not done, or is one with other settings."""
+def find_record(configuration: Configuration) -> dict[str, Any] | None:
+    """Returns the record of a training; None if it is not done or had other settings."""
     folder = Path(configuration.results)
     if not (folder / "results.json").exists():
         return None
     record = read_record(folder)
-    return record if record["configuration"] == configuration.decides() else None
+    return record if record["configuration"] == configuration.outcome_settings() else None
 
 
-def run(grid: Grid, cells: dict[Cell, Configuration]) -> dict[Cell, str]:
-    """Trains what is to be trained; returns what failed, and why."""
+def run_trainings(grid: Grid, cells: dict[Cell, Configuration]) -> dict[Cell, str]:
+    """Trains all cells; returns the error messages of those that failed."""
     if not cells:
         return {}
-    # What one process has compiled, all others take, and later ones.
+    # All processes, and later runs, share what JAX compiles.
     os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(Path(grid.results).resolve() / ".jax"))
     os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
     context = multiprocessing.get_context("spawn")
     failed: dict[Cell, str] = {}
     start = time.perf_counter()
     with ProcessPoolExecutor(
-        grid.workers, context, begin_work, (context.Value("i", 0), grid.workers, grid.gpus)
+        grid.workers,
+        context,
+        initialise_worker,
+        (context.Value("i", 0), grid.workers, grid.gpus),
     ) as pool:
-        futures = {pool.submit(work, cells[cell]): cell for cell in cells}
+        futures = {pool.submit(train_cell, cells[cell]): cell for cell in cells}
         try:
             for count, future in enumerate(as_completed(futures), 1):
                 cell = futures[future]
@@ -180,47 +186,47 @@ def run(grid: Grid, cells: dict[Cell, Configuration]) -> dict[Cell, str]:
                     f"[{count}/{len(cells)}] {cell}: {outcome}; about {minutes:.0f} min left",
                     flush=True,
                 )
-        except BaseException:  # Ctrl-C; the pool would train all the others first
+        except BaseException:  # such as Ctrl-C; the pool would finish all trainings first
             for process in multiprocessing.active_children():
                 process.kill()
             raise
     return failed
 
 
-def begin_work(counter: Any, workers: int, gpus: Sequence[int] | None) -> None:
-    """Gives a new process its device, and lets it end with the one that began it."""
+def initialise_worker(counter: Any, workers: int, gpus: Sequence[int] | None) -> None:
+    """Assigns a device to a new process, and makes it end when its parent ends."""
     with counter.get_lock():
         number = counter.value
         counter.value += 1
     if gpus:
         os.environ["CUDA_VISIBLE_DEVICES"] = str(gpus[number % len(gpus)])
-    if workers > max(len(gpus or []), 1):  # several share a device: none may take all of its memory
+    if workers > max(len(gpus or []), 1):  # workers share a device, and so its memory
         os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
         os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
     parent = multiprocessing.parent_process()
     assert parent is not None
 
-    def watch() -> None:
+    def exit_with_parent() -> None:
         parent.join()
         os._exit(1)
 
-    threading.Thread(target=watch, daemon=True).start()
+    threading.Thread(target=exit_with_parent, daemon=True).start()
 
 
-def work(configuration: Configuration) -> float:
+def train_cell(configuration: Configuration) -> float:
     """Trains in a process of the pool; returns the test accuracy."""
     keras.utils.clear_session()
-    claim(configuration)
-    with alone_in(configuration):
+    claim_folder(configuration)
+    with lock_folder(configuration):
         return float(train.train(configuration)["test_accuracy"])
 
 
-def report(grid: Grid, cells: dict[Cell, Configuration]) -> None:
-    """Writes and prints what is there; what was not trained stays blank."""
-    found = {cell: record_of(configuration) for cell, configuration in cells.items()}
+def write_report(grid: Grid, cells: dict[Cell, Configuration]) -> None:
+    """Writes the tables and pictures; cells without a finished training stay blank."""
+    found = {cell: find_record(configuration) for cell, configuration in cells.items()}
     records = {cell: record for cell, record in found.items() if record is not None}
     folder = Path(grid.results)
-    write_atomically(folder / "table.csv", as_csv(records))
+    write_atomically(folder / "table.csv", format_csv(records))
     published = yaml.safe_load((HERE / "grids" / "published.yaml").read_text(encoding="utf-8"))
     text = ""
     for protocol in grid.protocols:
@@ -235,7 +241,7 @@ def report(grid: Grid, cells: dict[Cell, Configuration]) -> None:
             }
             for loss in grid.losses
         }
-        text += f"## {protocol}\n\n{as_markdown(accuracies, published.get(protocol, {}))}\n"
+        text += f"## {protocol}\n\n{format_markdown(accuracies, published.get(protocol, {}))}\n"
         if any(values for by_noise in accuracies.values() for values in by_noise.values()):
             figure = compare_losses(accuracies, protocol)
             figure.savefig(folder / f"{protocol}.png")
@@ -247,7 +253,8 @@ def report(grid: Grid, cells: dict[Cell, Configuration]) -> None:
     print(f"\n{text}\nWrote table.md, table.csv and the pictures to {grid.results}{os.sep}")
 
 
-def as_csv(records: dict[Cell, dict[str, Any]]) -> str:
+def format_csv(records: dict[Cell, dict[str, Any]]) -> str:
+    """Formats the records as CSV, a row for each training."""
     file = io.StringIO()
     writer = csv.writer(file, lineterminator="\n")
     writer.writerow(["protocol", "noise", "loss", "seed", *COLUMNS])
@@ -257,10 +264,15 @@ def as_csv(records: dict[Cell, dict[str, Any]]) -> str:
     return file.getvalue()
 
 
-def as_markdown(
+def format_markdown(
     accuracies: dict[str, dict[str, list[float]]], published: dict[str, dict[str, float]]
 ) -> str:
-    """A row a loss, a column a noise; in brackets what others published for it."""
+    """Formats accuracies as a table in Markdown, with published ones in brackets.
+
+    Args:
+        accuracies: Accuracies of all seeds, by loss (a row) and noise (a column).
+        published: Published accuracies in per cent, by noise and loss, and their `source`.
+    """
     noises = list(next(iter(accuracies.values())))
     best = {
         noise: max(
@@ -273,7 +285,7 @@ def as_markdown(
     for loss, row in accuracies.items():
         texts = []
         for noise in noises:
-            text = mean_and_error(row[noise])
+            text = format_mean(row[noise])
             if row[noise] and statistics.fmean(row[noise]) == best[noise]:
                 text = f"**{text}**"
             if (figure := published.get(noise, {}).get(loss)) is not None:
@@ -286,8 +298,8 @@ def as_markdown(
     return text
 
 
-def mean_and_error(values: Sequence[float]) -> str:
-    """Mean ± standard error of shares, in per cent; nothing of nothing."""
+def format_mean(values: Sequence[float]) -> str:
+    """Formats the mean ± standard error of shares in per cent; no shares give an empty string."""
     if not values:
         return ""
     text = f"{100 * statistics.fmean(values):.1f}"

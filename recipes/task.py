@@ -1,4 +1,4 @@
-"""The data of a training: batches of images with noisy labels, and what is known of them."""
+"""The data of a training: batches of images with noisy labels, and their properties."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -19,16 +19,17 @@ IN_MEMORY = {
 
 @dataclass
 class Task:
-    """What is given to `fit`, and what is known of it.
+    """The data that `fit` gets, and their properties.
 
     Attributes:
         train: Batches of training images with noisy labels.
         test: Batches of test images with the labels of the data set.
-        tests: More test sets, by name.
-        steps: Batches in an epoch.
+        tests: Further test sets, by name.
+        steps: Number of batches in an epoch.
         num_classes: Number of classes.
         shape: Shape of an image.
-        monitored: Training images with noisy and true labels, for `LabelNoiseMonitor`, if true ones are known.
+        monitored: Training images with noisy and true labels, for `LabelNoiseMonitor`; None if the
+            true labels are not known.
     """
 
     train: Any
@@ -40,8 +41,8 @@ class Task:
     monitored: Any
 
 
-def load(configuration: Configuration, devices: Devices, first_epoch: int) -> Task:
-    """The data, from the epoch on that is next."""
+def load_task(configuration: Configuration, devices: Devices, first_epoch: int) -> Task:
+    """Loads the data of a training; the order of batches begins with that of `first_epoch`."""
     options = devices.batch_options(configuration.batch_size)
     if configuration.data.name == "glyphs":
         task = load_glyphs(configuration, options, first_epoch)
@@ -57,16 +58,17 @@ def load(configuration: Configuration, devices: Devices, first_epoch: int) -> Ta
 
 
 def load_glyphs(configuration: Configuration, options: dict[str, Any], first_epoch: int) -> Task:
+    """Loads images of glyphs, as arrays."""
     data = configuration.data
     (x, labels), (x_test, test_labels) = datasets.glyphs.load_data(
         data.classes, data.images, test_per_class=10, verbose=0
     )
-    noisy = noisy_labels(configuration, x, labels, data.classes)
-    some = slice(None)
+    noisy = corrupt_labels(configuration, x, labels, data.classes)
+    used = slice(None)
     if configuration.steps_per_epoch is not None:
-        some = slice(configuration.steps_per_epoch * configuration.batch_size)
+        used = slice(configuration.steps_per_epoch * configuration.batch_size)
     train = datasets.ShuffledBatches(
-        x[some], noisy[some], seed=configuration.seed, first_epoch=first_epoch, **options
+        x[used], noisy[used], seed=configuration.seed, first_epoch=first_epoch, **options
     )
     test = datasets.ShuffledBatches(x_test, test_labels, shuffle=False, **options)
     monitored = None if noisy is labels else (x, noisy, labels)
@@ -74,12 +76,13 @@ def load_glyphs(configuration: Configuration, options: dict[str, Any], first_epo
 
 
 def load_pipelines(configuration: Configuration, options: dict[str, Any], first_epoch: int) -> Task:
+    """Loads all other data sets, as pipelines of tf.data."""
     data = configuration.data
-    source, splits = pipelines(configuration)
+    source, splits = choose_source(configuration)
     labels: Any = None
     if data.name in IN_MEMORY and configuration.noise.model != "none":
         x, labels = IN_MEMORY[data.name].load_data()[0]
-        labels = noisy_labels(
+        labels = corrupt_labels(
             configuration, x, labels.ravel(), 100 if data.name == "cifar100" else 10
         )
     elif configuration.noise.model != "none":
@@ -89,8 +92,8 @@ def load_pipelines(configuration: Configuration, options: dict[str, Any], first_
     tests = {name: source(name, **options).dataset for name in splits[1:]}
     monitored = None
     if labels is not None:
-        as_it_is = {"shuffle": False, "augment": False, "keep_clean": True}
-        monitored = source(splits[0], batch_size=256, **as_it_is, **shared).dataset
+        unchanged = {"shuffle": False, "augment": False, "keep_clean": True}
+        monitored = source(splits[0], batch_size=256, **unchanged, **shared).dataset
     shape = tuple(train.element_spec[0].shape[1:])
     test = tests.pop(splits[1])
     if configuration.steps_per_epoch is not None:
@@ -98,8 +101,13 @@ def load_pipelines(configuration: Configuration, options: dict[str, Any], first_
     return Task(train.dataset, test, tests, train.steps, train.num_classes, shape, monitored)
 
 
-def pipelines(configuration: Configuration) -> tuple[Callable[..., Any], list[str]]:
-    """From the name of a split and options to its pipeline; and the splits, for training and for tests."""
+def choose_source(configuration: Configuration) -> tuple[Callable[..., Any], list[str]]:
+    """Chooses the data set.
+
+    Returns:
+        A function from the name of a split, and options, to a pipeline; and the names of the
+        splits, the first one for training and the others for tests.
+    """
     data = configuration.data
     photographs: dict[str, Any] = {
         "image_size": data.image_size,
@@ -112,41 +120,41 @@ def pipelines(configuration: Configuration) -> tuple[Callable[..., Any], list[st
     if data.name == "tfds":
         train, test = data.train_split, data.test_split
 
-        def of_tfds(split: str, **options: Any) -> datasets.Pipeline:
+        def read_tfds(split: str, **options: Any) -> datasets.Pipeline:
             options |= {"image_size": data.image_size, "data_dir": data.folder}
             options |= {"label_key": data.label_key} if split == train else {}
             name = data.tfds_name or ""
             return datasets.tfds.pipeline(name, split, is_training=split == train, **options)
 
-        return of_tfds, [train, test]
+        return read_tfds, [train, test]
     if data.name == "image_folder":
         names = datasets.image_folder.list_classes(folder)
 
-        def of_folder(split: str, **options: Any) -> datasets.Pipeline:
+        def read_folder(split: str, **options: Any) -> datasets.Pipeline:
             root = (data.test_folder or "") if split == "test" else folder
             share = 0.0 if data.test_folder else data.validation_split
             options |= {**photographs, "validation_split": share, "class_names": names}
             return datasets.image_folder.pipeline(root, split, **options)
 
-        return of_folder, ["train", "test" if data.test_folder else "validation"]
+        return read_folder, ["train", "test" if data.test_folder else "validation"]
     if data.name == "image_list":
         lists = {"train": data.train_list or "", "test": data.test_list or ""}
 
-        def of_list(split: str, **options: Any) -> datasets.Pipeline:
+        def read_list(split: str, **options: Any) -> datasets.Pipeline:
             options |= {**photographs, "is_training": split == "train"}
             return datasets.image_list.pipeline(folder, lists[split], data.classes, **options)
 
-        return of_list, ["train", "test"]
+        return read_list, ["train", "test"]
 
-    def of_webvision(split: str, **options: Any) -> datasets.Pipeline:
+    def read_webvision(split: str, **options: Any) -> datasets.Pipeline:
         options |= {**photographs, "ilsvrc12": data.ilsvrc12}
         return datasets.webvision.pipeline(folder, split, data.subset, **options)
 
-    return of_webvision, ["train", "val", *(["ilsvrc12"] if data.ilsvrc12 else [])]
+    return read_webvision, ["train", "val", *(["ilsvrc12"] if data.ilsvrc12 else [])]
 
 
-def noisy_labels(configuration: Configuration, x: Any, labels: Any, num_classes: int) -> Any:
-    """The labels to train on; the given ones if there is no noise."""
+def corrupt_labels(configuration: Configuration, x: Any, labels: Any, num_classes: int) -> Any:
+    """Returns the labels to train on, which are the given ones if there is no noise."""
     rate, seed = configuration.noise.rate, configuration.seed
     if configuration.noise.model == "none" or rate == 0.0:
         return labels
@@ -159,6 +167,7 @@ def noisy_labels(configuration: Configuration, x: Any, labels: Any, num_classes:
 
 
 def transition_matrix(configuration: Configuration, num_classes: int) -> Any:
+    """Returns the transition matrix of the configured noise."""
     rate = configuration.noise.rate
     if configuration.noise.model == "symmetric":
         return noise.symmetric(num_classes, rate)

@@ -1,12 +1,13 @@
-"""Train one classifier on noisy labels, from one configuration.
+"""Train a classifier on noisy labels, as a configuration says.
 
     python recipes/train.py
-    python recipes/train.py --config recipes/protocols/cifar100.yaml --loss.name gce --loss.logit_bias null
+    python recipes/train.py --config recipes/protocols/cifar100.yaml --loss.name gce
     python recipes/train.py --help
 
-Writes to the folder `results`: `configuration.yaml`; `log.csv`, a row an epoch; `results.json`;
-`learning_curves.png`; `model.keras`, to predict with; and, until the end, a checkpoint. Killed at any moment, the same command goes on after the
-last epoch that was finished, and ends where it would have ended.
+Writes to the folder `results`: `configuration.yaml`; `log.csv`, a row for each epoch;
+`results.json`; `learning_curves.png`; `model.keras`, for prediction; and a checkpoint until the
+training is done. After an interruption at any time, the same command continues after the last
+finished epoch, and its results are those of an uninterrupted training.
 """
 
 import os
@@ -18,14 +19,14 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow greets at length
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # hides TensorFlow's start-up messages
 
 import keras
-from configuration import Configuration, read
-from folder import alone_in, claim, forget_rows, read_log, read_record
-from model import build, loss_of
+from configuration import Configuration, read_configuration
+from folder import claim_folder, lock_folder, read_log, read_record, truncate_log
+from model import build_loss, build_model
 from records import write_json
-from task import Task, load
+from task import Task, load_task
 
 import keras_noisy
 from keras_noisy.training import (
@@ -37,22 +38,23 @@ from keras_noisy.training import (
     without_distribution,
 )
 
-MONITORED = 2000  # training images that are looked at for what is memorised
+MONITORED_SAMPLES = 2000  # training images on which memorisation is measured
 
 
 def main(arguments: list[str] | None = None) -> None:
-    configuration = read("train.py", __doc__, arguments, check=loss_of)  # before anything heavy
+    """Runs the training of the command line."""
+    configuration = read_configuration("train.py", __doc__, arguments, check=build_loss)
     with ExitStack() as stack:
         try:
-            claim(configuration)
-            stack.enter_context(alone_in(configuration))
+            claim_folder(configuration)
+            stack.enter_context(lock_folder(configuration))
         except (ValueError, OSError) as error:
             sys.exit(f"train.py: error: {error}")
         try:
             record = train(configuration)
-        except FileNotFoundError as error:  # data; it says what to do
+        except FileNotFoundError as error:  # data are missing; the message says what to do
             sys.exit(f"train.py: error: {error}")
-    if not record:  # of several processes, the first one has it
+    if not record:  # only the first of several processes has a record
         return
     shown = {key: value for key, value in record.items() if isinstance(value, float)}
     print(", ".join(f"{key} {value:.4g}" for key, value in shown.items()))
@@ -60,44 +62,49 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 def train(configuration: Configuration) -> dict[str, Any]:
-    """Trains to the end, from wherever it was interrupted; a training that is done is read."""
+    """Trains to the end, from the last finished epoch on.
+
+    Returns:
+        The record of the training, which is only read if the training is done already. Of several
+        processes, only the first one returns it; the others return an empty dictionary.
+    """
     folder = Path(configuration.results)
     if (folder / "results.json").exists():
         return read_record(folder)
     devices = set_up(configuration)
     is_first = devices.process == 0
     checkpoint = Checkpoint(folder / "checkpoint", save=is_first)
-    task = load(configuration, devices, first_epoch=checkpoint.epochs)
+    task = load_task(configuration, devices, first_epoch=checkpoint.epochs)
     with devices.scope():
-        model = build(configuration, task, devices)
+        model = build_model(configuration, task, devices)
     done = checkpoint.restore(model)
-    callbacks = callbacks_of(configuration, task, devices, done)
-    callbacks.append(checkpoint)  # the last one: when it has saved, all is written
-    show(configuration, task, devices, done)
-    with explaining(devices, checkpoint):
+    callbacks = build_callbacks(configuration, task, devices, done)
+    callbacks.append(checkpoint)  # the last one, so that an epoch is saved after it is logged
+    print_summary(configuration, task, devices, done)
+    with explain_lost_processes(devices, checkpoint):
         model.fit(
             task.train,
             epochs=configuration.epochs,
             initial_epoch=done,
-            shuffle=False,  # done already
+            shuffle=False,  # the batches are shuffled already
             validation_data=task.test,
             callbacks=callbacks,
-            verbose=verbosity(configuration) if is_first else 0,
+            verbose=choose_verbosity(configuration) if is_first else 0,
         )
         accuracies = {
             name: model.evaluate(test, verbose=0, return_dict=True)["accuracy"]
             for name, test in task.tests.items()
         }
     if is_first:
-        finish(configuration, task, devices, model, accuracies)
+        write_results(configuration, task, devices, model, accuracies)
         shutil.rmtree(checkpoint.folder, ignore_errors=True)
     return read_record(folder) if is_first else {}
 
 
 def set_up(configuration: Configuration) -> Devices:
-    """Devices, numbers and seeds, before the first computation."""
+    """Sets up devices, precision and seed, before the first computation."""
     if configuration.deterministic:
-        be_deterministic()
+        enable_determinism()
     hardware = configuration.devices
     devices = use_devices(
         hardware.count,
@@ -113,7 +120,8 @@ def set_up(configuration: Configuration) -> Devices:
     return devices
 
 
-def be_deterministic() -> None:
+def enable_determinism() -> None:
+    """Makes the backend use deterministic operations only."""
     backend = keras.backend.backend()
     if backend == "tensorflow":
         import tensorflow as tf
@@ -128,25 +136,25 @@ def be_deterministic() -> None:
         os.environ["XLA_FLAGS"] = f"{flags} --xla_gpu_deterministic_ops=true".strip()
 
 
-def callbacks_of(
+def build_callbacks(
     configuration: Configuration, task: Task, devices: Devices, done: int
 ) -> list[keras.callbacks.Callback]:
-    """What looks at each epoch and writes it down, after so many that are done."""
+    """Builds the callbacks that measure and log each epoch, after `done` epochs."""
     callbacks: list[keras.callbacks.Callback] = []
     if task.monitored is not None and devices.num_processes == 1:
-        callbacks.append(LabelNoiseMonitor(task.monitored, max_samples=MONITORED))
-    callbacks.append(Seconds())
+        callbacks.append(LabelNoiseMonitor(task.monitored, max_samples=MONITORED_SAMPLES))
+    callbacks.append(EpochTimer())
     if devices.process == 0:
         folder = Path(configuration.results)
-        forget_rows(folder / "log.csv", done)
+        truncate_log(folder / "log.csv", done)
         callbacks.append(keras.callbacks.CSVLogger(folder / "log.csv", append=done > 0))
         if configuration.tensorboard:
             callbacks.append(keras.callbacks.TensorBoard(folder / "tensorboard"))
     return callbacks
 
 
-class Seconds(keras.callbacks.Callback):
-    """Writes to the logs how long each epoch took, with its tests."""
+class EpochTimer(keras.callbacks.Callback):
+    """Adds the seconds that each epoch took, with its validation, to the logs."""
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
         self.start = time.perf_counter()
@@ -156,29 +164,32 @@ class Seconds(keras.callbacks.Callback):
 
 
 @contextmanager
-def explaining(devices: Devices, checkpoint: Checkpoint) -> Iterator[None]:
-    """Of several processes: says what to do when one of the others is gone, and doesn't wait for it."""
+def explain_lost_processes(devices: Devices, checkpoint: Checkpoint) -> Iterator[None]:
+    """Exits with instructions, without waiting, if one of several processes fails."""
     try:
         yield
     except Exception as error:
         if devices.num_processes == 1:
             raise
         print(
-            f"train.py: error: process {devices.process} of {devices.num_processes} can't go on: another one "
-            f"died or can't be reached, or this one failed ({' '.join(str(error).split())}). Start all of them "
-            f"again with the same commands: {checkpoint.epochs} epochs are done.",
+            f"train.py: error: process {devices.process} of {devices.num_processes} can't go on: "
+            "another one died or can't be reached, or this one failed "
+            f"({' '.join(str(error).split())}). Start all of them again with the same commands: "
+            f"{checkpoint.epochs} epochs are done.",
             file=sys.stderr,
             flush=True,
         )
-        os._exit(1)  # an orderly exit would wait for the others
+        os._exit(1)  # a regular exit would wait for the other processes
 
 
-def show(configuration: Configuration, task: Task, devices: Devices, done: int) -> None:
+def print_summary(configuration: Configuration, task: Task, devices: Devices, done: int) -> None:
+    """Prints what is trained on what, from the first process."""
     if devices.process or configuration.progress == "none":
         return
     loss = configuration.loss
     print(
-        f"{task.num_classes} classes, {task.steps} batches an epoch, {noise_of(configuration)}; "
+        f"{task.num_classes} classes, {task.steps} batches per epoch, "
+        f"{format_noise(configuration)}; "
         f"{loss.name}, logit bias {loss.logit_bias}; "
         f"{keras.backend.backend()}, {devices.count} device(s), {keras.config.dtype_policy().name}"
         + (f"; goes on after {done} epochs" if done else ""),
@@ -186,33 +197,35 @@ def show(configuration: Configuration, task: Task, devices: Devices, done: int) 
     )
 
 
-def noise_of(configuration: Configuration) -> str:
+def format_noise(configuration: Configuration) -> str:
+    """Formats model and rate of the noise."""
     model, rate = configuration.noise.model, configuration.noise.rate
     return "no noise added" if model == "none" else f"{model} noise {rate:.0%}"
 
 
-def verbosity(configuration: Configuration) -> int:
+def choose_verbosity(configuration: Configuration) -> int:
+    """Returns the argument `verbose` of `fit`."""
     automatic = "bar" if sys.stdout.isatty() else "lines"
     chosen = automatic if configuration.progress == "auto" else configuration.progress
     return {"none": 0, "bar": 1, "lines": 2}[chosen]
 
 
-def finish(
+def write_results(
     configuration: Configuration,
     task: Task,
     devices: Devices,
     model: keras.Model,
     accuracies: dict[str, float],
 ) -> None:
-    """Writes the outcome; `results.json` last, which says that all is done."""
+    """Writes the outcome; `results.json` comes last, as it marks the training as done."""
     folder = Path(configuration.results)
     history = read_log(folder / "log.csv")
-    draw(configuration, history).savefig(folder / "learning_curves.png")
+    draw_learning_curves(configuration, history).savefig(folder / "learning_curves.png")
     with without_distribution():
         model.save(folder / "model.keras")
     record: dict[str, Any] = {
-        **outcome_of(history, accuracies),
-        "configuration": configuration.decides(),
+        **summarise_history(history, accuracies),
+        "configuration": configuration.outcome_settings(),
         "classes": task.num_classes,
         "steps_per_epoch": task.steps,
         "backend": keras.backend.backend(),
@@ -224,8 +237,8 @@ def finish(
     write_json(folder / "results.json", record)
 
 
-def draw(configuration: Configuration, history: dict[str, list[float]]) -> Any:
-    """The learning curves, as a figure."""
+def draw_learning_curves(configuration: Configuration, history: dict[str, list[float]]) -> Any:
+    """Draws the learning curves; returns the figure."""
     shown = {
         "test accuracy": history["val_accuracy"],
         "accuracy on noisy training labels": history["accuracy"],
@@ -234,14 +247,21 @@ def draw(configuration: Configuration, history: dict[str, list[float]]) -> Any:
     loss = configuration.loss
     title = f"{configuration.data.name}, {loss.name}"
     title += f" with logit bias {loss.logit_bias}" if loss.logit_bias is not None else ""
-    title += f", {noise_of(configuration)}"
+    title += f", {format_noise(configuration)}"
     return keras_noisy.plots.learning_curves(
         {name: values for name, values in shown.items() if values}, "share", title
     )
 
 
-def outcome_of(history: dict[str, list[float]], accuracies: dict[str, float]) -> dict[str, float]:
-    """What a training comes to, in a few numbers; `accuracies` are those of more test sets."""
+def summarise_history(
+    history: dict[str, list[float]], accuracies: dict[str, float]
+) -> dict[str, float]:
+    """Summarises a training in a few numbers.
+
+    Args:
+        history: Values of all epochs, by name.
+        accuracies: Accuracies on further test sets, by name of the test set.
+    """
     last = {name: values[-1] for name, values in history.items()}
     return {
         "test_accuracy": last["val_accuracy"],

@@ -1,4 +1,4 @@
-"""benchmarks/class_head.py: a dense layer and a ClassHead of equal weights give equal results."""
+"""benchmarks/class_head.py: a dense layer and a ClassHead of equal weights agree."""
 
 import importlib
 import json
@@ -18,16 +18,16 @@ def benchmark(monkeypatch):
     return importlib.import_module("class_head")
 
 
-def test_compares_equals(benchmark):
+def test_both_layers_agree(benchmark):
     ratio, difference = benchmark.compare(OPTIONS, classes=50)
     assert ratio > 0.0
-    assert 0.0 < difference < 1e-5  # not the same arithmetic
+    assert 0.0 < difference < 1e-5  # the layers compute differently
 
 
-def test_memory_that_nobody_counts(benchmark, monkeypatch, capsys):
-    for counting in ("allocated_growth", "resident_growth"):
-        monkeypatch.setattr(benchmark, counting, lambda step: None)
-    benchmark.alone("chunked", OPTIONS, classes=50)
+def test_unknown_memory_is_nan(benchmark, monkeypatch, capsys):
+    for function in ("measure_allocated_growth", "measure_resident_growth"):
+        monkeypatch.setattr(benchmark, function, lambda step: None)
+    benchmark.print_measurement("chunked", OPTIONS, classes=50)
     found = json.loads(capsys.readouterr().out)
     assert math.isnan(found["megabytes"])
     assert found["seconds"] > 0.0

@@ -1,4 +1,4 @@
-"""benchmarks/losses.py compares like with like, prints and leaves records."""
+"""benchmarks/losses.py compares equal losses, prints ratios and writes records."""
 
 import importlib.util
 import json
@@ -14,7 +14,7 @@ FOLDER = Path(__file__).parent.parent / "benchmarks"
 
 @pytest.fixture
 def benchmark(monkeypatch):
-    monkeypatch.syspath_prepend(FOLDER)  # it shares code with others there
+    monkeypatch.syspath_prepend(FOLDER)  # for the modules that benchmarks share
     spec = importlib.util.spec_from_file_location("benchmark_losses", FOLDER / "losses.py")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
@@ -22,12 +22,12 @@ def benchmark(monkeypatch):
 
 
 @pytest.mark.parametrize("name", ["CE", "MAE", "GCE", "SCE", "RCE", "AGCE", "MAE+auto", "GCE+auto"])
-def test_textbook_losses_are_ours(benchmark, name):
+def test_textbook_losses_agree_with_ours(benchmark, name):
     random = np.random.default_rng(0)
     logits = keras.ops.convert_to_tensor(random.normal(size=(6, 40)).astype("float32"))
     labels = keras.ops.convert_to_tensor(random.integers(40, size=6), "int32")
     ours = benchmark.LOSSES[name](labels, logits)
-    theirs = benchmark.textbook(name, 40)(labels, logits)
+    theirs = benchmark.textbook_loss(name, 40)(labels, logits)
     np.testing.assert_allclose(float(ours), float(theirs), rtol=1e-5)
 
 

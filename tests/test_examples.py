@@ -1,4 +1,4 @@
-"""The examples run from nothing, in their quick setting, and as notebooks they are whole."""
+"""The examples run in their quick setting, and can be converted to notebooks."""
 
 import csv
 import os
@@ -28,7 +28,7 @@ Accelerator: (None|GPU)
 
 
 def run(name, folder, backend):
-    """What an example prints, on one backend; that is as good as on three."""
+    """Runs an example on one backend, which is enough; returns what it prints."""
     if keras.backend.backend() != backend:
         pytest.skip(f"runs on {backend}")
     result = subprocess.run(
@@ -84,7 +84,7 @@ def test_finetune_backbone(tmp_path):
 
 @pytest.mark.backend_free
 @pytest.mark.parametrize("path", SCRIPTS, ids=lambda path: path.stem)
-def test_each_has_a_header_and_stands_on_the_page(path):
+def test_each_has_a_header_and_is_on_the_page(path):
     dates = re.match(HEADER, path.read_text())
     assert dates, "the header of keras.io's scripts"
     assert dates[1] <= dates[2]

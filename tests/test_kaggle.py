@@ -1,4 +1,7 @@
-"""The Kaggle kernels: notebooks that fit their scripts and run on files of the real formats, and the wheel."""
+"""The Kaggle notebooks and the wheel.
+
+The notebooks agree with their scripts and run on files of the real formats.
+"""
 
 import csv
 import importlib.util
@@ -61,21 +64,23 @@ def upload(build, tmp_path_factory):
     return folder / "out"
 
 
-# What is in git
+# Scripts, notebooks and metadata
 
 
 @pytest.mark.backend_free
-def test_notebooks_fit_their_scripts(build):
+def test_notebooks_agree_with_their_scripts(build):
     build.main(["--check"])
 
 
 @pytest.mark.backend_free
-def test_a_notebook_that_does_not_fit_is_named_and_made_anew(build, tmp_path, monkeypatch):
+def test_an_outdated_notebook_is_named_and_rebuilt(build, tmp_path, monkeypatch):
     kernel = shutil.copytree(KAGGLE / "noisy_cifar100", tmp_path / "noisy_cifar100")
     monkeypatch.setattr(build, "KERNELS", [kernel])
     with open(kernel / "noisy_cifar100.py", "a") as script:
         script.write("\n# %%\nprint(1)\n")
-    with pytest.raises(SystemExit, match=r"noisy_cifar100\.ipynb does not fit noisy_cifar100\.py"):
+    with pytest.raises(
+        SystemExit, match=r"noisy_cifar100\.ipynb does not match noisy_cifar100\.py"
+    ):
         build.main(["--check"])
     build.main([])
     build.main(["--check"])
@@ -102,7 +107,7 @@ def test_notebooks_are_valid_and_without_outputs(name):
 @pytest.mark.backend_free
 @pytest.mark.parametrize("name", KERNELS)
 def test_metadata(name):
-    """What `kaggle kernels push` asks for; and what is attached is what the script looks for."""
+    """The metadata have all that `kaggle kernels push` needs, and all data of the script."""
     metadata = json.loads((KAGGLE / name / "kernel-metadata.json").read_text())
     owner, slug = metadata["id"].split("/")
     assert owner == "INSERT_KAGGLE_USERNAME"
@@ -129,11 +134,11 @@ def test_metadata(name):
     assert attached == {*re.findall(r'attached\("(.+?)"\)', script), "keras-noisy-wheel"}
 
 
-# What is uploaded
+# The folder to upload
 
 
 @pytest.mark.backend_free
-def test_the_folder_to_upload(upload):
+def test_folder_to_upload(upload):
     assert {path.name for path in upload.iterdir()} == {*KERNELS, "wheel"}
     for name in KERNELS:
         notebook = f"{name}.ipynb"
@@ -154,8 +159,8 @@ def test_the_folder_to_upload(upload):
 
 
 @pytest.mark.backend_free
-def test_the_wheel_on_a_machine_with_an_older_keras(upload, tmp_path):
-    """Without the internet, as on Kaggle. (Keras's backend for NumPy would need JAX as well.)"""
+def test_wheel_with_an_older_keras(upload, tmp_path):
+    """The wheel is installed without the internet, as on Kaggle."""
     venv.create(tmp_path / "venv", with_pip=True)
     python = tmp_path / "venv" / "bin" / "python"
     pins = (ROOT / "constraints.txt").read_text().splitlines()
@@ -192,7 +197,7 @@ print(keras.__version__, keras_noisy.__version__, loss(numpy.array([3]), numpy.z
 
 
 def write_cifar100(folder):
-    """The official pickles: rows of 1,024 red, green and blue values."""
+    """Writes the official pickles: rows of 1,024 red, green and blue values."""
     folder.mkdir(parents=True)
     random = np.random.default_rng(0)
     for name, n in (("train", 120), ("test", 40)):
@@ -209,7 +214,7 @@ def write_cifar100(folder):
 
 
 def write_image_folder(folder, num_classes=12, n=120):
-    """As Cassava's; one image is damaged, and one stands in the table twice."""
+    """Writes a folder like Cassava's, with a damaged image and an image that is listed twice."""
     (folder / "train_images").mkdir(parents=True)
     samples = [(f"{100 + i}.jpg", i % num_classes) for i in range(n)]
     for i, (name, _) in enumerate(samples):
@@ -222,6 +227,7 @@ def write_image_folder(folder, num_classes=12, n=120):
 
 
 def write_mini_webvision(folder, n=130):
+    """Writes a folder in the layout of WebVision."""
     (folder / "info").mkdir(parents=True)
     for file_list, start, root in (
         ("train_filelist_google", "google/q0001/", folder),
@@ -242,7 +248,10 @@ def write_mini_webvision(folder, n=130):
 
 @pytest.fixture(scope="module")
 def installed(request, tmp_path_factory):
-    """The folder that the wheel is installed into; none without a registry: then the checkout is run."""
+    """The folder into which the wheel is installed.
+
+    None without a package registry; the notebooks then use the checkout.
+    """
     try:
         upload = request.getfixturevalue("upload")
     except pytest.skip.Exception:
@@ -256,7 +265,7 @@ def installed(request, tmp_path_factory):
 
 @pytest.fixture
 def execute(installed, tmp_path):
-    """Runs a notebook in a folder, as Kaggle does: all text, the number of pictures."""
+    """Runs a notebook in a folder, as Kaggle does; returns its text and the number of pictures."""
 
     def execute(name, folder):
         variables = {
@@ -264,7 +273,7 @@ def execute(installed, tmp_path):
             "KERAS_NOISY_QUICK": "1",
             "IPYTHONDIR": str(tmp_path / "ipython"),
             "CUDA_VISIBLE_DEVICES": "",
-            # Nothing is installed into the environment of the tests.
+            # Installs nothing into the environment of the tests.
             "PIP_DRY_RUN": "1",
         }
         if installed is not None:
@@ -291,7 +300,7 @@ def test_noisy_cifar100_runs(execute, tmp_path):
     text, pictures = execute("noisy_cifar100", tmp_path)
     assert "120 labels of 100 classes" in text
     assert "will learn" in text
-    assert len(re.findall(r"test accuracy +[\d.]+%, wrong labels learnt by heart", text)) == 3
+    assert len(re.findall(r"test accuracy +[\d.]+%, wrong labels memorised", text)) == 3
     assert pictures == 4
 
 
@@ -324,7 +333,7 @@ def test_mini_webvision_runs(execute, tmp_path):
 
 
 @pytest.mark.tensorflow
-def test_what_is_not_attached_is_named(execute, tmp_path):
+def test_missing_data_are_named(execute, tmp_path):
     (tmp_path / "input").mkdir()
     with pytest.raises(
         nbclient.exceptions.CellExecutionError, match=r"There is no cifar100 in .*input"

@@ -1,4 +1,4 @@
-"""The quickstart, small: it runs, and what it writes is complete."""
+"""The quickstart on small data: it runs, and its results are complete."""
 
 import importlib.util
 import json
@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 pytest.importorskip("matplotlib")
+pytest.importorskip("jsonargparse")
 
 SCRIPT = Path(__file__).parents[1] / "recipes" / "quickstart.py"
 
@@ -43,12 +44,12 @@ def test_runs(quickstart, tmp_path, capsys):
         assert f"{record['test_accuracy']:.1%}" in table
 
 
-def test_a_diverged_training_is_null_in_json(quickstart, tmp_path):
+def test_values_that_are_not_finite_are_null_in_json(quickstart, tmp_path):
     quickstart.write_json(tmp_path / "a.json", [{"a": float("nan"), "b": [1.0, float("inf")]}])
     assert json.loads((tmp_path / "a.json").read_text()) == [{"a": None, "b": [1.0, None]}]
 
 
-def test_no_noise_is_no_memorisation(quickstart, tmp_path):
+def test_memorised_is_null_without_noise(quickstart, tmp_path):
     options = "--classes 5 --images 4 --epochs 1 --noise 0 --losses ce ce --results"
     quickstart.main([*options.split(), str(tmp_path)])
     (record,) = json.loads((tmp_path / "results.json").read_text())
@@ -74,7 +75,7 @@ def test_no_noise_is_no_memorisation(quickstart, tmp_path):
         ("--colour", "unrecognized arguments: --colour"),
     ],
 )
-def test_bad_argument_is_one_line(quickstart, arguments, message, capsys):
+def test_bad_argument_gives_one_line(quickstart, arguments, message, capsys):
     with pytest.raises(SystemExit) as exit_:
         quickstart.main(arguments.split())
     assert exit_.value.code == 2

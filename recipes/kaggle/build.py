@@ -1,10 +1,11 @@
-"""Makes the Kaggle notebooks from their scripts, and a folder that is ready to upload.
+"""Build the Kaggle notebooks from their scripts, and a folder that is ready to upload.
 
-    python recipes/kaggle/build.py                                    # the notebooks anew
-    python recipes/kaggle/build.py --check                            # do they fit the scripts?
-    python recipes/kaggle/build.py --user NAME --out build/kaggle     # what to upload
+    python recipes/kaggle/build.py                                    # writes the notebooks
+    python recipes/kaggle/build.py --check                            # checks the notebooks
+    python recipes/kaggle/build.py --user NAME --out build/kaggle     # writes the folder to upload
 
-The first two need jupytext; the third builds the wheel of keras-noisy, for which pip fetches hatchling.
+The first two need jupytext; the third builds the wheel of keras-noisy, for which pip downloads
+hatchling.
 """
 
 import argparse
@@ -18,26 +19,27 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
 KERNELS = [path.parent for path in sorted(HERE.glob("*/kernel-metadata.json"))]
-# What the command `kaggle` writes where a name is missing.
+# The placeholder for a user name that the command `kaggle` writes.
 USER = "INSERT_KAGGLE_USERNAME"
 
 
 def main(arguments: list[str] | None = None) -> None:
+    """Writes or checks the notebooks, or writes the folder to upload."""
     options = parse(arguments)
     if options.user:
-        prepare(options.user, options.out, options.with_keras)
+        write_upload(options.user, options.out, options.with_keras)
         return
     for kernel in KERNELS:
         script, notebook = (kernel / f"{kernel.name}.{suffix}" for suffix in ("py", "ipynb"))
-        content = notebook_of(script.read_text())
+        content = build_notebook(script.read_text())
         if not options.check:
             notebook.write_text(content)
         elif notebook.read_text() != content:
-            sys.exit(f"{notebook} does not fit {script.name}: run build.py")
+            sys.exit(f"{notebook} does not match {script.name}: run build.py")
 
 
-def notebook_of(script: str) -> str:
-    """The notebook of a script in jupytext's percent format, always with the same bytes."""
+def build_notebook(script: str) -> str:
+    """Builds a notebook from a script in jupytext's percent format, always with the same bytes."""
     import jupytext
 
     notebook = jupytext.reads(script, fmt="py:percent")
@@ -45,20 +47,20 @@ def notebook_of(script: str) -> str:
     notebook.metadata = {"kernelspec": kernel}
     for number, cell in enumerate(notebook.cells):
         cell.id, cell.metadata = f"cell-{number}", {}
-    notebook.cells[0].source = with_title(notebook.cells[0].source)
+    notebook.cells[0].source = format_header(notebook.cells[0].source)
     return str(jupytext.writes(notebook, fmt="ipynb")).rstrip() + "\n"
 
 
-def with_title(text: str) -> str:
-    """The header of a keras.io script as keras.io's notebooks show it."""
+def format_header(text: str) -> str:
+    """Formats the header of a script in the style of keras.io's notebooks."""
     header, _, rest = text.partition("\n\n")
     title, *lines = header.splitlines()
     facts = [re.sub(r"^(.+?):", r"**\1:**", line) for line in lines]
     return "\n\n".join([title.replace("Title:", "#", 1), "<br>\n".join(facts), rest])
 
 
-def prepare(user: str, folder: Path, with_keras: bool) -> None:
-    """Writes what to upload: a data set with the wheel, and the kernels in the user's name."""
+def write_upload(user: str, folder: Path, with_keras: bool) -> None:
+    """Writes the folder to upload: a data set with the wheel, and the notebooks of the user."""
     build_wheel(folder / "wheel", user, with_keras)
     for kernel in KERNELS:
         copy = folder / kernel.name
@@ -72,15 +74,15 @@ def prepare(user: str, folder: Path, with_keras: bool) -> None:
 
 
 def build_wheel(folder: Path, user: str, with_keras: bool) -> None:
-    """Writes the data set with the wheel of keras-noisy, and that of Keras if it is wanted."""
+    """Writes the data set with the wheel of keras-noisy and, on request, that of Keras."""
     for older in folder.glob("*.whl"):
         older.unlink()
     pip = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check"]
     subprocess.run([*pip, "wheel", "--no-deps", f"--wheel-dir={folder}", str(ROOT)], check=True)
     if with_keras:
-        tested = f"--constraint={ROOT / 'constraints.txt'}"
+        constraint = f"--constraint={ROOT / 'constraints.txt'}"
         subprocess.run(
-            [*pip, "download", "--no-deps", f"--dest={folder}", tested, "keras"], check=True
+            [*pip, "download", "--no-deps", f"--dest={folder}", constraint, "keras"], check=True
         )
     metadata = {
         "title": "keras-noisy wheel",
@@ -91,14 +93,19 @@ def build_wheel(folder: Path, user: str, with_keras: bool) -> None:
 
 
 def parse(arguments: list[str] | None) -> argparse.Namespace:
+    """Reads the command line."""
     parser = argparse.ArgumentParser(
         description=(__doc__ or "").split("\n\n")[0], allow_abbrev=False
     )
     add = parser.add_argument
-    add("--check", action="store_true", help="write nothing, only compare notebooks and scripts")
-    add("--user", help="your Kaggle user name: write a folder to upload")
-    add("--out", type=Path, default=Path("build/kaggle"), help="that folder")
-    add("--with-keras", action="store_true", help="add Keras's wheel, in case Kaggle's is older")
+    add("--check", action="store_true", help="only check that the notebooks agree with the scripts")
+    add("--user", help="your Kaggle user name; writes a folder to upload")
+    add("--out", type=Path, default=Path("build/kaggle"), help="folder to upload")
+    add(
+        "--with-keras",
+        action="store_true",
+        help="add the wheel of Keras, in case that of Kaggle is older",
+    )
     return parser.parse_args(arguments)
 
 

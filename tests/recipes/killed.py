@@ -1,4 +1,7 @@
-"""`recipes/train.py` that dies by SIGKILL: killed.py EPOCH BATCH ARGUMENTS…; epochs and batches from 0 on."""
+"""Runs `recipes/train.py` and kills it by SIGKILL in a batch of an epoch, both counted from 0.
+
+killed.py EPOCH BATCH ARGUMENTS…
+"""
 
 import os
 import signal
@@ -7,14 +10,14 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "recipes"))
 if os.environ.get("KERAS_BACKEND") == "torch":
-    import torch  # before TensorFlow, or the process crashes
+    import torch  # must come before TensorFlow, or the process crashes
 
     torch.set_num_threads(1)
 
 import train
 
 
-class Killer(train.Seconds):
+class Killer(train.EpochTimer):
     def on_epoch_begin(self, epoch, logs=None):
         super().on_epoch_begin(epoch, logs)
         self.epoch = epoch
@@ -25,5 +28,5 @@ class Killer(train.Seconds):
 
 
 if __name__ == "__main__":
-    train.Seconds = Killer
+    train.EpochTimer = Killer
     train.main(sys.argv[3:])

@@ -1,4 +1,4 @@
-"""What the command line and YAML files make of a training, and what they are refused for."""
+"""Configurations from the command line and YAML files, and the errors for bad ones."""
 
 import dataclasses
 import re
@@ -12,8 +12,8 @@ import yaml
 pytest.importorskip("jsonargparse")
 
 import train
-from configuration import Configuration, Data, Noise, problem, read
-from folder import claim
+from configuration import Configuration, Data, Noise, find_problem, read_configuration
+from folder import claim_folder
 from task import transition_matrix
 
 pytestmark = pytest.mark.backend_free
@@ -22,8 +22,8 @@ RECIPES = Path(__file__).parents[2] / "recipes"
 PROTOCOLS = sorted((RECIPES / "protocols").glob("*.yaml"))
 
 
-def configured(*arguments):
-    return read("train.py", None, list(arguments))
+def configure(*arguments):
+    return read_configuration("train.py", None, list(arguments))
 
 
 def write(path, content):
@@ -31,57 +31,57 @@ def write(path, content):
     return f"--config={path}"
 
 
-def leaves(content, start=""):
-    """From dotted names to values."""
+def flatten(content, start=""):
+    """Flattens nested settings: values by dotted name."""
     found = {}
     for key, value in content.items():
-        whole = isinstance(value, dict) and key != "arguments"
-        found |= leaves(value, f"{start}{key}.") if whole else {f"{start}{key}": value}
+        is_group = isinstance(value, dict) and key != "arguments"
+        found |= flatten(value, f"{start}{key}.") if is_group else {f"{start}{key}": value}
     return found
 
 
-DEFAULTS = leaves(dataclasses.asdict(Configuration()))
+DEFAULTS = flatten(dataclasses.asdict(Configuration()))
 
 
-# What is read
+# Reading
 
 
-def test_no_argument_is_the_defaults():
-    assert configured() == Configuration()
+def test_without_arguments_all_is_default():
+    assert configure() == Configuration()
 
 
 @pytest.mark.parametrize("path", PROTOCOLS, ids=lambda path: path.stem)
 def test_protocols_are_read(path):
-    written = leaves(yaml.safe_load(path.read_text()))
+    written = flatten(yaml.safe_load(path.read_text()))
     needs_folder = written["data.name"] in ("webvision", "image_folder")
     folder = ["--data.folder=/data"] if needs_folder else []
-    found = leaves(dataclasses.asdict(configured(f"--config={path}", *folder)))
-    # YAML has no such number as 1e-4.
+    found = flatten(dataclasses.asdict(configure(f"--config={path}", *folder)))
+    # YAML reads 1e-4 as a string.
     numbers = ("optimizer.learning_rate", "optimizer.weight_decay")
     written |= {name: float(written[name]) for name in numbers}
     given = {"data.folder": "/data"} if folder else {}
     assert found == DEFAULTS | written | given
 
 
-def test_what_follows_replaces_what_was_before(tmp_path):
+def test_later_arguments_override_earlier_ones(tmp_path):
     loss = {"name": "gce", "arguments": {"q": 0.5}, "logit_bias": None}
     first = write(tmp_path / "a.yaml", {"epochs": 3, "seed": 4, "loss": loss})
     second = write(tmp_path / "b.yaml", {"epochs": 5})
-    found = configured(first, second, "--seed=6", "--loss.arguments={}", "--loss.logit_bias=auto")
+    found = configure(first, second, "--seed=6", "--loss.arguments={}", "--loss.logit_bias=auto")
     assert (found.epochs, found.seed) == (5, 6)
     assert dataclasses.astuple(found.loss)[:4] == ("gce", {}, None, "auto")
-    assert configured("--epochs=9", second).epochs == 5
+    assert configure("--epochs=9", second).epochs == 5
 
 
 def test_one_reading_does_not_change_another():
-    configured("--loss.arguments={q: 0.5}", "--network.arguments={filters: [2, 3]}")
-    assert configured() == Configuration()
+    configure("--loss.arguments={q: 0.5}", "--network.arguments={filters: [2, 3]}")
+    assert configure() == Configuration()
 
 
 def test_numbers_are_plain():
-    """Not of the types that check them."""
-    content = leaves(
-        dataclasses.asdict(configured("--seed=3", "--network.arguments={n: [1, 2.5]}"))
+    """The number types that check the range are gone."""
+    content = flatten(
+        dataclasses.asdict(configure("--seed=3", "--network.arguments={n: [1, 2.5]}"))
     )
     numbers = [*content.pop("network.arguments")["n"], *content.values()]
     kinds = {type(value) for value in numbers}
@@ -104,34 +104,34 @@ SETTINGS = {
 }
 
 
-def test_what_a_training_writes_can_be_read(tmp_path):
-    written = configured(*SETTINGS, f"--results={tmp_path}", "--devices.num_processes=2")
-    claim(written)
-    again = configured(f"--config={tmp_path / 'configuration.yaml'}")
-    assert again.decides() == written.decides()
-    changed = {n for n, value in leaves(again.decides()).items() if value != DEFAULTS[n]}
+def test_written_configuration_can_be_read(tmp_path):
+    written = configure(*SETTINGS, f"--results={tmp_path}", "--devices.num_processes=2")
+    claim_folder(written)
+    again = configure(f"--config={tmp_path / 'configuration.yaml'}")
+    assert again.outcome_settings() == written.outcome_settings()
+    changed = {n for n, value in flatten(again.outcome_settings()).items() if value != DEFAULTS[n]}
     assert changed == set(SETTINGS.values())
     assert (again.results, again.devices) == (Configuration().results, Configuration().devices)
 
 
-def test_only_what_decides_the_outcome_is_compared(tmp_path):
+def test_only_settings_of_the_outcome_are_compared(tmp_path):
     given = [f"--results={tmp_path}", *SETTINGS]
-    claim(configured(*given, "--devices.num_processes=2", "--devices.process=1"))
-    assert not list(tmp_path.iterdir())  # the first process writes
-    claim(configured(*given, "--epochs=7"))  # failed before its first epoch
-    claim(configured(*given))
+    claim_folder(configure(*given, "--devices.num_processes=2", "--devices.process=1"))
+    assert not list(tmp_path.iterdir())  # only the first process writes
+    claim_folder(configure(*given, "--epochs=7"))  # failed before its first epoch
+    claim_folder(configure(*given))
     (tmp_path / "log.csv").touch()
-    claim(configured(*given, "--devices.count=2", "--tensorboard=true", "--progress=bar"))
+    claim_folder(configure(*given, "--devices.count=2", "--tensorboard=true", "--progress=bar"))
     expected = f"results: {tmp_path} has a training with other settings, "
     differences = "noise.rate 0.1 (now 0.2), loss.arguments.q 0.123456789 (now None), "
     more = ["--noise.rate=0.2", "--loss.arguments={how: auto, n: 3}", "--epochs=3"]
     with pytest.raises(ValueError, match=re.escape(f"{expected}{differences}epochs 25 (now 3). ")):
-        claim(configured(*given, *more))
-    before = configured(*given).decides()
+        claim_folder(configure(*given, *more))
+    before = configure(*given).outcome_settings()
     assert yaml.safe_load((tmp_path / "configuration.yaml").read_text()) == before
 
 
-def test_help_has_every_setting_and_what_it_means(capsys):
+def test_help_describes_every_setting(capsys):
     with pytest.raises(SystemExit) as exit_:
         train.main(["--help"])
     assert exit_.value.code == 0
@@ -145,7 +145,7 @@ def test_help_has_every_setting_and_what_it_means(capsys):
         assert told.strip(), name
 
 
-# What is refused
+# Errors
 
 
 @pytest.mark.parametrize(
@@ -194,7 +194,7 @@ def test_help_has_every_setting_and_what_it_means(capsys):
         ("--config=c.yaml", "Problems parsing config: "),
     ],
 )
-def test_bad_value_is_one_line(arguments, message, tmp_path, monkeypatch, capsys):
+def test_bad_value_gives_one_line(arguments, message, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     files = {"a.yaml": "epohs: 3", "b.yaml": "noise: {rat: 0.1}", "c.yaml": "[1"}
     for name, content in files.items():
@@ -224,13 +224,13 @@ FOLDERS = {"folder": "/data", "train_list": "a.txt", "test_list": "b.txt"}
         ("tfds", ["tfds_name"]),
     ],
 )
-def test_what_a_data_set_needs(name, needed):
+def test_required_settings_of_a_data_set(name, needed):
     complete = Data(name=name, **FOLDERS, tfds_name="food101")
-    assert problem(Configuration(data=complete)) is None
+    assert find_problem(Configuration(data=complete)) is None
     for setting in needed:
         lacking = dataclasses.replace(complete, **{setting: None})
         expected = f'data.{setting} must be given for data.name "{name}". Received: null'
-        assert problem(Configuration(data=lacking)) == expected
+        assert find_problem(Configuration(data=lacking)) == expected
 
 
 def test_noise_and_data_go_together():
@@ -244,7 +244,7 @@ def test_noise_and_data_go_together():
         fine = set()
         for name in names:
             data = Data(name=name, **FOLDERS, tfds_name="food101")
-            found = problem(Configuration(data=data, noise=Noise(model)))
+            found = find_problem(Configuration(data=data, noise=Noise(model)))
             assert found is None or f'"{model}"' in found
             fine |= {name} if found is None else set()
         assert fine == allowed.get(model, set(names))
@@ -259,9 +259,9 @@ def test_noise_and_data_go_together():
         ("--noise.model=symmetric --noise.rate=0.3", "symmetric"),
     ],
 )
-def test_noise_is_what_it_is_called(arguments, matrix):
+def test_noise_model_gives_its_matrix(arguments, matrix):
     from keras_noisy import noise
 
     first = {"asymmetric": ("cifar100",), "index_block": ()}.get(matrix, (100,))
-    found = transition_matrix(configured(*arguments.split()), 100)
+    found = transition_matrix(configure(*arguments.split()), 100)
     np.testing.assert_array_equal(found, getattr(noise, matrix)(*first, 0.3))

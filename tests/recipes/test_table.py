@@ -1,4 +1,4 @@
-"""A table of trainings: what it runs, what it keeps, and what it writes of it."""
+"""`recipes/table.py`: which trainings run, which are kept, and the tables that are written."""
 
 import contextlib
 import csv
@@ -40,19 +40,19 @@ SMALL = {
     "settings": ["--epochs=1", "--data.images=4", "--network={name: mlp1024, arguments: {}}"],
     "workers": 2,
 }
-# PyTorch's threads in each worker would wait for each other.
+# Otherwise PyTorch's threads of all workers compete for the processors.
 ONE_THREAD = {"OMP_NUM_THREADS": "1"}
 
 
 def write(folder, **changes):
-    """The argument that names a YAML file of the small grid, changed; results are in the folder."""
+    """Writes the small grid with changes as a YAML file; returns the argument that names it."""
     content = {**SMALL, "results": str(folder / "results"), **changes}
     (folder / "grid.yaml").write_text(yaml.safe_dump(content, sort_keys=False))
     return f"--config={folder / 'grid.yaml'}"
 
 
-def cells_of(text):
-    """From protocol, loss and noise to what a Markdown table has for it."""
+def read_cells(text):
+    """Reads Markdown tables: the text of each cell, by protocol, loss and noise."""
     found = {}
     for section in text.split("## ")[1:]:
         lines = [line[2:-2].split(" | ") for line in section.splitlines() if line.startswith("|")]
@@ -65,7 +65,7 @@ def cells_of(text):
     return found
 
 
-def expected_cell(shares):
+def format_cell(shares):
     mean = f"{100 * np.mean(shares):.1f}"
     error = 100 * np.std(shares, ddof=1) / np.sqrt(len(shares)) if len(shares) > 1 else None
     return mean if error is None else f"{mean} ± {error:.1f}"
@@ -74,20 +74,20 @@ def expected_cell(shares):
 # Trainings
 
 
-def done_in(results):
+def read_results(results):
     return {path.parent: path.read_bytes() for path in results.rglob("results.json")}
 
 
 @contextlib.contextmanager
-def started(grid):
-    """table.py in a process of its own, whose workers hold its pipe."""
+def start(grid):
+    """Runs table.py in a separate process; its workers hold the same pipe."""
     options = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
     options |= {"env": {**os.environ, **ONE_THREAD}, "start_new_session": True}
     with subprocess.Popen([sys.executable, table.__file__, grid], **options) as process:
         try:
             yield process
         finally:
-            with contextlib.suppress(ProcessLookupError):  # what a test that fails would leave
+            with contextlib.suppress(ProcessLookupError):  # processes that a failed test leaves
                 os.killpg(process.pid, signal.SIGKILL)
 
 
@@ -100,7 +100,7 @@ def wait_until(condition, process):
 
 
 def seconds_to_end(process):
-    """How long it takes until no process of it is there any more."""
+    """Waits for a process and its workers to end; returns the seconds that this took."""
     begin = time.perf_counter()
     process.communicate(timeout=60)
     return time.perf_counter() - begin
@@ -108,7 +108,7 @@ def seconds_to_end(process):
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
-    """The small grid after `train_small`; of the processes of pytest-xdist, one trains it for all."""
+    """The small grid after `train_small`, which runs in one process of pytest-xdist for all."""
     folder = tmp_path_factory.getbasetemp()
     if "PYTEST_XDIST_WORKER" in os.environ:
         folder = folder.parent
@@ -121,7 +121,10 @@ def trained(tmp_path_factory):
 
 
 def train_small(folder):
-    """The small grid, killed at its first result, and begun again; three of its cells can't be trained."""
+    """Trains the small grid, kills it at its first result and starts it again.
+
+    Three of its cells can't be trained.
+    """
     results, grid = folder / "results", write(folder)
     damaged, other, locked = (
         results / "glyphs_10" / cell
@@ -130,21 +133,21 @@ def train_small(folder):
     for path, text in ((damaged, "epochs: ["), (other, "epochs: 7\n")):
         path.mkdir(parents=True)
         (path / "configuration.yaml").write_text(text)
-        (path / "log.csv").touch()  # they were begun
+        (path / "log.csv").touch()  # as if the training had begun
     locked.mkdir(parents=True)
     output, errors = io.StringIO(), io.StringIO()
     with pytest.MonkeyPatch.context() as patch, FileLock(locked / "lock"):
         for name, value in ONE_THREAD.items():
             patch.setenv(name, value)
         for name in ("JAX_COMPILATION_CACHE_DIR", "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"):
-            if name not in os.environ:  # what `run` sets then
+            if name not in os.environ:  # `run_trainings` sets it then
                 patch.setenv(name, "")
                 patch.delenv(name)
-        with started(grid) as process:
-            wait_until(lambda: done_in(results), process)
+        with start(grid) as process:
+            wait_until(lambda: read_results(results), process)
             process.kill()
             seconds = seconds_to_end(process)
-        before = done_in(results)
+        before = read_results(results)
         with contextlib.redirect_stdout(output), contextlib.redirect_stderr(errors):
             code = table.main([grid])
     return SimpleNamespace(
@@ -153,7 +156,7 @@ def train_small(folder):
         failing=[damaged, other, locked],
         seconds=seconds,
         before=before,
-        after=done_in(results),
+        after=read_results(results),
         code=code,
         output=output.getvalue(),
         errors=errors.getvalue(),
@@ -163,16 +166,16 @@ def train_small(folder):
     )
 
 
-@pytest.mark.backend_free  # one backend will do
-def test_killed_leaves_no_worker_and_loses_nothing(trained):
+@pytest.mark.backend_free  # one backend is enough
+def test_killing_leaves_no_worker_and_keeps_all_results(trained):
     assert trained.seconds < 10
     assert 1 <= len(trained.before) < 5
     assert trained.before.items() <= trained.after.items()
     assert f"8 trainings, {len(trained.before)} of them done\n" in trained.output
 
 
-@pytest.mark.backend_free  # one backend will do
-def test_what_fails_is_said_and_all_others_are_done(trained):
+@pytest.mark.backend_free  # one backend is enough
+def test_failures_are_reported_and_all_others_are_done(trained):
     assert trained.code == 1
     assert len(trained.after) == 5
     assert trained.after.keys().isdisjoint(trained.failing)
@@ -191,17 +194,17 @@ def test_what_fails_is_said_and_all_others_are_done(trained):
     assert ends == [(str(n), str(waiting)) for n in range(1, waiting + 1)]
 
 
-@pytest.mark.backend_free  # one backend will do
-def test_the_table_is_of_the_records(trained):
+@pytest.mark.backend_free  # one backend is enough
+def test_the_table_agrees_with_the_records(trained):
     records = {folder: json.loads(content) for folder, content in trained.after.items()}
-    cells = cells_of(trained.text)
+    cells = read_cells(trained.text)
     assert len(cells) == 4
     for (protocol, loss, noise), cell in cells.items():
         folder = trained.results / protocol / noise.replace(" ", "_") / loss
         shares = [
             records[path]["test_accuracy"] for path in sorted(folder.iterdir()) if path in records
         ]
-        assert cell.strip("*") == expected_cell(shares)
+        assert cell.strip("*") == format_cell(shares)
     assert " ± " in cells["glyphs_10", "CE", "none"]
     rows = list(csv.DictReader(io.StringIO(trained.csv)))
     assert len(rows) == 5
@@ -217,22 +220,22 @@ def refuse(*_):
     raise AssertionError
 
 
-@pytest.mark.backend_free  # one backend will do
-def test_what_is_done_is_not_done_again(trained, monkeypatch, capsys, tmp_path):
+@pytest.mark.backend_free  # one backend is enough
+def test_finished_trainings_are_not_repeated(trained, monkeypatch, capsys, tmp_path):
     monkeypatch.setattr(table, "ProcessPoolExecutor", refuse)
     noises = {"none": SMALL["noises"]["none"]}
     grid = write(tmp_path, seeds=[1], noises=noises, results=str(trained.results))
     assert table.main([grid]) == 0
     output = capsys.readouterr().out
     assert output.startswith("2 trainings, 2 of them done\n")
-    assert done_in(trained.results) == trained.after
+    assert read_results(trained.results) == trained.after
     text = (trained.results / "table.md").read_text()
     assert text in output
-    assert cells_of(text).keys() == {("glyphs_10", loss, "none") for loss in ("CE", "MAE")}
+    assert read_cells(text).keys() == {("glyphs_10", loss, "none") for loss in ("CE", "MAE")}
 
 
-@pytest.mark.backend_free  # one backend will do
-def test_trainings_with_other_settings_are_not_taken_for_these(trained, capsys, tmp_path):
+@pytest.mark.backend_free  # one backend is enough
+def test_trainings_with_other_settings_do_not_count(trained, capsys, tmp_path):
     changes = {"settings": [*SMALL["settings"], "--epochs=2"], "results": str(trained.results)}
     grid = write(tmp_path, **changes)
     assert table.main([grid, "--dry_run=true"]) == 0
@@ -243,7 +246,7 @@ def test_trainings_with_other_settings_are_not_taken_for_these(trained, capsys, 
 def test_an_interrupt_ends_the_trainings(tmp_path):
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         pytest.skip("started where Ctrl-C is ignored, as in the background of a shell")
-    with started(write(tmp_path, settings=["--epochs=100000", "--data.images=4"])) as process:
+    with start(write(tmp_path, settings=["--epochs=100000", "--data.images=4"])) as process:
         wait_until(lambda: len(list(tmp_path.rglob("log.csv"))) == 2, process)
         os.killpg(process.pid, signal.SIGINT)  # as Ctrl-C
         assert seconds_to_end(process) < 10
@@ -254,15 +257,15 @@ def test_an_interrupt_ends_the_trainings(tmp_path):
 # Without training
 
 
-def fake(grid, shares):
-    """Leaves records of trainings that were never made, by cell; None leaves none."""
-    read = table.Parser.of(table.Grid, "table.py", None).read([grid])
-    cells = {cell: table.configuration_of(read, cell) for cell in table.cells_of(read)}
+def write_records(grid, shares):
+    """Writes records as if trainings had run, one for each share of the cells that is not None."""
+    read = table.Parser.for_dataclass(table.Grid, "table.py", None).read([grid])
+    cells = {cell: table.configure(read, cell) for cell in table.list_cells(read)}
     for (cell, configuration), share in zip(cells.items(), shares, strict=True):
         if share is not None:
             folder = Path(configuration.results)
             folder.mkdir(parents=True)
-            record = {"test_accuracy": share, "configuration": configuration.decides()}
+            record = {"test_accuracy": share, "configuration": configuration.outcome_settings()}
             (folder / "results.json").write_text(json.dumps(record))
             assert cell.folder(read.results) == folder
     return read, cells
@@ -284,12 +287,12 @@ def test_means_errors_blanks_and_published_figures(tmp_path, capsys):
             [0.70, 0.60, None, None, 0.1, 0.3, 0.3, None, None, None, None, None],
         ]
     )
-    read, cells = fake(write(tmp_path, protocols=["cifar10"], **given), shares.ravel())
-    table.report(read, cells)
+    read, cells = write_records(write(tmp_path, protocols=["cifar10"], **given), shares.ravel())
+    table.write_report(read, cells)
     text = (tmp_path / "results" / "table.md").read_text()
-    found = list(cells_of(text).values())
+    found = list(read_cells(text).values())
     expected = [
-        expected_cell([share for share in column if share is not None])
+        format_cell([share for share in column if share is not None])
         if column[0] is not None
         else ""
         for column in shares.T
@@ -306,13 +309,13 @@ def test_means_errors_blanks_and_published_figures(tmp_path, capsys):
 
 
 @pytest.mark.backend_free
-def test_two_protocols_one_of_them_not_begun(tmp_path):
+def test_two_protocols_one_without_records(tmp_path):
     protocols = ["glyphs_10", "cifar10"]
     shares = [0.1, 0.2, 0.3, 0.4, *[None] * 4] * 2
-    read, cells = fake(write(tmp_path, protocols=protocols), shares)
-    table.report(read, cells)
+    read, cells = write_records(write(tmp_path, protocols=protocols), shares)
+    table.write_report(read, cells)
     text = (tmp_path / "results" / "table.md").read_text()
-    cells = cells_of(text)
+    cells = read_cells(text)
     assert [cell for (protocol, *_), cell in cells.items() if protocol == "glyphs_10"] == [
         "10.0 ± 0.0",
         "30.0 ± 0.0",
@@ -326,15 +329,15 @@ def test_two_protocols_one_of_them_not_begun(tmp_path):
 
 
 @pytest.mark.backend_free
-def test_source_is_named_where_a_figure_is_shown():
+def test_source_is_named_if_a_published_figure_is_shown():
     published = {"source": "Somebody", "none": {"CE": 3.0}}
     for loss, is_shown in (("CE", True), ("MAE", False)):
-        text = table.as_markdown({loss: {"none": [0.5], "40 %": []}}, published)
+        text = table.format_markdown({loss: {"none": [0.5], "40 %": []}}, published)
         assert ("Somebody" in text) is is_shown
 
 
 @pytest.mark.backend_free
-def test_dry_run_says_what_there_is_to_do(tmp_path, capsys):
+def test_dry_run_lists_the_waiting_trainings(tmp_path, capsys):
     grid = write(tmp_path)
     assert table.main([grid, "--dry_run=true"]) == 0
     header, *lines = capsys.readouterr().out.splitlines()
@@ -342,7 +345,7 @@ def test_dry_run_says_what_there_is_to_do(tmp_path, capsys):
     assert lines[:2] == ["glyphs_10, none, CE, seed 0", "glyphs_10, none, MAE, seed 0"]
     assert [line[-1] for line in lines] == [*"00001111"]  # an early table has all losses
     assert not (tmp_path / "results").exists()
-    fake(grid, [None, 0.5] * 4)
+    write_records(grid, [None, 0.5] * 4)
     assert table.main([grid, "--dry_run=true"]) == 0
     header, *lines = capsys.readouterr().out.splitlines()
     assert header == "8 trainings, 4 of them done"
@@ -351,12 +354,12 @@ def test_dry_run_says_what_there_is_to_do(tmp_path, capsys):
 
 
 @pytest.mark.backend_free
-def test_what_the_grid_says_is_what_is_trained(tmp_path):
-    """Over what the protocol and the settings say."""
+def test_settings_of_the_grid_come_first(tmp_path):
+    """They override those of the protocol and of `settings`."""
     settings = ["--loss.name=gce", "--loss.arguments={q: 0.5}", "--noise.rate=0.9", "--epochs=3"]
     loss = {"name": "mae", "logit_bias": "auto"}
     grid = write(tmp_path, losses={"a / b": loss}, settings=settings, seeds=[7])
-    _, cells = fake(grid, [None, None])
+    _, cells = write_records(grid, [None, None])
     none, symmetric = cells.values()
     assert none.results == f"{tmp_path}/results/glyphs_10/none/a_b/seed_7"
     for found in (none, symmetric):
@@ -382,7 +385,7 @@ def test_workers_take_devices_in_turn_and_end_with_the_table(monkeypatch):
         for _ in range(workers):
             for name in ("CUDA_VISIBLE_DEVICES", *shared):
                 monkeypatch.delenv(name, raising=False)
-            table.begin_work(counter, workers, gpus)
+            table.initialise_worker(counter, workers, gpus)
             found += os.environ.get("CUDA_VISIBLE_DEVICES", "-")
             is_shared = workers > len(gpus or [0])
             assert [name in os.environ for name in shared] == [is_shared] * 2
@@ -420,7 +423,7 @@ def test_workers_take_devices_in_turn_and_end_with_the_table(monkeypatch):
         ({"results": __file__}, "results must be a folder. Received: "),
     ],
 )
-def test_bad_grid_is_one_line(changes, message, tmp_path, capsys):
+def test_bad_grid_gives_one_line(changes, message, tmp_path, capsys):
     with pytest.raises(SystemExit) as exit_:
         table.main([write(tmp_path, **changes)])
     assert exit_.value.code == 2
@@ -432,7 +435,7 @@ def test_bad_grid_is_one_line(changes, message, tmp_path, capsys):
 
 
 @pytest.mark.backend_free
-def test_a_grid_must_be_given(capsys):
+def test_a_grid_is_required(capsys):
     with pytest.raises(SystemExit) as exit_:
         table.main([])
     assert exit_.value.code == 2
@@ -446,8 +449,8 @@ def test_a_grid_must_be_given(capsys):
 def test_grids_are_read(path, tmp_path, capsys):
     more = ["--settings=[--data.folder=/data]"] if "webvision" in path.stem else []
     arguments = [f"--config={path}", *more, f"--results={tmp_path}"]
-    read = table.Parser.of(table.Grid, "table.py", None).read(arguments)
-    cells = list(table.cells_of(read))
+    read = table.Parser.for_dataclass(table.Grid, "table.py", None).read(arguments)
+    cells = list(table.list_cells(read))
     assert len({cell.folder("") for cell in cells}) == len(cells)
     few = [f"--protocols=[{read.protocols[-1]}]", "--seeds=[0]", "--dry_run=true"]
     assert table.main([*arguments, *few]) == 0
@@ -459,12 +462,12 @@ def test_grids_are_read(path, tmp_path, capsys):
 
 
 @pytest.mark.backend_free
-def test_published_figures_are_of_protocols():
+def test_published_figures_belong_to_protocols():
     published = yaml.safe_load(PUBLISHED.read_text())
     protocols = {path.stem for path in (GRIDS.parent / "protocols").glob("*.yaml")}
     assert published.keys() <= protocols
     for by_noise in published.values():
         assert isinstance(by_noise.pop("source"), str)
-        assert 1 <= len(by_noise) <= 12  # what a picture may have
+        assert 1 <= len(by_noise) <= 12  # the most noises of a picture
         for figures in by_noise.values():
             assert all(0 < figure < 100 for figure in figures.values())

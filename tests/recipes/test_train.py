@@ -1,4 +1,4 @@
-"""`recipes/train.py`: every protocol on stand-in data, killed and gone on with, on several devices."""
+"""`recipes/train.py`: all protocols on stand-in data, interruptions, and several devices."""
 
 import csv
 import json
@@ -24,7 +24,7 @@ SMALL = ["--steps_per_epoch=3", "--epochs=1", "--batch_size=4", "--progress=none
 
 
 def arrays(shape, num_classes, seed=0):
-    """What `keras.datasets` loads, with 40 and 12 images."""
+    """Random arrays as `keras.datasets` loads them, with 40 and 12 images."""
     rng = np.random.default_rng(seed)
     return tuple(
         (rng.integers(0, 256, (n, *shape), "uint8"), rng.integers(0, num_classes, (n, 1)))
@@ -34,7 +34,7 @@ def arrays(shape, num_classes, seed=0):
 
 @pytest.fixture
 def webvision(tmp_path):
-    """The official layout, with images of the first classes."""
+    """A folder in the layout of WebVision, with images of the first classes."""
     root = tmp_path / "webvision"
     rng = np.random.default_rng(0)
     for name, folder, n in (
@@ -156,7 +156,7 @@ def test_folder_for_each_class(test_folder, tmp_path):
 
 @pytest.fixture
 def start():
-    """Runs `train.py` in a process of its own; it dies in that batch of that epoch, if there is one."""
+    """Starts `train.py` in a separate process, which dies in the epoch and batch `kill`."""
     started = []
 
     def begin(arguments, results, *, kill=(99, 0)):
@@ -177,9 +177,9 @@ def finish(process, status=0):
     return output
 
 
-# 12 classes have a bias, and 384 images are 12 batches.
+# With 12 classes there is a logit bias; 384 images are 12 batches.
 TWELVE = ["--data.classes=12", "--data.images=32", "--batch_size=32", "--progress=none"]
-# Here rounding errors stay small; batch normalisation lets them grow tenfold in a few steps.
+# Keeps rounding errors small, which batch normalisation amplifies tenfold in a few steps.
 CALM = ["--epochs=2", "--optimizer.learning_rate=0.01", "--network.name=mlp1024"]
 
 
@@ -188,26 +188,26 @@ def column(results, name):
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="needs POSIX")
-def test_killed_and_started_again_it_ends_the_same(start, tmp_path):
+def test_killing_and_restarting_gives_the_same_results(start, tmp_path):
     arguments = [*TWELVE, "--epochs=4", "--deterministic=true"]
-    whole, killed = tmp_path / "whole", tmp_path / "killed"
-    uninterrupted = start(arguments, whole)
+    complete, killed = tmp_path / "complete", tmp_path / "killed"
+    uninterrupted = start(arguments, complete)
     finish(start(arguments, killed, kill=(2, 5)), -signal.SIGKILL)
     assert [path.name for path in (killed / "checkpoint").iterdir()] == ["epoch-00002.weights.h5"]
     assert not (killed / "results.json").exists()
     assert "goes on after 2 epochs" in finish(start([*arguments, "--progress=lines"], killed))
     finish(uninterrupted)
     for name in ("loss", "accuracy", "val_loss", "val_accuracy", "memorised"):
-        assert column(whole, name) == column(killed, name)
+        assert column(complete, name) == column(killed, name)
         assert len(column(killed, name)) == 4
-    models = [keras.saving.load_model(path / "model.keras") for path in (whole, killed)]
+    models = [keras.saving.load_model(path / "model.keras") for path in (complete, killed)]
     first, second = (model.get_weights() for model in models)
     assert [weights.tolist() for weights in first] == [weights.tolist() for weights in second]
     (steps,) = (weight for weight in models[1].weights if weight.path.endswith("logit_bias/step"))
-    assert int(steps) == 4 * 12  # the schedule of the bias went on, too
+    assert int(steps) == 4 * 12  # the schedule of the bias continued
 
 
-@pytest.mark.skipif(BACKEND == "torch", reason="Keras has no engine for several devices on PyTorch")
+@pytest.mark.skipif(BACKEND == "torch", reason="Keras does not support several devices on PyTorch")
 @pytest.mark.parametrize("more", [[], ["--network.name=small_cnn", "--epochs=1"]])
 def test_two_devices_train_as_one(more, start, tmp_path):
     arguments = [*TWELVE, *CALM, *more]
@@ -216,7 +216,7 @@ def test_two_devices_train_as_one(more, start, tmp_path):
     finish(one)
     finish(two)
     assert records(tmp_path / "two")[0]["devices"] == 2
-    assert column(tmp_path / "two", "loss")[-1] < 1.79  # from 1.80 on
+    assert column(tmp_path / "two", "loss")[-1] < 1.79  # it was 1.80 at first
     for name in ("loss", "val_loss", "accuracy", "val_accuracy"):
         np.testing.assert_allclose(
             column(tmp_path / "two", name), column(tmp_path / "one", name), rtol=1e-4
@@ -225,14 +225,14 @@ def test_two_devices_train_as_one(more, start, tmp_path):
 
 @pytest.fixture
 def coordinator():
-    """An address that is free."""
+    """A free address."""
     with socket.socket() as listening:
         listening.bind(("127.0.0.1", 0))
         return f"127.0.0.1:{listening.getsockname()[1]}"
 
 
 @pytest.mark.skipif(
-    BACKEND != "jax", reason="Keras has several processes, and parts of a layer, on JAX"
+    BACKEND != "jax", reason="Keras supports several processes and split layers on JAX only"
 )
 class TestJAX:
     def workers(self, start, coordinator, results, kills=((99, 0), (99, 0))):
@@ -246,7 +246,7 @@ class TestJAX:
             for process, kill in enumerate(kills)
         ]
 
-    def test_a_layer_cut_by_classes(self, start, tmp_path):
+    def test_a_layer_split_by_classes(self, start, tmp_path):
         finish(start([*TWELVE, *CALM], tmp_path / "one"))
         more = ["--devices.count=2", "--devices.class_shards=2"]
         finish(start([*TWELVE, *CALM, *more], tmp_path / "two"))
@@ -263,7 +263,7 @@ class TestJAX:
         assert "process 0 of 2 can't go on: another one died" in output
         assert "Start all of them again with the same commands: 1 epochs are done" in output
         finish(one)
-        with socket.socket() as listening:  # the old address may not be free yet
+        with socket.socket() as listening:  # the old address may still be in use
             listening.bind(("127.0.0.1", 0))
             coordinator = f"127.0.0.1:{listening.getsockname()[1]}"
         for process in self.workers(start, coordinator, tmp_path / "two"):
@@ -279,7 +279,7 @@ def test_a_folder_belongs_to_one_training(tmp_path):
     arguments = ["--data.classes=3", "--data.images=4", f"--results={tmp_path}", *SMALL]
     train.main(arguments)
     first = (tmp_path / "results.json").read_bytes()
-    train.main(arguments)  # is done
+    train.main(arguments)  # reads the record
     assert (tmp_path / "results.json").read_bytes() == first
     with pytest.raises(SystemExit) as exit_:
         train.main([*arguments, "--noise.rate=0.1"])
@@ -287,7 +287,7 @@ def test_a_folder_belongs_to_one_training(tmp_path):
     assert (tmp_path / "results.json").read_bytes() == first
 
 
-def test_two_at_a_time_are_refused(tmp_path):
+def test_two_trainings_at_a_time_are_refused(tmp_path):
     arguments = ["--data.classes=3", "--data.images=4", f"--results={tmp_path}", *SMALL]
     with FileLock(tmp_path / "lock"), pytest.raises(SystemExit) as exit_:
         train.main(arguments)

@@ -8,26 +8,28 @@ Accelerator: GPU
 
 ## Introduction
 
-You have a folder of images and a table with their labels, and some labels are wrong. Which ones? A network that is
-trained with cross-entropy can't tell: it learns them by heart. One that is trained with a robust loss disagrees with
-them.
+You have a folder of images and a table with their labels, and some labels are wrong. Which ones? A
+network that is trained with cross-entropy can't tell, because it memorises them. A network that is
+trained with a robust loss disagrees with them.
 
-This notebook trains such a network and writes `suspicious.csv`: the labels that it disagrees with, the most
-suspicious ones first. The images are those of the competition *Cassava Leaf Disease Classification*, which is known
-for its noisy labels. To take yours, attach them and change two lines.
+This notebook trains such a network and writes `suspicious.csv`, which lists the labels that the
+network disagrees with, the most suspicious ones first. The images are those of the competition
+*Cassava Leaf Disease Classification*, which is known for its noisy labels. To use your own, attach
+them and change two lines.
 
 ## Setup
 
-keras-noisy is installed from an attached data set, without the internet.
+The next cell installs keras-noisy from an attached data set, without the internet.
 """
 
 # %%
 import os
 
 os.environ["KERAS_BACKEND"] = "tensorflow"  # before Keras is imported for the first time
-os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"  # TensorFlow greets at length
+os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"  # hides TensorFlow's start-up messages
 os.environ.setdefault("KAGGLE_INPUT", "/kaggle/input")
-# %pip install -qq --no-index --find-links $KAGGLE_INPUT/keras-noisy-wheel --find-links $KAGGLE_INPUT/datasets/*/keras-noisy-wheel keras-noisy
+# %pip install -qq --no-index --find-links $KAGGLE_INPUT/keras-noisy-wheel \
+#     --find-links $KAGGLE_INPUT/datasets/*/keras-noisy-wheel keras-noisy
 
 # %%
 import csv
@@ -44,11 +46,11 @@ import tensorflow as tf
 import keras_noisy
 from keras_noisy.datasets import image_list, read_bad_images
 
-QUICK = bool(os.environ.get("KERAS_NOISY_QUICK"))  # a trial in seconds
+QUICK = bool(os.environ.get("KERAS_NOISY_QUICK"))  # a trial of some seconds
 EPOCHS = 2 if QUICK else 15
 BATCH_SIZE = 16 if QUICK else 64
 IMAGE_SIZE = 32 if QUICK else 224
-WEIGHTS = None  # random ones, or an attached file with weights of keras.applications.ResNet50V2
+WEIGHTS = None  # for random ones; or an attached file for keras.applications.ResNet50V2
 
 if tf.config.list_physical_devices("GPU"):
     keras.mixed_precision.set_dtype_policy("mixed_float16")
@@ -57,14 +59,15 @@ if tf.config.list_physical_devices("GPU"):
 """
 ## The data
 
-A folder of images, and a table with the columns `image_id` and `label`: for yours, change the lines with `folder`
-and `images`. A tenth of the images is held out; their labels are as noisy as the others.
+The data are a folder of images and a table with the columns `image_id` and `label`. To use your
+own, change the lines with `folder` and `images`. A tenth of the images is held out; their labels
+are as noisy as the others.
 """
 
 
 # %%
 def attached(name: str) -> Path:
-    """The folder of an attached data set or competition, wherever Kaggle has put it."""
+    """Finds the folder of an attached data set or competition."""
     root = Path(os.environ["KAGGLE_INPUT"])
     places = [place for above in ("", "*/", "*/*/") for place in root.glob(above + name)]
     if not places:
@@ -76,20 +79,20 @@ folder = attached("cassava-leaf-disease-classification")
 images = folder / "train_images"
 
 with open(folder / "train.csv", newline="") as table:
-    label_of = {row["image_id"]: row["label"] for row in csv.DictReader(table)}
-samples = list(label_of.items())
+    labels_by_image = {row["image_id"]: row["label"] for row in csv.DictReader(table)}
+samples = list(labels_by_image.items())
 random.Random(0).shuffle(samples)
-labels = sorted(set(label_of.values()))
+labels = sorted(set(labels_by_image.values()))
 held_out = len(samples) // 10
 
-# Cassava has names for its labels; yours may be names.
+# Cassava has a file with names of the labels; your labels may be names already.
 names = folder / "label_num_to_disease_map.json"
-name_of = json.loads(names.read_text()) if names.exists() else {}
-class_names = [name_of.get(label, label) for label in labels]
+label_names = json.loads(names.read_text()) if names.exists() else {}
+class_names = [label_names.get(label, label) for label in labels]
 
 
 def pipeline(samples: list[tuple[str, str]], **options: Any) -> keras_noisy.datasets.Pipeline:
-    """Batches of images and labels; damaged files are left out, if they are not too many."""
+    """Builds batches of images and labels without damaged files, up to a tenth of all files."""
     lines = (f"{image} {labels.index(label)}\n" for image, label in samples)
     Path("images.txt").write_text("".join(lines))
     return image_list.pipeline(
@@ -124,14 +127,14 @@ show(x.numpy(), [class_names[label] for label in y])
 
 # %% [markdown]
 """
-## The network, and how it is trained
+## The network and its training
 
-A ResNet-50 of Keras itself, so that nothing is downloaded.
+The network is the ResNet-50 of Keras, which needs no download.
 """
 
 
 # %%
-def network() -> keras.Model:
+def build_network() -> keras.Model:
     keras.utils.set_random_seed(0)
     if QUICK:
         return keras_noisy.models.small_cnn(len(labels), (IMAGE_SIZE, IMAGE_SIZE, 3))
@@ -142,7 +145,7 @@ def network() -> keras.Model:
     return keras.Model(inputs, outputs)
 
 
-def optimizer() -> keras.Optimizer:
+def build_optimizer() -> keras.Optimizer:
     rate = keras.optimizers.schedules.CosineDecay(0.05, EPOCHS * train.steps)
     return keras.optimizers.SGD(rate, momentum=0.9, nesterov=True, global_clipnorm=5.0)
 
@@ -151,7 +154,7 @@ def fit(model: keras.Model) -> dict[str, list[float]]:
     return model.fit(
         train.dataset,
         epochs=EPOCHS,
-        shuffle=False,  # done already
+        shuffle=False,  # the batches are shuffled already
         validation_data=val.dataset,
         verbose=2,
     ).history
@@ -161,33 +164,34 @@ def fit(model: keras.Model) -> dict[str, list[float]]:
 """
 ## A robust loss
 
-The mean absolute error (MAE). With many classes it would hardly learn without a *logit bias*, which follows from
-their number ([Staats, Thamm, Rosenow, AAAI-25](https://arxiv.org/abs/2306.05497)): 3.2 for 200 classes, and 0 for up
-to 10, as here.
+We use the mean absolute error (MAE). With many classes it hardly learns without a *logit bias*,
+which follows from their number ([Staats, Thamm, Rosenow,
+AAAI-25](https://arxiv.org/abs/2306.05497)). The bias is 3.2 for 200 classes, and 0 for up to 10
+classes, as here.
 """
 
 # %%
 histories = {}
 
-model = network()
+model = build_network()
 loss = keras_noisy.MAE(logit_bias="auto", from_logits=True)
-model.compile(optimizer(), loss=loss, metrics=["accuracy"])
+model.compile(build_optimizer(), loss=loss, metrics=["accuracy"])
 histories["MAE, constant bias"] = fit(model)
 
 # %% [markdown]
 """
-Where there is a bias, let it fall to 0 during the training, and hardly a wrong label is learnt. This takes two more
-lines: a layer at the end of the model, which counts the steps.
+If there is a bias, let it fall to 0 during the training, so that the network memorises hardly any
+wrong labels. This needs a layer at the end of the model, which counts the steps.
 """
 
 # %%
 if keras_noisy.calibration.logit_bias(len(labels)) > 0:
     bias = keras_noisy.LogitBias(training_steps=EPOCHS * train.steps)
-    model = network()
+    model = build_network()
     model = keras.Model(model.input, bias(model.output))
 
     loss = keras_noisy.MAE(logit_bias=bias, from_logits=True)
-    model.compile(optimizer(), loss=loss, metrics=["accuracy"])
+    model.compile(build_optimizer(), loss=loss, metrics=["accuracy"])
     histories["MAE, annealed bias"] = fit(model)
 
 # %% [markdown]
@@ -196,16 +200,16 @@ if keras_noisy.calibration.logit_bias(len(labels)) > 0:
 """
 
 # %%
-baseline = network()
+baseline = build_network()
 loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-baseline.compile(optimizer(), loss=loss, metrics=["accuracy"])
+baseline.compile(build_optimizer(), loss=loss, metrics=["accuracy"])
 histories["cross-entropy"] = fit(baseline)
 
 # %%
 keras_noisy.plots.learning_curves(
     {name: history["val_accuracy"] for name, history in histories.items()},
     ylabel="agreement with the labels",
-    title="Images that were held out",
+    title="Held-out images",
 )
 
 # %%
@@ -217,13 +221,13 @@ keras_noisy.plots.learning_curves(
 
 # %% [markdown]
 """
-Where the agreement goes on rising with the training images, but not with those that were held out, labels are learnt
-by heart.
+If the agreement keeps rising for the training images, but not for the held-out ones, the network
+memorises labels.
 
 ## Labels that look wrong
 
-How much likelier does the network find another class than the label? The difference of the logits says it, and is
-0 where the network agrees.
+The doubt about a label is the difference between the largest logit and the logit of the label. It
+is 0 if the network agrees with the label.
 """
 
 # %%
@@ -246,10 +250,11 @@ for number, name in enumerate(class_names):
 
 # %% [markdown]
 """
-A class of which nearly all labels look wrong has not been learnt: the MAE may pass over classes with few images.
-Then `keras_noisy.GCE(from_logits=True)`, which is between the MAE and cross-entropy, is the better choice.
+If nearly all labels of a class look wrong, the network has not learnt this class. The MAE may
+ignore classes with few images. Then `keras_noisy.GCE(from_logits=True)`, which is between the MAE
+and cross-entropy, is the better choice.
 
-The most suspicious ones: the label, and what the network takes the image for.
+These are the most suspicious images, with the label and the class that the network predicts.
 """
 
 # %%

@@ -3,32 +3,33 @@
 Title: Mini-WebVision with a robust loss
 Author: The keras-noisy authors
 Date created: 2026/11/25
-Description: Learn 50 classes from what a search engine found, wrong results included.
+Description: Learn 50 classes from the results of a search engine, some of which are wrong.
 Accelerator: GPU
 
 ## Introduction
 
-WebVision 1.0 holds what search engines found for the names of 1,000 classes; nobody has checked the images. *Mini*
-is what Google found for the first 50 classes: 65,944 images, a good part of which does not show what was searched
-for. The 2,500 validation images were labelled by people.
+WebVision 1.0 consists of unchecked images that search engines found for the names of 1,000
+classes. *Mini* has the 65,944 images that Google found for the first 50 classes; many of them do
+not show the class. The 2,500 validation images were labelled by people.
 
-The mean absolute error (MAE) resists wrong labels, but with many classes it hardly learns. A *logit bias*, a
-constant that the loss adds to the label's logit, cures it ([Staats, Thamm, Rosenow,
-AAAI-25](https://arxiv.org/abs/2306.05497)). We train the same network with a constant bias, with one that falls to 0,
-and with cross-entropy.
+The mean absolute error (MAE) is robust to wrong labels, but with many classes it hardly learns. A
+*logit bias*, which is a constant that the loss adds to the label's logit, solves this problem
+([Staats, Thamm, Rosenow, AAAI-25](https://arxiv.org/abs/2306.05497)). We train the same network
+with a constant bias, with a bias that falls to 0, and with cross-entropy.
 
 ## Setup
 
-keras-noisy is installed from an attached data set, without the internet.
+The next cell installs keras-noisy from an attached data set, without the internet.
 """
 
 # %%
 import os
 
 os.environ["KERAS_BACKEND"] = "tensorflow"  # before Keras is imported for the first time
-os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"  # TensorFlow greets at length
+os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"  # hides TensorFlow's start-up messages
 os.environ.setdefault("KAGGLE_INPUT", "/kaggle/input")
-# %pip install -qq --no-index --find-links $KAGGLE_INPUT/keras-noisy-wheel --find-links $KAGGLE_INPUT/datasets/*/keras-noisy-wheel keras-noisy
+# %pip install -qq --no-index --find-links $KAGGLE_INPUT/keras-noisy-wheel \
+#     --find-links $KAGGLE_INPUT/datasets/*/keras-noisy-wheel keras-noisy
 
 # %%
 from pathlib import Path
@@ -42,7 +43,7 @@ import tensorflow as tf
 import keras_noisy
 from keras_noisy.datasets import webvision
 
-QUICK = bool(os.environ.get("KERAS_NOISY_QUICK"))  # a trial in seconds
+QUICK = bool(os.environ.get("KERAS_NOISY_QUICK"))  # a trial of some seconds
 EPOCHS = 2 if QUICK else 20
 BATCH_SIZE = 128
 IMAGE_SIZE = 32 if QUICK else 128
@@ -54,13 +55,14 @@ if tf.config.list_physical_devices("GPU"):
 """
 ## The data
 
-The official folders and lists. Files that are damaged or no images at all are left out; `bad_images.csv` has them.
+The data are in the official folders and lists. Files that are damaged or not images are left out
+and listed in `bad_images.csv`.
 """
 
 
 # %%
 def attached(name: str) -> Path:
-    """The folder of an attached data set or competition, wherever Kaggle has put it."""
+    """Finds the folder of an attached data set or competition."""
     root = Path(os.environ["KAGGLE_INPUT"])
     places = [place for above in ("", "*/", "*/*/") for place in root.glob(above + name)]
     if not places:
@@ -98,15 +100,15 @@ show(x.numpy(), [class_names[label] for label in y])
 
 # %% [markdown]
 """
-## The network, and how it is trained
+## The network and its training
 
-A ResNet-50 with random weights, of Keras itself, so that nothing is downloaded. Published tables train longer and
-with larger images.
+The network is the ResNet-50 of Keras with random weights, which needs no download. Published
+results come from longer trainings with larger images.
 """
 
 
 # %%
-def network() -> keras.Model:
+def build_network() -> keras.Model:
     keras.utils.set_random_seed(0)
     if QUICK:
         return keras_noisy.models.small_cnn(train.num_classes, (IMAGE_SIZE, IMAGE_SIZE, 3))
@@ -117,7 +119,7 @@ def network() -> keras.Model:
     return keras.Model(inputs, outputs)
 
 
-def optimizer() -> keras.Optimizer:
+def build_optimizer() -> keras.Optimizer:
     rate = keras.optimizers.schedules.CosineDecay(0.1, EPOCHS * train.steps)
     return keras.optimizers.SGD(rate, momentum=0.9, nesterov=True, global_clipnorm=5.0)
 
@@ -126,7 +128,7 @@ def fit(model: keras.Model) -> dict[str, list[float]]:
     return model.fit(
         train.dataset,
         epochs=EPOCHS,
-        shuffle=False,  # done already
+        shuffle=False,  # the batches are shuffled already
         validation_data=val.dataset,
         verbose=2,
     ).history
@@ -136,32 +138,32 @@ def fit(model: keras.Model) -> dict[str, list[float]]:
 """
 ## A constant logit bias
 
-For 50 classes it is 1.8. It is one argument of the loss.
+The bias is 1.8 for 50 classes. It is an argument of the loss.
 """
 
 # %%
 histories = {}
 
-model = network()
+model = build_network()
 loss = keras_noisy.MAE(logit_bias="auto", from_logits=True)
-model.compile(optimizer(), loss=loss, metrics=["accuracy"])
+model.compile(build_optimizer(), loss=loss, metrics=["accuracy"])
 histories["MAE, constant bias"] = fit(model)
 
 # %% [markdown]
 """
 ## A bias that falls to 0
 
-With a constant bias, wrong labels are learnt late in the training. Two more lines let it fall: a layer at the end
-of the model, which counts the steps.
+With a constant bias, the network memorises wrong labels late in the training. A layer at the end
+of the model, which counts the steps, lets the bias fall to 0.
 """
 
 # %%
 bias = keras_noisy.LogitBias(training_steps=EPOCHS * train.steps)
-model = network()
+model = build_network()
 model = keras.Model(model.input, bias(model.output))
 
 loss = keras_noisy.MAE(logit_bias=bias, from_logits=True)
-model.compile(optimizer(), loss=loss, metrics=["accuracy"])
+model.compile(build_optimizer(), loss=loss, metrics=["accuracy"])
 histories["MAE, annealed bias"] = fit(model)
 
 # %% [markdown]
@@ -170,14 +172,14 @@ histories["MAE, annealed bias"] = fit(model)
 """
 
 # %%
-baseline = network()
+baseline = build_network()
 loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-baseline.compile(optimizer(), loss=loss, metrics=["accuracy"])
+baseline.compile(build_optimizer(), loss=loss, metrics=["accuracy"])
 histories["cross-entropy"] = fit(baseline)
 
 # %% [markdown]
 """
-## What they have learnt
+## Results
 """
 
 # %%
@@ -200,10 +202,11 @@ for name, history in histories.items():
 
 # %% [markdown]
 """
-## What the network does not believe
+## Search results that look wrong
 
-Of 12,800 search results, those for which it finds another class so much likelier: what was searched for, and what
-the network takes the image for.
+These are the images, of 12,800 search results, whose labels the network doubts the most: the logit
+of another class exceeds that of the label by the largest difference. The titles are the search
+term and the class that the network predicts.
 """
 
 # %%

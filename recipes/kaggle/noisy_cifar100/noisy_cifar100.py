@@ -3,33 +3,35 @@
 Title: CIFAR-100 with wrong labels
 Author: The keras-noisy authors
 Date created: 2026/11/25
-Description: A robust loss that learns 100 classes, and not their wrong labels.
+Description: Learn 100 classes with a robust loss, without memorising wrong labels.
 Accelerator: GPU
 
 ## Introduction
 
-Large data sets have wrong labels, and a network that is trained with cross-entropy learns them by heart. The
-mean absolute error (MAE) resists, but with many classes it hardly learns: a fresh network puts the label's logit
-where the MAE has next to no gradient. A *logit bias*, a constant that the loss adds to that logit, cures it. It
-follows from the number of classes alone
-([Staats, Thamm, Rosenow, AAAI-25](https://arxiv.org/abs/2306.05497)). keras-noisy goes a step further and lets the bias
-fall to 0 during the training, so that hardly any wrong labels are learnt in the end.
+Large data sets have wrong labels, and a network that is trained with cross-entropy memorises them.
+The mean absolute error (MAE) is robust to wrong labels, but with many classes it hardly learns,
+because its gradient almost vanishes at the logits of an untrained network. A *logit bias*, which
+is a constant that the loss adds to the label's logit, solves this problem. It follows from the
+number of classes alone ([Staats, Thamm, Rosenow, AAAI-25](https://arxiv.org/abs/2306.05497)).
+keras-noisy can also let the bias fall to 0 during the training, so that the network memorises
+hardly any wrong labels.
 
-We make 40 % of the labels of CIFAR-100 wrong, train the same network with three losses, and look at what it
-has learnt: the classes, or the mistakes.
+We make 40 % of the labels of CIFAR-100 wrong, train the same network with three losses, and
+measure whether it has learnt the classes or memorised the wrong labels.
 
 ## Setup
 
-keras-noisy is installed from an attached data set, without the internet.
+The next cell installs keras-noisy from an attached data set, without the internet.
 """
 
 # %%
 import os
 
 os.environ["KERAS_BACKEND"] = "tensorflow"  # before Keras is imported for the first time
-os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"  # TensorFlow greets at length
+os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"  # hides TensorFlow's start-up messages
 os.environ.setdefault("KAGGLE_INPUT", "/kaggle/input")
-# %pip install -qq --no-index --find-links $KAGGLE_INPUT/keras-noisy-wheel --find-links $KAGGLE_INPUT/datasets/*/keras-noisy-wheel keras-noisy
+# %pip install -qq --no-index --find-links $KAGGLE_INPUT/keras-noisy-wheel \
+#     --find-links $KAGGLE_INPUT/datasets/*/keras-noisy-wheel keras-noisy
 
 # %%
 import pickle
@@ -44,7 +46,7 @@ import tensorflow as tf
 import keras_noisy
 from keras_noisy.datasets import arrays
 
-QUICK = bool(os.environ.get("KERAS_NOISY_QUICK"))  # a trial in seconds
+QUICK = bool(os.environ.get("KERAS_NOISY_QUICK"))  # a trial of some seconds
 EPOCHS = 2 if QUICK else 30
 BATCH_SIZE = 128
 DEPTH = 18  # or 34, or 50
@@ -54,7 +56,7 @@ if tf.config.list_physical_devices("GPU"):
 
 # %% [markdown]
 """
-## The data, and what is wrong with it
+## The data and the wrong labels
 
 The attached folder has the files of CIFAR-100's official Python version.
 """
@@ -62,7 +64,7 @@ The attached folder has the files of CIFAR-100's official Python version.
 
 # %%
 def attached(name: str) -> Path:
-    """The folder of an attached data set or competition, wherever Kaggle has put it."""
+    """Finds the folder of an attached data set or competition."""
     root = Path(os.environ["KAGGLE_INPUT"])
     places = [place for above in ("", "*/", "*/*/") for place in root.glob(above + name)]
     if not places:
@@ -73,23 +75,23 @@ def attached(name: str) -> Path:
 folder = attached("cifar100")
 
 
-def read(file: str) -> dict[bytes, Any]:
+def read_file(file: str) -> dict[bytes, Any]:
     return pickle.loads((folder / file).read_bytes(), encoding="bytes")
 
 
-def images_and_labels(file: str) -> tuple[np.ndarray, np.ndarray]:
-    content = read(file)
+def load_images(file: str) -> tuple[np.ndarray, np.ndarray]:
+    content = read_file(file)
     images = content[b"data"].reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1)
     return images, np.array(content[b"fine_labels"])
 
 
-x_train, true_labels = images_and_labels("train")
-x_test, y_test = images_and_labels("test")
-class_names = [name.decode().replace("_", " ") for name in read("meta")[b"fine_label_names"]]
+x_train, true_labels = load_images("train")
+x_test, y_test = load_images("test")
+class_names = [name.decode().replace("_", " ") for name in read_file("meta")[b"fine_label_names"]]
 
 # %% [markdown]
 """
-Training sees `noisy_labels` alone. The true ones will tell what it has made of them.
+We train with `noisy_labels` only. The true labels are used to measure what the network has learnt.
 """
 
 # %%
@@ -120,10 +122,10 @@ show(
 """
 Green labels are correct, red ones are wrong.
 
-## The network, and how it is trained
+## The network and its training
 
-A ResNet, and batches of randomly shifted, flipped and turned images. After each epoch, `LabelNoiseMonitor`
-asks how many of the wrong labels the network has learnt by heart.
+The network is a ResNet, and its images are randomly shifted, flipped and rotated. After each
+epoch, `LabelNoiseMonitor` measures the share of the wrong labels that the network has memorised.
 """
 
 # %%
@@ -133,7 +135,7 @@ monitor = keras_noisy.training.LabelNoiseMonitor(
 )
 
 
-def network() -> keras.Model:
+def build_network() -> keras.Model:
     keras.utils.set_random_seed(0)
     if QUICK:
         return keras_noisy.models.small_cnn(100, (32, 32, 3))
@@ -141,7 +143,7 @@ def network() -> keras.Model:
     return keras_noisy.models.cifar_resnet(100, DEPTH, normalisation=normalisation)
 
 
-def optimizer() -> keras.Optimizer:
+def build_optimizer() -> keras.Optimizer:
     rate = keras.optimizers.schedules.CosineDecay(0.1, EPOCHS * train.steps)
     return keras.optimizers.SGD(rate, momentum=0.9, nesterov=True, global_clipnorm=5.0)
 
@@ -150,7 +152,7 @@ def fit(model: keras.Model) -> dict[str, list[float]]:
     return model.fit(
         train.dataset,
         epochs=EPOCHS,
-        shuffle=False,  # done already
+        shuffle=False,  # the batches are shuffled already
         validation_data=(x_test, y_test),  # with correct labels
         callbacks=[monitor],
         verbose=2,
@@ -161,39 +163,40 @@ def fit(model: keras.Model) -> dict[str, list[float]]:
 """
 ## A constant logit bias
 
-Will the plain MAE learn 100 classes? `diagnose` knows before the first step, and names the bias that helps.
+Does the plain MAE learn 100 classes? `diagnose` answers this before the first step, and suggests
+the bias that helps.
 """
 
 # %%
-model = network()
+model = build_network()
 print(keras_noisy.diagnose(model, x_train[:256], keras_noisy.MAE(from_logits=True)))
 
 # %% [markdown]
 """
-It is one argument of the loss.
+The bias is an argument of the loss.
 """
 
 # %%
 histories = {}
 
 loss = keras_noisy.MAE(logit_bias="auto", from_logits=True)
-model.compile(optimizer(), loss=loss, metrics=["accuracy"])
+model.compile(build_optimizer(), loss=loss, metrics=["accuracy"])
 histories["MAE, constant bias"] = fit(model)
 
 # %% [markdown]
 """
 ## A bias that falls to 0
 
-Two more lines: a layer at the end of the model, which counts the steps of the training.
+A layer at the end of the model, which counts the steps of the training, lets the bias fall to 0.
 """
 
 # %%
 bias = keras_noisy.LogitBias(training_steps=EPOCHS * train.steps)
-model = network()
+model = build_network()
 model = keras.Model(model.input, bias(model.output))
 
 loss = keras_noisy.MAE(logit_bias=bias, from_logits=True)
-model.compile(optimizer(), loss=loss, metrics=["accuracy"])
+model.compile(build_optimizer(), loss=loss, metrics=["accuracy"])
 histories["MAE, annealed bias"] = fit(model)
 
 # %% [markdown]
@@ -202,14 +205,14 @@ histories["MAE, annealed bias"] = fit(model)
 """
 
 # %%
-baseline = network()
+baseline = build_network()
 loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-baseline.compile(optimizer(), loss=loss, metrics=["accuracy"])
+baseline.compile(build_optimizer(), loss=loss, metrics=["accuracy"])
 histories["cross-entropy"] = fit(baseline)
 
 # %% [markdown]
 """
-## What they have learnt
+## Results
 """
 
 # %%
@@ -219,20 +222,21 @@ keras_noisy.plots.learning_curves(accuracy, title="Test images, correct labels")
 # %%
 memorised = {name: history["memorised"] for name, history in histories.items()}
 keras_noisy.plots.learning_curves(
-    memorised, ylabel="learnt by heart", title="Training images with a wrong label"
+    memorised, ylabel="memorised", title="Training images with a wrong label"
 )
 
 # %%
 for name in histories:
     print(
         f"{name:<20} test accuracy {accuracy[name][-1]:6.1%}, "
-        f"wrong labels learnt by heart {memorised[name][-1]:6.1%}"
+        f"wrong labels memorised {memorised[name][-1]:6.1%}"
     )
 
 # %% [markdown]
 """
-A network that has not learnt wrong labels can correct them. Here are training images with a wrong label, and what
-the network with the annealed bias takes them for: green where it is right.
+A network that has not memorised wrong labels can correct them. These are training images with a
+wrong label and the class that the network with the annealed bias predicts. The title is green if
+the prediction is correct.
 """
 
 # %%
@@ -251,6 +255,6 @@ show(
 """
 ## Next
 
-With images and labels of your own: *Your own image folder with noisy labels*. keras-noisy has more losses,
-kinds of noise and data sets.
+To train on your own images and labels, use *Your own image folder with noisy labels*. keras-noisy
+has further losses, noise models and data sets.
 """
