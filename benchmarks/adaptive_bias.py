@@ -29,8 +29,6 @@ import numpy as np
 from glyph_runs import Experiment, format_spread
 from keras import ops
 from keras.optimizers.schedules import PolynomialDecay
-from keras_noisy.losses.log_prob import label_log_prob
-from keras_noisy.losses.logit_bias import add_logit_bias
 
 import keras_noisy
 from keras_noisy.calibration import logit_bias
@@ -138,11 +136,14 @@ class AdaptiveMAE(keras_noisy.MAE):
         super().__init__(from_logits=True)
         self.bias = bias
 
-    def loss_of_labels(self, index: Tensor, y_pred: Tensor) -> Tensor:
-        log_prob = label_log_prob(index, y_pred, self.from_logits)
-        return self.of_log_prob(add_logit_bias(log_prob, self.bias_of(index, y_pred)))
+    def per_sample(self, batch: Any) -> Tensor:
+        log_prob = batch.label_log_prob  # without a bias
+        margins = log_prob - ops.log(-ops.expm1(log_prob))
+        bias = self.compute_bias(batch.labels.index, batch.predictions.values)
+        return 2.0 * ops.sigmoid(-(margins + bias))
 
-    def bias_of(self, index: Tensor, y_pred: Tensor) -> Tensor:
+    def compute_bias(self, index: Tensor, y_pred: Tensor) -> Tensor:
+        """Computes the bias from the batch. It is also a metric."""
         log_probs = ops.log_softmax(ops.stop_gradient(y_pred))
         label = ops.reshape(ops.cast(index, "int32"), (-1, 1))
         log_prob = ops.squeeze(ops.take_along_axis(log_probs, label, axis=-1), axis=-1)
@@ -171,7 +172,7 @@ def run(variant: str, experiment: Experiment) -> dict[str, Any]:
     ) -> keras.Model:
         if variant in ADAPTIVE:
             loss: Any = AdaptiveMAE(ADAPTIVE[variant](experiment.classes))
-            bias_of = loss.bias_of
+            compute_bias = loss.compute_bias
         else:
             loss = REFERENCES["MAE" if variant in ANNEALED else variant]
             if variant in ANNEALED:
@@ -180,14 +181,14 @@ def run(variant: str, experiment: Experiment) -> dict[str, Any]:
                 model = keras.Model(model.input, bias(model.output))
                 loss = loss.with_options(logit_bias=bias)
 
-            def bias_of(y_true: Tensor, y_pred: Tensor) -> Tensor:
-                return loss.epsilon_of(y_pred) + ops.zeros_like(y_pred[:, :1])
+            def compute_bias(y_true: Tensor, y_pred: Tensor) -> Tensor:
+                return loss.read_predictions(y_pred).bias + ops.zeros_like(y_pred[:, :1])
 
-        model.compile(optimizer, loss=loss, metrics=["accuracy", bias_of])
+        model.compile(optimizer, loss=loss, metrics=["accuracy", compute_bias])
         return model
 
     outcome = glyph_runs.train(experiment, prepare)
-    return {**outcome, "bias": outcome["history"]["bias_of"]}
+    return {**outcome, "bias": outcome["history"]["compute_bias"]}
 
 
 def main() -> None:

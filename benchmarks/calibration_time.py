@@ -13,7 +13,6 @@ from collections.abc import Callable
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # hides TensorFlow's start-up messages
 
 import keras
-from loss_classes import LOSS_CLASSES
 
 import keras_noisy
 from keras_noisy.calibration import average_error, logit_bias, match
@@ -29,7 +28,7 @@ CALLS: dict[str, Callable[[int], object]] = {
         f"average_error({loss.__name__}(), 0, 1000)": (
             lambda k, loss=loss: average_error(loss(), 0.0, 1000 + k)
         )
-        for loss in LOSS_CLASSES
+        for loss in keras_noisy.losses.LOSSES
     },
     "match(BiTempered(), 100, 1000)": lambda k: match(keras_noisy.BiTempered(), 100, 1000 + k),
 }

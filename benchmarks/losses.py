@@ -53,7 +53,6 @@ import keras
 import numpy as np
 from glyph_runs import OneLineParser
 from keras import ops
-from loss_classes import LOSS_CLASSES
 from memory import measure_allocated_growth, measure_resident_growth
 
 import keras_noisy
@@ -65,7 +64,7 @@ MODES = {"tensorflow": ("eager", "graph", "xla"), "jax": ("jit",), "torch": ("ea
 DEFAULT_MODES = tuple(mode for mode in MODES[BACKEND] if mode != "compile")
 SHAPES = ("256x10", "256x1000", "64x200000")
 LOSSES: dict[str, keras_noisy.losses.RobustLoss] = {
-    **{loss.__name__: loss(from_logits=True) for loss in LOSS_CLASSES},
+    **{loss.__name__: loss(from_logits=True) for loss in keras_noisy.losses.LOSSES},
     **{
         f"{loss.__name__}+{bias}": loss(logit_bias=bias, from_logits=True)
         for loss in (keras_noisy.MAE, keras_noisy.GCE)

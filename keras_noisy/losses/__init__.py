@@ -2,12 +2,13 @@
 
 from keras_noisy.losses._catalogue import *
 from keras_noisy.losses._get import get
-from keras_noisy.losses._registry import LOSSES as LOSSES
+from keras_noisy.losses._registry import LOSSES
 from keras_noisy.losses.label_loss import LabelLoss
 from keras_noisy.losses.robust_loss import RobustLoss, WeightedSum
 from keras_noisy.losses.row_loss import RowLoss
 
 __all__ = [
+    "LOSSES",
     "LabelLoss",
     "RobustLoss",
     "RowLoss",
