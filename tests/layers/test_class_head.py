@@ -1,4 +1,4 @@
-"""`ClassHead`: the values and gradients of a dense layer, without its logits."""
+"""`ClassHead` has the values and gradients of a dense layer, without computing all logits."""
 
 import subprocess
 import sys
@@ -7,15 +7,14 @@ import keras
 import numpy as np
 import pytest
 from keras import ops
-from support import to_numpy
+from support import BACKEND, to_numpy
 
 import keras_noisy
 from keras_noisy._core.chunked_softmax import ClassChunks, label_log_prob_and_entropy
 from keras_noisy.layers import ClassHead
 from keras_noisy.layers._top_k import top_k
 
-BACKEND = keras.backend.backend()
-# With XLA on TensorFlow compiling takes its time.
+# The values of `jit_compile` to test. On TensorFlow, XLA is slow to compile, so few tests use it.
 JITS = {"tensorflow": [False, True], "jax": [True], "torch": [False]}[BACKEND]
 BATCH, DEPTH, CLASSES = 16, 6, 50
 RNG = np.random.default_rng(0)
@@ -29,53 +28,55 @@ LOSSES = {
     "gce, adaptive": keras_noisy.GCE(logit_bias="adaptive", from_logits=True),
     "sce": keras_noisy.SCE(from_logits=True),
     "sum": 2.0 * keras_noisy.AGCE(from_logits=True) + keras_noisy.MAE(from_logits=True),
-    "row": keras_noisy.NCE(from_logits=True),
+    "row loss": keras_noisy.NCE(from_logits=True),
     "negative bias": keras_noisy.MAE(logit_bias=-1.0, from_logits=True),
-    "ignoring": keras_noisy.MAE(ignore_class=3, from_logits=True),
+    "ignored class": keras_noisy.MAE(ignore_class=3, from_logits=True),
 }
 
 
 @pytest.fixture
-def calls(monkeypatch):
-    """The chunked logits of which a chunk was computed."""
-    found = []
+def used_chunks(monkeypatch):
+    """Returns a list to which each computation of a chunk of logits appends its `ClassChunks`."""
+    chunks = []
     original = ClassChunks.logits
 
-    def recording(self, number):
-        found.append(self)
+    def record_and_compute(self, number):
+        chunks.append(self)
         return original(self, number)
 
-    monkeypatch.setattr(ClassChunks, "logits", recording)
-    return found
+    monkeypatch.setattr(ClassChunks, "logits", record_and_compute)
+    return chunks
 
 
-def trained(head, loss, jit, y=Y, annealed=False, metrics=None, epochs=2, tested=False):
+def train(make_head, loss, jit, y=Y, annealed=False, metrics=None, epochs=2, validate=False):
+    """Trains a small classifier; returns the history, the weights and the model."""
     keras.utils.set_random_seed(0)
     inputs = keras.Input((DEPTH,))
-    logits = head()(keras.layers.Dense(DEPTH, activation="tanh")(inputs))
+    logits = make_head()(keras.layers.Dense(DEPTH, activation="tanh")(inputs))
     if annealed:
         bias = keras_noisy.LogitBias(training_steps=9)
         logits = bias(logits)
         loss = loss.with_options(logit_bias=bias)
     model = keras.Model(inputs, logits)
     model.compile(keras.optimizers.SGD(0.5), loss, metrics=metrics, jit_compile=jit)
-    options = {"validation_data": (X, y)} if tested else {}
+    options = {"validation_data": (X, y)} if validate else {}
     history = model.fit(
         X, y, batch_size=BATCH, epochs=epochs, shuffle=False, verbose=0, **options
     ).history
     return history, [to_numpy(weight) for weight in model.weights], model
 
 
-def dense():
+def make_dense():
     return keras.layers.Dense(CLASSES, dtype="float32", name="logits")
 
 
-def head_of(chunk_size, **options):
-    """Makes the head once the seed is set."""
+def head_maker(chunk_size, **options):
+    """Returns a function that creates the head, to be called after the seed is set."""
     return lambda: ClassHead(CLASSES, chunk_size, name="logits", **options)
 
 
-def same(first, second, rtol=1e-5):
+def assert_same_training(first, second, rtol=1e-5):
+    """Asserts that two results of `train` have the same history and weights."""
     for name in first[0]:
         np.testing.assert_allclose(first[0][name], second[0][name], rtol=rtol)
     for one, other in zip(first[1], second[1], strict=True):
@@ -86,34 +87,34 @@ def same(first, second, rtol=1e-5):
     ("name", "jit"),
     [(name, JITS[0]) for name in LOSSES] + [("gce, adaptive", jit) for jit in JITS[1:]],
 )
-def test_trains_as_a_dense_layer(name, jit, calls):
-    expected = trained(dense, LOSSES[name], jit)
-    assert not calls
-    same(trained(head_of(8), LOSSES[name], jit), expected)
-    assert bool(calls) == (name not in ("row", "negative bias"))
-    assert all(chunks.num_chunks == 7 for chunks in calls)
+def test_trains_like_a_dense_layer(name, jit, used_chunks):
+    expected = train(make_dense, LOSSES[name], jit)
+    assert not used_chunks
+    assert_same_training(train(head_maker(8), LOSSES[name], jit), expected)
+    assert bool(used_chunks) == (name not in ("row loss", "negative bias"))
+    assert all(chunks.num_chunks == 7 for chunks in used_chunks)
 
 
 @pytest.mark.parametrize("jit", JITS)
-def test_with_an_annealed_bias_and_a_metric(jit, calls):
+def test_trains_like_a_dense_layer_with_an_annealed_bias_and_a_metric(jit, used_chunks):
     loss = keras_noisy.MAE(from_logits=True)
-    options = {"annealed": True, "metrics": ["accuracy"], "tested": True}
-    expected = trained(dense, loss, jit, **options)
-    same(trained(head_of(16), loss, jit, **options), expected)
-    assert calls
+    options = {"annealed": True, "metrics": ["accuracy"], "validate": True}
+    expected = train(make_dense, loss, jit, **options)
+    assert_same_training(train(head_maker(16), loss, jit, **options), expected)
+    assert used_chunks
 
 
-def test_soft_targets_take_the_ordinary_way(calls):
+def test_soft_targets_do_not_use_chunks(used_chunks):
     targets = keras.utils.to_categorical(Y, CLASSES)
-    expected = trained(dense, LOSSES["mae"], "auto", y=targets)
-    same(trained(head_of(8), LOSSES["mae"], "auto", y=targets), expected)
-    assert not calls
+    expected = train(make_dense, LOSSES["mae"], "auto", y=targets)
+    assert_same_training(train(head_maker(8), LOSSES["mae"], "auto", y=targets), expected)
+    assert not used_chunks
 
 
 @pytest.mark.parametrize("chunk_size", [1, 7, 50, 8192])
 @pytest.mark.parametrize("use_bias", [True, False])
-def test_log_prob_and_entropy(chunk_size, use_bias):
-    """Against float64, with logits that overflow an exponential."""
+def test_log_prob_entropy_and_top_k_match_float64(chunk_size, use_bias):
+    """The logits are so large that their exponentials overflow in float32."""
     x = 30.0 * X[:BATCH].astype("float64")
     kernel = RNG.standard_normal((DEPTH, CLASSES))
     bias = RNG.standard_normal(CLASSES) if use_bias else np.zeros(CLASSES)
@@ -140,29 +141,29 @@ def test_log_prob_and_entropy(chunk_size, use_bias):
     )
 
 
-def test_without_logits_in_training():
-    expected = trained(dense, LOSSES["mae, biased"], "auto")
-    head = head_of(8, logits_in_training=False)
-    history, weights, model = trained(head, LOSSES["mae, biased"], "auto")
-    same((history, weights), expected)
+def test_trains_like_a_dense_layer_without_logits_in_training():
+    expected = train(make_dense, LOSSES["mae, biased"], "auto")
+    head = head_maker(8, logits_in_training=False)
+    history, weights, model = train(head, LOSSES["mae, biased"], "auto")
+    assert_same_training((history, weights), expected)
     assert np.isnan(to_numpy(model(X[:2], training=True))).all()
     assert np.isfinite(to_numpy(model(X[:2]))).all()
 
 
-def test_mixed_precision():
-    """Products in bfloat16, sums and logits in float32."""
+def test_mixed_precision_has_logits_and_weights_in_float32():
+    """Products are computed in bfloat16, sums and logits in float32."""
     keras.config.set_dtype_policy("mixed_bfloat16")
-    history, _, model = trained(head_of(8), LOSSES["mae, biased"], "auto")
+    history, _, model = train(head_maker(8), LOSSES["mae, biased"], "auto")
     assert keras.backend.standardize_dtype(model(X[:2]).dtype) == "float32"
     assert {weight.dtype for weight in model.weights} == {"float32"}
     keras.config.set_dtype_policy("float32")
-    exact = trained(dense, LOSSES["mae, biased"], "auto")[0]
+    exact = train(make_dense, LOSSES["mae, biased"], "auto")[0]
     np.testing.assert_allclose(history["loss"], exact["loss"], rtol=2e-2)
 
 
-def test_save_and_load(tmp_path):
-    head = head_of(8, use_bias=False, kernel_initializer="he_uniform")
-    _, _, model = trained(head, LOSSES["mae, biased"], "auto", epochs=1)
+def test_saved_model_loads_with_the_same_predictions(tmp_path):
+    head = head_maker(8, use_bias=False, kernel_initializer="he_uniform")
+    _, _, model = train(head, LOSSES["mae, biased"], "auto", epochs=1)
     model.save(tmp_path / "model.keras")
     loaded = keras.saving.load_model(tmp_path / "model.keras")
     np.testing.assert_array_equal(loaded.predict(X, verbose=0), model.predict(X, verbose=0))
@@ -179,13 +180,13 @@ def test_save_and_load(tmp_path):
         ({"num_classes": 5, "use_bias": 1}, "`use_bias` must be True or False"),
     ],
 )
-def test_bad_arguments(arguments, message):
+def test_bad_arguments_raise_errors(arguments, message):
     with pytest.raises(ValueError, match=message):
         ClassHead(**arguments)
 
 
 @pytest.mark.backend_free
-def test_bad_calls():
+def test_bad_calls_raise_errors():
     with pytest.raises(ValueError, match=r"must have the shape \(batch, D\)"):
         ClassHead(5)(np.zeros((2, 3, 4), "float32"))
     head = ClassHead(5)
@@ -202,40 +203,58 @@ def test_bad_calls():
         head(np.zeros((2, 4), "float32"))
 
 
-SHARDED = """
+SPLIT_BY_CLASSES = """
 import jax
 jax.config.update("jax_num_cpu_devices", 2)
-import keras, numpy as np, keras_noisy
-devices = keras_noisy.training.use_devices(count=2, class_shards=2)
+import keras
+import numpy as np
+import keras_noisy
+from keras_noisy._core.chunked_softmax import label_log_prob_and_entropy
+
+keras_noisy.training.use_devices(count=2, class_shards=2)
 rng = np.random.default_rng(0)
 x, y = rng.standard_normal((32, 6)).astype("float32"), rng.integers(0, 52, 32)
 losses = []
-for kind in (keras.layers.Dense, lambda n, name: keras_noisy.layers.ClassHead(n, 10, name=name)):
+for make_head in (
+    lambda: keras.layers.Dense(52, name="logits"),
+    lambda: keras_noisy.layers.ClassHead(52, 10, name="logits"),
+):
     keras.utils.set_random_seed(0)
-    head = kind(52, name="logits")
+    head = make_head()
     model = keras.Sequential([keras.Input((6,)), head])
     model.compile(keras.optimizers.SGD(0.5), keras_noisy.MAE(logit_bias="auto", from_logits=True))
-    losses.append(model.fit(x, y, batch_size=16, epochs=3, shuffle=False, verbose=0).history["loss"])
+    history = model.fit(x, y, batch_size=16, epochs=3, shuffle=False, verbose=0).history
+    losses.append(history["loss"])
     assert head.kernel.value.sharding.shard_shape((6, 52)) == (6, 26)
 assert head._chunks(x).shards == 2
 np.testing.assert_allclose(*losses, rtol=1e-5)
-text = jax.jit(lambda x: keras_noisy._core.chunked_softmax.label_log_prob_and_entropy(head._chunks(x), y[:16])).lower(x[:16]).compile().as_text()
-assert "all-gather" not in text or "f32[6,52]" not in [l.split("all-gather")[0] for l in text.splitlines() if "all-gather" in l][0], "the kernel is gathered"
+
+@jax.jit
+def compute(x):
+    return label_log_prob_and_entropy(head._chunks(x), y[:16])
+
+lines = compute.lower(x[:16]).compile().as_text().splitlines()
+gathers = [line.split("all-gather")[0] for line in lines if "all-gather" in line]
+assert not gathers or "f32[6,52]" not in gathers[0], "the kernel is gathered"
 print("equal")
 """
 
 
-@pytest.mark.skipif(BACKEND != "jax", reason="keras.distribution cuts layers on JAX")
-def test_cut_by_classes():
-    done = subprocess.run(
-        [sys.executable, "-c", SHARDED], capture_output=True, text=True, check=False, timeout=200
+@pytest.mark.skipif(BACKEND != "jax", reason="keras.distribution splits layers only on JAX")
+def test_head_split_by_classes_trains_like_a_split_dense_layer():
+    process = subprocess.run(
+        [sys.executable, "-c", SPLIT_BY_CLASSES],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=200,
     )
-    assert done.stdout.strip().endswith("equal"), done.stderr
+    assert process.stdout.strip().endswith("equal"), process.stderr
 
 
-# That JAX and TensorFlow never make the logits: in bytes, for a step of training without metrics.
-@pytest.mark.skipif(BACKEND != "jax", reason="JAX tells what a compiled step needs")
-def test_a_step_of_training_needs_no_memory_for_the_logits():
+@pytest.mark.skipif(BACKEND != "jax", reason="only JAX reports the memory of a compiled step")
+def test_compiled_training_step_allocates_no_logits():
+    """Measures a training step without metrics, because metrics use the logits."""
     import jax
 
     batch, classes = 64, 20_000
@@ -243,7 +262,7 @@ def test_a_step_of_training_needs_no_memory_for_the_logits():
     y = np.arange(batch)
     loss = keras_noisy.MAE(logit_bias="auto", from_logits=True)
 
-    def temporary(head):
+    def measure_temporary_bytes(head):
         model = keras.Sequential([keras.Input((4,)), head])
         model.compile("sgd", loss)
 
@@ -255,6 +274,7 @@ def test_a_step_of_training_needs_no_memory_for_the_logits():
         compiled = jax.jit(jax.value_and_grad(step)).lower(weights).compile()
         return compiled.memory_analysis().temp_size_in_bytes
 
-    logits = 4 * batch * classes
-    assert temporary(keras.layers.Dense(classes)) > logits
-    assert temporary(ClassHead(classes, chunk_size=500)) < 0.2 * logits
+    logits_bytes = 4 * batch * classes
+    assert measure_temporary_bytes(keras.layers.Dense(classes)) > logits_bytes
+    head = ClassHead(classes, chunk_size=500)
+    assert measure_temporary_bytes(head) < 0.2 * logits_bytes

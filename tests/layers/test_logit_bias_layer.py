@@ -1,3 +1,5 @@
+"""`LogitBias` with labels adds its bias to the label's logit in training."""
+
 import keras
 import numpy as np
 import pytest
@@ -7,7 +9,7 @@ import keras_noisy
 from keras_noisy.calibration import logit_bias
 
 
-def batch_of(shape=(6,), num_classes=20):
+def make_batch(shape=(6,), num_classes=20):
     rng = np.random.default_rng(0)
     logits = rng.normal(size=(*shape, num_classes)).astype("float32")
     return logits, rng.integers(0, num_classes, shape)
@@ -15,26 +17,26 @@ def batch_of(shape=(6,), num_classes=20):
 
 @pytest.mark.parametrize("epsilon", ["auto", 3.0, -1.0])
 @pytest.mark.parametrize("shape", [(6,), (2, 3)], ids=str)
-def test_adds_epsilon_to_the_labels_logit_in_training(epsilon, shape):
-    logits, labels = batch_of(shape)
+def test_adds_epsilon_to_the_logit_of_the_label_in_training(epsilon, shape):
+    logits, labels = make_batch(shape)
     layer = keras_noisy.LogitBias(epsilon)
     one_hot = np.eye(20, dtype="float32")[labels]
     expected = logits + (logit_bias(20) if epsilon == "auto" else epsilon) * one_hot
-    for given in (labels, labels[..., np.newaxis], one_hot):
-        biased = to_numpy(layer(logits, labels=given, training=True))
+    for targets in (labels, labels[..., np.newaxis], one_hot):
+        biased = to_numpy(layer(logits, labels=targets, training=True))
         np.testing.assert_allclose(biased, expected, rtol=1e-6)
 
 
-def test_is_the_identity_otherwise():
-    logits, labels = batch_of()
+def test_is_the_identity_without_labels_or_at_inference():
+    logits, labels = make_batch()
     layer = keras_noisy.LogitBias(3.0)
     for options in ({}, {"training": True}, {"labels": labels}, {"labels": labels + 99}):
         np.testing.assert_array_equal(to_numpy(layer(logits, **options)), logits)
     assert layer.weights == []
 
 
-def test_with_a_plain_loss_it_is_the_biased_loss():
-    logits, labels = batch_of()
+def test_layer_with_a_plain_loss_has_the_gradient_of_the_biased_loss():
+    logits, labels = make_batch()
     layer = keras_noisy.LogitBias("auto")
     plain = keras_noisy.MAE(from_logits=True)
     biased = keras_noisy.MAE(logit_bias="auto", from_logits=True)
@@ -48,9 +50,9 @@ def test_with_a_plain_loss_it_is_the_biased_loss():
 
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16", "float32"])
 @pytest.mark.parametrize("policy", ["float32", "mixed_bfloat16"])
-def test_keeps_the_type_of_the_logits(dtype, policy):
+def test_output_has_the_dtype_of_the_logits(dtype, policy):
     keras.config.set_dtype_policy(policy)
-    logits, labels = batch_of()
+    logits, labels = make_batch()
     layer = keras_noisy.LogitBias(3.0)
     for options in ({}, {"labels": labels, "training": True}):
         outputs = layer(tensor(logits, dtype), **options)
@@ -59,7 +61,7 @@ def test_keeps_the_type_of_the_logits(dtype, policy):
 
 
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16", "float32"])
-def test_soft_targets_get_their_share_in_any_type(dtype):
+def test_soft_targets_scale_the_bias_in_every_dtype(dtype):
     targets = np.full((1, 3000), 0.1 / 2999, "float32")
     targets[0, 7] = 0.9
     layer = keras_noisy.LogitBias(4.0)
@@ -67,8 +69,8 @@ def test_soft_targets_get_their_share_in_any_type(dtype):
     np.testing.assert_allclose(biased, 4 * targets, rtol=1e-2)
 
 
-def test_bad_input():
-    logits, labels = batch_of()
+def test_bad_input_raises_errors_or_gives_nan():
+    logits, labels = make_batch()
     for epsilon in (None, "Auto", np.inf, True):
         with pytest.raises(ValueError, match=r'`epsilon` must be "auto", .*or a number.*Received'):
             keras_noisy.LogitBias(epsilon)
@@ -86,8 +88,8 @@ def test_bad_input():
         layer(logits, labels=labels[:3], training=True)
 
 
-def training_model(epsilon="auto"):
-    """Labels are an input of the model that trains, not of the one that is deployed."""
+def make_models(epsilon="auto"):
+    """Returns the model to train, with labels as an input, and the model to deploy, without."""
     image, labels = keras.Input((8,), name="image"), keras.Input((), dtype="int32", name="labels")
     logits = keras.layers.Dense(300, name="head")(image)
     biased = keras_noisy.LogitBias(epsilon, name="bias")(logits, labels=labels)
@@ -95,10 +97,10 @@ def training_model(epsilon="auto"):
 
 
 @pytest.mark.parametrize("jit", [False] if BACKEND == "torch" else [False, True])
-def test_fit_save_load(jit, tmp_path):
+def test_loss_is_biased_in_fit_only_and_saved_model_keeps_the_layer(jit, tmp_path):
     rng = np.random.default_rng(0)
     x, y = rng.normal(size=(32, 8)).astype("float32"), rng.integers(0, 300, 32)
-    model, deployed = training_model()
+    model, deployed = make_models()
     model.compile("sgd", keras_noisy.MAE(from_logits=True), jit_compile=jit)
     biased = keras_noisy.MAE(logit_bias="auto", from_logits=True)
     expected = float(biased(y, deployed.predict(x, verbose=0)))
@@ -109,15 +111,15 @@ def test_fit_save_load(jit, tmp_path):
         float(plain(y, deployed.predict(x, verbose=0))), rel=1e-5
     )
     model.save(tmp_path / "model.keras")
-    again = keras.saving.load_model(tmp_path / "model.keras")
-    assert again.get_layer("bias").epsilon == "auto"
+    loaded = keras.saving.load_model(tmp_path / "model.keras")
+    assert loaded.get_layer("bias").epsilon == "auto"
     np.testing.assert_array_equal(
-        again.predict([x, y], verbose=0), model.predict([x, y], verbose=0)
+        loaded.predict([x, y], verbose=0), model.predict([x, y], verbose=0)
     )
 
 
 @pytest.mark.tensorflow
-def test_export_is_the_identity(tmp_path):
+def test_exported_layer_is_the_identity(tmp_path):
     import tensorflow as tf
 
     image = keras.Input((8,))
@@ -129,7 +131,7 @@ def test_export_is_the_identity(tmp_path):
     np.testing.assert_allclose(to_numpy(served), to_numpy(model.layers[1](x)), rtol=1e-6)
 
 
-def test_shapes_are_inferred_and_checked_before_any_data():
+def test_symbolic_shapes_are_inferred_and_checked():
     layer = keras_noisy.LogitBias()
     sequence = keras.layers.TimeDistributed(layer)(keras.Input((4, 20)))
     assert sequence.shape == (None, 4, 20)
@@ -138,9 +140,9 @@ def test_shapes_are_inferred_and_checked_before_any_data():
         layer(keras.Input((20,)), labels=keras.Input((7,)))
 
 
-def test_config_round_trip():
+def test_layer_can_be_serialized():
     layer = keras_noisy.LogitBias(np.float32(2.5), name="bias")
-    again = keras.layers.deserialize(keras.layers.serialize(layer))
-    assert again.get_config() == layer.get_config()
-    assert again.epsilon == 2.5
+    loaded = keras.layers.deserialize(keras.layers.serialize(layer))
+    assert loaded.get_config() == layer.get_config()
+    assert loaded.epsilon == 2.5
     assert keras.saving.get_registered_name(keras_noisy.LogitBias) == "keras_noisy>LogitBias"
