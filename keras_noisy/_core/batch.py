@@ -8,7 +8,6 @@ from keras import ops
 from keras_noisy._core.chunked_softmax import label_log_prob_and_entropy
 from keras_noisy._core.labels import (
     count_classes,
-    describe_tensor,
     is_invalid_distribution,
     read_labels,
 )
@@ -25,8 +24,13 @@ from keras_noisy._core.logit_bias import (
     prediction_entropy,
     resolve_logit_bias,
 )
-from keras_noisy._core.record import find_chunks, is_recorded, take_bias
-from keras_noisy._core.tracing import raise_if_any
+from keras_noisy._core.record import (
+    find_chunks,
+    is_recorded,
+    take_bias,
+    warn_of_unused_bias,
+)
+from keras_noisy._core.tracing import is_compiling, raise_if_any, to_tensor
 from keras_noisy._typing import Tensor
 
 
@@ -56,8 +60,9 @@ class Predictions:
         dtype: Float type to compute in.
 
     Attributes:
-        values: Float tensor (…, K), `y_pred` in `dtype`.
         from_logits: The argument.
+        shape: The shape of the predictions, from `keras.ops.shape`.
+        dtype: Their float type.
         num_classes: The number of classes K.
         chunks: The features and weights that logits are made from, or `None`.
         max_bias: Float or scalar tensor, the bias without the reduction of an adaptive one.
@@ -67,15 +72,18 @@ class Predictions:
     def __init__(self, y_pred: Tensor, from_logits: bool, logit_bias: Any, dtype: str) -> None:
         if from_logits and hasattr(y_pred, "_keras_logits"):  # set by Keras's softmax
             raise ValueError(
-                "`y_pred` must be logits with `from_logits=True`, but it is the output of a "
-                "softmax. Received: from_logits=True. Set `from_logits=False` or remove the "
-                "softmax."
+                "`y_pred` must be logits with `from_logits=True`, but it is the output of a softmax "
+                "or a sigmoid. Received: from_logits=True. Remove that activation; after a softmax, "
+                "`from_logits=False` is possible, too."
             )
         self.from_logits = from_logits
-        self.values = ops.convert_to_tensor(y_pred, dtype=dtype)
-        self.num_classes = count_classes("y_pred", self.values.shape)
+        self._values = to_tensor(y_pred, dtype)
+        self.shape, self.dtype = ops.shape(self._values), self._values.dtype
+        self.num_classes = count_classes("y_pred", self._values.shape)
         # Records belong to `y_pred`; a converted tensor has none.
-        self.chunks = find_chunks(y_pred) if from_logits and is_recorded("chunks") else None
+        if logit_bias != "layer" and is_recorded("bias") and not is_compiling():
+            warn_of_unused_bias(y_pred)
+        self.chunks = find_chunks(y_pred) if is_recorded("chunks") else None
         if logit_bias == "layer":
             self.max_bias, self.is_adaptive = take_bias(y_pred)
         else:
@@ -84,7 +92,19 @@ class Predictions:
         if isinstance(self.max_bias, float):
             self.is_adaptive = self.is_adaptive and self.max_bias != 0.0
         else:
-            self.max_bias = ops.cast(self.max_bias, self.values.dtype)
+            self.max_bias = ops.cast(self.max_bias, self._values.dtype)
+
+    @property
+    def values(self) -> Tensor:
+        """`y_pred` in `dtype`, (…, K)."""
+        if self.chunks is not None and not self.chunks.has_logits:
+            raise ValueError(
+                "`y_pred` must be logits, but it is the output of a ClassHead layer with "
+                "logits_in_training=False, which is NaN in training. Without logits, the loss must "
+                "be a LabelLoss with from_logits=True, integer labels and a logit bias that is not "
+                "negative. Received: a loss that needs all logits. Set `logits_in_training=True`."
+            )
+        return self._values
 
     @property
     def bias_is_negative(self) -> bool:
@@ -104,11 +124,11 @@ class Predictions:
             return None
         return raise_if_any(
             is_invalid_distribution(self.values),
-            lambda: (
-                "`y_pred` must be probabilities in [0, 1], in rows that sum to 1, with "
-                f"`from_logits=False`. Received: {describe_tensor(self.values)}. "
-                "Set `from_logits=True` if they are logits."
-            ),
+            "`y_pred` must be probabilities in [0, 1], in rows that sum to 1, with "
+            "`from_logits=False`. Set `from_logits=True` if they are logits. The outputs of a "
+            "sigmoid are not possible: each sample has one label, so the last layer is linear or "
+            "ends with a softmax.",
+            self.values,
         )
 
     @computed_once
@@ -162,8 +182,9 @@ class Batch:
         dtype: str,
     ) -> None:
         self.predictions = predictions = Predictions(y_pred, from_logits, logit_bias, dtype)
-        shape = ops.shape(predictions.values)
-        self.labels = read_labels("y_true", y_true, shape, predictions.values.dtype, ignore_class)
+        self.labels = read_labels(
+            "y_true", y_true, predictions.shape, predictions.dtype, ignore_class
+        )
         self.invalid_predictions = predictions.find_invalid()
 
     @computed_once
@@ -172,7 +193,7 @@ class Batch:
         index, predictions = self.labels.index, self.predictions
         if predictions.bias_is_negative:
             return ops.squeeze(take(self.log_prob_as_label, ops.expand_dims(index, -1)), axis=-1)
-        if predictions.chunks is None:
+        if predictions.chunks is None or not predictions.from_logits:
             log_prob = label_log_prob(index, predictions.values, predictions.from_logits)
             bias = predictions.bias
         else:
@@ -213,5 +234,5 @@ class Batch:
         bias: Any = predictions.bias
         if isinstance(bias, float) and bias == 0.0:
             return predictions.log_probs
-        bias = ops.cast(targets, predictions.values.dtype) * bias
+        bias = ops.cast(targets, predictions.dtype) * bias
         return class_log_probs(predictions.values, predictions.from_logits, bias)

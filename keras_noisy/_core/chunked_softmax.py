@@ -30,6 +30,7 @@ class ClassChunks:
         chunk_size: The largest number of classes in a chunk.
         shards: The number of equal parts into which `keras.distribution` has split the classes, one
             for each device. A chunk contains equally many classes of each part.
+        has_logits: Whether the layer has computed the logits; otherwise, its output is NaN.
     """
 
     features: Tensor
@@ -37,6 +38,7 @@ class ClassChunks:
     bias: Tensor
     chunk_size: int
     shards: int = 1
+    has_logits: bool = True
 
     @property
     def num_classes(self) -> int:

@@ -7,7 +7,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_noisy._core.tracing import raise_if_any
+from keras_noisy._core.tracing import raise_if_any, to_tensor
 from keras_noisy._typing import Tensor
 
 # Errors of a probability, and of the sum of a long row, that rounding in half precision may cause.
@@ -59,7 +59,7 @@ def read_labels(
         ValueError: If the shapes do not fit together, or, in an eager call, if a label names no
             class. A graph, which can't raise, marks such samples as `invalid`.
     """
-    y_true = _to_tensor(argument, y_true)
+    y_true = _to_tensor(argument, y_true, ignore_class)
     has_targets = are_targets(argument, y_true.shape, shape)
     if has_targets:
         labels = _read_targets(y_true, shape, dtype, ignore_class)
@@ -71,10 +71,9 @@ def read_labels(
         allowed = f"integers in [0, {shape[-1]})"
     invalid = raise_if_any(
         labels.invalid,
-        lambda: (
-            f"`{argument}` must hold {allowed}; give `ignore_class` for labels to ignore. "
-            f"Received: {describe_tensor(y_true)}, ignore_class={ignore_class}"
-        ),
+        f"`{argument}` must hold {allowed}; give `ignore_class` for labels to ignore.",
+        y_true,
+        f"ignore_class={ignore_class}",
     )
     if invalid is not None and not has_targets:
         labels = labels._replace(index=ops.where(invalid, 0, labels.index))
@@ -131,31 +130,30 @@ def is_invalid_distribution(probabilities: Tensor) -> Tensor:
     return outside | (ops.abs(ops.sum(probabilities, axis=-1) - 1.0) > _ROW_SUM_SLACK)
 
 
-def describe_tensor(values: Tensor) -> str:
-    """Describes the type, shape and range of a concrete tensor, for error messages."""
-    dtype = keras.backend.standardize_dtype(values.dtype)
-    array = ops.convert_to_numpy(values)
-    text = (
-        f"{dtype} values of shape {array.shape} from {np.nanmin(array):g} to {np.nanmax(array):g}"
-    )
-    missing = int(np.sum(array != array))
-    return f"{text}, {missing} of them NaN" if missing else text
-
-
-def _to_tensor(argument: str, y_true: Any) -> Tensor:
+def _to_tensor(argument: str, y_true: Any, ignore_class: int | None) -> Tensor:
     if isinstance(y_true, np.ndarray) and y_true.dtype in (np.int64, np.uint64):
-        # JAX would wrap 2^32 + 1 around to 1.
-        y_true = np.clip(y_true, _INT32.min, _INT32.max).astype(np.int32)
+        # JAX would wrap 2^32 + 1 around to 1. A label that needs 64 bits names no class.
+        no_class = -2 if ignore_class == -1 else -1
+        fits = (y_true >= _INT32.min) & (y_true <= _INT32.max)
+        y_true = np.where(fits, y_true, no_class).astype(np.int32)
     reason = None
     try:
-        labels = ops.convert_to_tensor(y_true)
+        labels = to_tensor(y_true)
         if keras.backend.standardize_dtype(labels.dtype) != "string":
             return labels
     except Exception as error:  # each backend raises its own type
         reason = error
     raise ValueError(
-        f"`{argument}` must be an array of labels. Received: {type(y_true).__name__}"
+        f"`{argument}` must be an array of labels: integers, or one-hot or soft targets. "
+        f"Received: {_describe_type(y_true)}"
     ) from reason
+
+
+def _describe_type(y_true: Any) -> str:
+    dtype = str(getattr(y_true, "dtype", ""))
+    is_text = "string" in dtype or dtype.startswith(("<U", "|S", "str", "object"))
+    kind = f"text, {type(y_true).__name__}" if is_text else type(y_true).__name__
+    return f"{kind} of type {dtype}" if dtype else kind
 
 
 def _read_integers(
@@ -167,14 +165,23 @@ def _read_integers(
             f"`{argument}` must hold integer labels in an integer type: half precision confuses "
             f"classes above 256. Received: {argument}.dtype={dtype}"
         )
-    # K may exceed the range of small integer types.
-    index = ops.cast(y_true, "int64" if dtype in ("int64", "uint64") else "int32")
-    invalid = (index < 0) | (index >= num_classes)
+    # Labels are checked before they are cast, because a cast may turn one label into another.
+    if dtype in ("uint32", "uint64"):
+        invalid = y_true >= ops.cast(num_classes, dtype)
+    else:
+        if not dtype.startswith("float"):
+            # K may exceed the range of small integer types.
+            y_true = ops.cast(y_true, "int64" if dtype == "int64" else "int32")
+        invalid = (y_true < 0) | (y_true >= num_classes)
     if dtype.startswith("float"):
-        invalid = invalid | ops.not_equal(ops.cast(index, y_true.dtype), y_true)
+        invalid = invalid | ops.not_equal(ops.floor(y_true), y_true)
+    index = y_true if dtype == "int64" else ops.cast(y_true, "int32")
     if ignore_class is None:
         return Labels(index, None, invalid, None)
-    ignored = ops.equal(index, ignore_class)
+    if dtype in ("uint32", "uint64") and ignore_class < 0:
+        ignored = ops.zeros_like(invalid)
+    else:
+        ignored = ops.equal(y_true, ops.cast(ignore_class, y_true.dtype))
     return Labels(ops.where(ignored, 0, index), None, invalid & ops.logical_not(ignored), ignored)
 
 

@@ -9,9 +9,12 @@ that it receives, and of no others.
 
 import dataclasses
 import threading
+import warnings
 import weakref
 from collections import defaultdict
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from keras_noisy._core.tracing import outside_graphs
 from keras_noisy._typing import Tensor
@@ -55,6 +58,7 @@ class RecordingLayer:
 
     # The field of `Record` that the layer sets.
     records = ""
+    name: str
 
     def register(self) -> None:
         """Tells losses that a model contains the layer. To be called by `build`."""
@@ -125,7 +129,9 @@ def take_bias(predictions: Tensor) -> tuple[Any, bool]:
     if record is not None and record.bias is not None:
         _untaken.layers.discard(record.bias.layer)
         return record.bias.value, record.bias.is_adaptive
-    if _untaken.layers or not is_recorded("bias"):
+    # A training step has no NumPy arrays, so they do not come from a model that is trained.
+    was_lost = _untaken.layers and not isinstance(predictions, np.ndarray)
+    if was_lost or not is_recorded("bias"):
         clear_untaken_biases()
         raise ValueError(
             "`y_pred` must be the output of the model's LogitBias layer, because the loss takes "
@@ -135,6 +141,25 @@ def take_bias(predictions: Tensor) -> tuple[Any, bool]:
             "layer, use `loss.with_options(logit_bias=None)`."
         )
     return 0.0, False
+
+
+@outside_graphs
+def warn_of_unused_bias(predictions: Tensor) -> None:
+    """Warns, once for each layer, if a layer has recorded a bias that the loss does not use."""
+    record = _get_record(predictions)
+    if record is None or record.bias is None or record.bias.layer not in _untaken.layers:
+        return
+    layer = record.bias.layer
+    if layer not in _warned:
+        _warned.add(layer)
+        warnings.warn(
+            f"The LogitBias layer {layer.name!r} has no effect, because the loss does not take its "
+            "bias from it. Pass the layer to the loss: `logit_bias=layer`.",
+            stacklevel=2,
+        )
+
+
+_warned: weakref.WeakSet[RecordingLayer] = weakref.WeakSet()
 
 
 def _attach(tensor: Tensor, record: Record) -> None:

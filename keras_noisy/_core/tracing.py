@@ -5,8 +5,10 @@ compiler would trace the question itself, so it has to be asked whether it is co
 """
 
 from collections.abc import Callable
+from typing import Any
 
 import keras
+import numpy as np
 from keras import ops
 
 from keras_noisy._typing import Tensor
@@ -14,13 +16,50 @@ from keras_noisy._typing import Tensor
 _IS_TORCH = keras.backend.backend() == "torch"
 
 
+def to_tensor(value: Any, dtype: Any = None) -> Tensor:
+    """Converts a value to a dense tensor of the backend.
+
+    Unlike `keras.ops.convert_to_tensor`, it returns the value of a variable on TensorFlow, and makes
+    sparse tensors dense.
+    """
+    tensor = ops.convert_to_tensor(value, dtype=dtype, sparse=False)
+    if keras.backend.backend() == "tensorflow":
+        import tensorflow as tf
+
+        if isinstance(tensor, (tf.Variable, keras.Variable)):
+            return tf.convert_to_tensor(tensor)
+    if _IS_TORCH and getattr(tensor, "is_sparse", False):
+        return tensor.to_dense()
+    return tensor
+
+
+def is_compiling() -> bool:
+    """Returns whether PyTorch's compiler traces the call; it breaks graphs at attributes of tensors."""
+    if not _IS_TORCH:
+        return False
+    import torch
+
+    return torch.compiler.is_compiling()
+
+
+def read_outside_graphs(variable: keras.Variable) -> int | None:
+    """Returns the value of an integer variable before a step, also while the step is traced."""
+    try:
+        if keras.backend.backend() == "tensorflow":
+            import tensorflow as tf
+
+            with tf.init_scope():
+                return int(variable.value.numpy())
+        # In a stateless scope of JAX, `value` is a tracer.
+        return int(np.asarray(ops.convert_to_numpy(variable._value)))
+    except Exception:  # a variable of several devices, or one that JAX has moved
+        return None
+
+
 def any_true(condition: Tensor) -> bool | None:
     """Returns whether any element is true, or `None` in a graph, where values are not known yet."""
-    if _IS_TORCH:
-        import torch
-
-        if torch.compiler.is_compiling():
-            return None
+    if is_compiling():
+        return None
     try:
         return bool(ops.any(condition))
     except (TypeError, RuntimeError):
@@ -29,16 +68,52 @@ def any_true(condition: Tensor) -> bool | None:
         return None
 
 
-def raise_if_any(invalid: Tensor, message: Callable[[], str]) -> Tensor | None:
+def raise_if_any(invalid: Tensor, message: str, values: Tensor, options: str = "") -> Tensor | None:
     """Raises a ValueError if any element of `invalid` is true.
 
+    A graph of TensorFlow raises an `InvalidArgumentError` when it runs. Other graphs, and XLA, cannot
+    raise.
+
+    Args:
+        invalid: Boolean tensor.
+        message: The beginning of the message.
+        values: The tensor to describe in the message.
+        options: The options that apply, for the message.
+
     Returns:
-        `invalid` in a graph, which can't raise; `None` in an eager call.
+        `invalid` in a graph; `None` in an eager call.
     """
     is_any_invalid = any_true(invalid)
     if is_any_invalid:
-        raise ValueError(message())
-    return invalid if is_any_invalid is None else None
+        received = ", ".join(filter(None, (describe_tensor(values), options)))
+        raise ValueError(f"{message} Received: {received}")
+    if is_any_invalid is None:
+        _assert_in_graph(invalid, message, values)
+        return invalid
+    return None
+
+
+def _assert_in_graph(invalid: Tensor, message: str, values: Tensor) -> None:
+    if keras.backend.backend() != "tensorflow":
+        return
+    import tensorflow as tf
+
+    if tf.is_symbolic_tensor(invalid):  # XLA ignores the assertion
+        is_valid = tf.logical_not(tf.reduce_any(invalid))
+        tf.debugging.Assert(is_valid, [f"{message} Received:", values], summarize=8)
+
+
+def describe_tensor(values: Tensor) -> str:
+    """Describes the type, shape and range of a concrete tensor, for error messages."""
+    dtype = keras.backend.standardize_dtype(values.dtype)
+    while hasattr(values, "primal"):  # JAX differentiates the values
+        values = values.primal
+    array = ops.convert_to_numpy(values)
+    text = (
+        f"{dtype} values of shape {array.shape} from {np.nanmin(array):g} to {np.nanmax(array):g}"
+    )
+    missing = int(np.sum(array != array))
+    return f"{text}, {missing} of them NaN" if missing else text
 
 
 def while_any(

@@ -8,6 +8,7 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
+from keras_noisy._core.model_layers import find_layers
 from keras_noisy.calibration._verdict import REFERENCE_CLASSES, judge
 from keras_noisy.calibration.average_error import average_error, check_loss, get_option
 from keras_noisy.calibration.initial_logits import InitialLogits, initial_logits
@@ -191,7 +192,7 @@ def _with_initial_bias(loss: Any, model: keras.Model, num_classes: int) -> Any:
     """Returns the loss with the first bias of the model's layer as its own logit bias."""
     if getattr(loss, "logit_bias", None) != "layer":
         return loss
-    layers = [layer for layer in model.layers if isinstance(layer, LogitBias)]
+    layers = find_layers(model, LogitBias)
     if len(layers) != 1:
         raise ValueError(
             "`model` must have one LogitBias layer for a loss that takes its logit bias from it. "

@@ -1,3 +1,4 @@
+import dataclasses
 import math
 from typing import Any
 
@@ -7,6 +8,7 @@ from keras import ops
 from keras_noisy._arguments import check_classes, check_flag, check_integer
 from keras_noisy._core.chunked_softmax import ClassChunks
 from keras_noisy._core.record import RecordingLayer
+from keras_noisy._core.tracing import to_tensor
 from keras_noisy._typing import Tensor
 from keras_noisy.layers._top_k import top_k
 
@@ -105,8 +107,9 @@ class ClassHead(RecordingLayer, keras.layers.Layer):
         self.register()
 
     def call(self, inputs: Tensor, training: bool | None = None) -> Tensor:
-        chunks = self._chunks(inputs)
-        if training and not self.logits_in_training:
+        has_logits = self.logits_in_training or not training
+        chunks = dataclasses.replace(self._chunks(inputs), has_logits=has_logits)
+        if not has_logits:
             shape = (ops.shape(inputs)[0], self.num_classes)
             logits = ops.broadcast_to(ops.full((1, 1), math.nan, dtype="float32"), shape)
         else:
@@ -149,7 +152,7 @@ class ClassHead(RecordingLayer, keras.layers.Layer):
 
     def _chunks(self, inputs: Tensor) -> ClassChunks:
         kernel, bias = (
-            None if weight is None else ops.convert_to_tensor(weight, dtype=self.compute_dtype)
+            None if weight is None else to_tensor(weight, self.compute_dtype)
             for weight in (self.kernel, self.bias)
         )
         return ClassChunks(inputs, kernel, bias, self.chunk_size, self._shards())

@@ -1,4 +1,5 @@
 import math
+import warnings
 from collections.abc import Mapping
 from typing import Any, Self
 
@@ -17,6 +18,7 @@ from keras_noisy._core.logit_bias import (
     resolve_logit_bias,
 )
 from keras_noisy._core.record import LayerBias, RecordingLayer, record_bias
+from keras_noisy._core.tracing import is_compiling, read_outside_graphs
 from keras_noisy._typing import Tensor
 
 # Rounding may move the end of a schedule this far from 0.
@@ -42,6 +44,10 @@ class LogitBias(RecordingLayer, keras.layers.Layer):
     with the model: after loading, the schedule continues where it was. At inference, the layer
     does nothing. To deploy a model without it, use `keras.Model(model.input, bias.input)`, or
     `model.pop()` for a `Sequential` model.
+
+    The schedule belongs to one training. For another one with the same layer or model, such as the
+    next fold of a cross-validation, call `bias.restart()` or use a new layer. Weights of a model
+    without the layer can be loaded into a model with it; the schedule then begins.
 
     The loss finds the bias through the predictions. They must be the output of the layer, without
     another layer or cast in between. The model may be saved, loaded and copied.
@@ -133,6 +139,7 @@ class LogitBias(RecordingLayer, keras.layers.Layer):
                 f"Received: epsilon={epsilon!r}"
             )
         self.supports_masking = True
+        self._is_checked = False
 
     @property
     def is_scheduled(self) -> bool:
@@ -147,11 +154,21 @@ class LogitBias(RecordingLayer, keras.layers.Layer):
             self.step = self.add_weight(
                 name="step",
                 shape=(),
-                dtype="int32",
+                dtype="int",
                 initializer="zeros",
                 trainable=False,
                 aggregation="only_first_replica",
             )
+
+    def load_own_variables(self, store: Any) -> None:
+        # A model that was saved without the layer, or with a constant bias, has no step.
+        if self.is_scheduled and "0" in store:
+            self.step.assign(store["0"])
+
+    def restart(self) -> None:
+        """Begins the schedule again, for another training with the same layer or model."""
+        if self.is_scheduled and self.built:
+            self.step.assign(0)
 
     def bias_at(self, step: Any, num_classes: int) -> Any:
         """Returns the bias at a training step, counted from 0: a float or a scalar tensor."""
@@ -192,15 +209,31 @@ class LogitBias(RecordingLayer, keras.layers.Layer):
         """Returns the bias of the current training step, and counts the step."""
         if not self.is_scheduled:
             return self.bias_at(0, num_classes)
+        self._warn_if_over()
         bias = self.bias_at(self.step, num_classes)
         # After `bias` was computed: on PyTorch, a value that was read changes with the variable.
         self.step.assign_add(1)
         is_allowed = (bias >= -_ROUNDING) & (bias <= MAX_LOGIT_BIAS)
         return ops.where(is_allowed, ops.maximum(bias, 0.0), math.nan)
 
+    def _warn_if_over(self) -> None:
+        """Warns if a training begins with a schedule that is over."""
+        if self.training_steps is None or self._is_checked or is_compiling():
+            return
+        self._is_checked = True
+        step = read_outside_graphs(self.step)
+        if step is not None and step >= self.training_steps:
+            warnings.warn(
+                f"The schedule of the LogitBias layer {self.name!r} is over: the bias is 0 from the "
+                "first step on. For another training, call `layer.restart()` or use a new layer. "
+                f"Received: step {step} of training_steps={self.training_steps}",
+                stacklevel=2,
+            )
+
     def compute_output_spec(
         self, logits: Tensor, labels: Tensor = None, training: bool | None = None
     ) -> keras.KerasTensor:
+        self._is_checked = False  # the layer is part of a new model
         count_classes("logits", logits.shape)
         if labels is not None:
             are_targets("labels", labels.shape, logits.shape)

@@ -10,11 +10,11 @@ from keras_noisy.losses import RobustLoss
 
 @keras.saving.register_keras_serializable(package="keras_noisy")
 class CurrentLogitBias(keras.metrics.Mean):
-    """Shows the logit bias of the latest batch in the progress bar, the logs and TensorBoard.
+    """Shows the mean logit bias of an epoch in the progress bar, the logs and TensorBoard.
 
-    Formula: `mean_i eps_i` over the samples of the latest batch. `eps_i` differs between samples if the
-    bias is adaptive. The logs of an epoch contain the value of its last step. In validation, a
-    `LogitBias` layer has no bias, and `val_logit_bias` is 0.
+    Formula: `mean_i eps_i`, first over the samples of a batch, between which `eps_i` differs if
+    the bias is adaptive, and then over the batches of the epoch. In validation, a `LogitBias`
+    layer has no bias, and `val_logit_bias` is 0.
 
     Args:
         loss: The loss of this package that the model is compiled with.
@@ -35,8 +35,8 @@ class CurrentLogitBias(keras.metrics.Mean):
     >>> metrics = [keras_noisy.training.CurrentLogitBias(loss)]
     >>> model.compile("sgd", loss=loss, metrics=metrics)
     >>> history = model.fit(np.ones((4, 3)), np.zeros(4), batch_size=2, epochs=2, verbose=0).history
-    >>> [round(eps, 2) for eps in history["logit_bias"]]  # of the steps 1 and 3
-    [1.71, 0.29]
+    >>> [round(eps, 2) for eps in history["logit_bias"]]
+    [1.85, 0.65]
     """
 
     def __init__(self, loss: RobustLoss, name: str = "logit_bias", dtype: Any = None) -> None:
@@ -46,8 +46,6 @@ class CurrentLogitBias(keras.metrics.Mean):
         self.loss = loss
 
     def update_state(self, y_true: Tensor, y_pred: Tensor, sample_weight: Tensor = None) -> None:
-        # The mean over one batch is also correct for several replicas.
-        self.reset_state()
         super().update_state(ops.mean(self.loss.read_predictions(y_pred).bias))
 
     def get_config(self) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from typing import Any
 import keras
 
 from keras_noisy._arguments import check_integer
+from keras_noisy._core.model_layers import find_layers
 
 # The time after which processes notice that another one has died. The default of JAX is 100.
 _HEARTBEAT_SECONDS = 20
@@ -73,9 +74,8 @@ class Devices:
             The same model.
         """
         if self.strategy is not None:
-            for layer in _flatten_layers(model):
-                if isinstance(layer, keras.layers.BatchNormalization):
-                    layer.synchronized = True
+            for layer in find_layers(model, keras.layers.BatchNormalization):
+                layer.synchronized = True
         return model
 
 
@@ -267,12 +267,3 @@ def _check_count(count: int, available: int) -> None:
         raise ValueError(
             f"`count` must be at most {available}, the number of devices. Received: count={count}"
         )
-
-
-def _flatten_layers(model: keras.Model) -> Iterator[keras.layers.Layer]:
-    """Yields the layers of a model and of the models in it."""
-    for layer in model.layers:
-        if isinstance(layer, keras.Model):
-            yield from _flatten_layers(layer)
-        else:
-            yield layer

@@ -63,7 +63,7 @@ def expected_losses(model, schedule, loss=keras_noisy.MAE, steps=STEPS):
 class BatchLogs(keras.callbacks.Callback):
     """Collects the loss and the logit bias of each batch.
 
-    Keras reports the mean loss of the epoch so far, from which the loss of the batch follows.
+    Keras reports the means of the epoch so far, from which the values of the batch follow.
     """
 
     def __init__(self):
@@ -71,10 +71,10 @@ class BatchLogs(keras.callbacks.Callback):
         self.losses, self.biases = [], []
 
     def on_epoch_begin(self, epoch, logs=None):
-        self.sum = 0.0
+        self.sums = 0.0, 0.0
 
     def on_train_batch_end(self, batch, logs=None):
-        total = logs["loss"] * (batch + 1)
-        self.losses.append(total - self.sum)
-        self.biases.append(float(logs["logit_bias"]))
-        self.sum = total
+        sums = logs["loss"] * (batch + 1), float(logs["logit_bias"]) * (batch + 1)
+        self.losses.append(sums[0] - self.sums[0])
+        self.biases.append(sums[1] - self.sums[1])
+        self.sums = sums

@@ -278,3 +278,45 @@ def test_compiled_training_step_allocates_no_logits():
     assert measure_temporary_bytes(keras.layers.Dense(classes)) > logits_bytes
     head = ClassHead(classes, chunk_size=500)
     assert measure_temporary_bytes(head) < 0.2 * logits_bytes
+
+
+@pytest.mark.parametrize("run", ["call", "fit"])
+def test_eager_steps(run):
+    """As in a compiled step: eager calls of the loss, and `run_eagerly=True`."""
+    dense, head = (make_model_with(layer) for layer in (make_dense(), head_maker(8)()))
+    head.set_weights(dense.get_weights())
+    loss = keras_noisy.CE(from_logits=True)
+    if run == "call":
+        values = [to_numpy(loss(Y[:BATCH], model(X[:BATCH]))) for model in (dense, head)]
+    else:
+        values = []
+        for model in (dense, head):
+            model.compile("sgd", loss, run_eagerly=True)
+            values.append(
+                model.fit(X, Y, batch_size=BATCH, shuffle=False, verbose=0).history["loss"]
+            )
+    np.testing.assert_allclose(*values, rtol=1e-5)
+
+
+def make_model_with(layer):
+    return keras.Sequential([keras.Input((DEPTH,)), layer])
+
+
+@pytest.mark.parametrize(
+    ("loss", "one_hot"),
+    [
+        (keras_noisy.CE(), False),
+        (keras_noisy.NCE(from_logits=True), False),
+        (keras_noisy.CE(from_logits=True), True),
+        (keras_noisy.MAE(logit_bias=-1.0, from_logits=True), False),
+    ],
+    ids=["probabilities", "row", "one-hot", "negative bias"],
+)
+def test_loss_that_needs_missing_logits_is_an_error(loss, one_hot):
+    model = make_model_with(ClassHead(CLASSES, logits_in_training=False))
+    model.compile("sgd", loss)
+    y = np.eye(CLASSES, dtype="float32")[Y] if one_hot else Y
+    with pytest.raises(
+        ValueError, match="output of a ClassHead layer with logits_in_training=False"
+    ):
+        model.fit(X, y, verbose=0)

@@ -60,7 +60,8 @@ def test_losses_follow_the_schedule_and_val_loss_is_unbiased(name, jit):
     np.testing.assert_allclose(logs.losses, expected_losses(model, schedule), rtol=1e-5)
     expected_bias = [float(schedule(step)) for step in range(STEPS)]
     np.testing.assert_allclose(logs.biases, expected_bias, rtol=1e-5, atol=1e-6)
-    np.testing.assert_allclose(history["logit_bias"], expected_bias[3::4], rtol=1e-5, atol=1e-6)
+    epochs = np.mean(np.reshape(expected_bias, (-1, 4)), axis=1)
+    np.testing.assert_allclose(history["logit_bias"], epochs, rtol=1e-5, atol=1e-6)
     assert history["val_logit_bias"] == [0.0, 0.0]
     plain = keras_noisy.MAE(from_logits=True)
     unbiased = float(plain(y, model.predict(x, verbose=0)))

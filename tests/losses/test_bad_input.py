@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 from cases import every_family
-from support import BACKEND, compiled, softmax, tensor, to_numpy
+from support import BACKEND, compiled, gradient, softmax, tensor, to_numpy
 
 import keras_noisy
 
@@ -89,7 +89,7 @@ def test_labels_of_64_bits_do_not_wrap():
 
 @pytest.mark.parametrize("labels", [None, "cat", {"a": 1}])
 def test_labels_that_are_no_array(labels):
-    with pytest.raises(ValueError, match=r"`y_true` must be an array of labels\. Received: "):
+    with pytest.raises(ValueError, match=r"`y_true` must be an array of labels: .* Received: "):
         keras_noisy.CE(from_logits=True)(labels, LOGITS)
 
 
@@ -189,3 +189,44 @@ def test_options_are_keywords():
     """A bare number could be taken for q, for a bias, or for from_logits."""
     with pytest.raises(TypeError):
         keras_noisy.MAE("auto")
+
+
+@pytest.mark.parametrize(
+    ("labels", "ignore_class"),
+    [
+        (np.array([2.7, 0.0, 1.0], "float32"), 2),
+        (np.array([np.nan, 0.0, 1.0], "float32"), 0),
+        (np.array([2**32 - 1, 0, 1], "uint32"), -1),
+        (np.array([2**40, 0, 1]), 2**31 - 1),
+        (np.array([2**40, 0, 1]), -1),
+    ],
+    ids=str,
+)
+def test_no_label_becomes_the_ignored_class(labels, ignore_class):
+    """Labels are checked before they are cast to another type."""
+    loss = keras_noisy.CE(ignore_class=ignore_class, from_logits=True, reduction=None)
+    with pytest.raises(ValueError, match="`y_true` must hold integers"):
+        loss(labels, LOGITS)
+    if labels.dtype.kind == "f":  # the others would not survive as graph constants on JAX
+        logits = tensor(LOGITS)
+        losses = to_numpy(compiled(lambda y: loss(y, logits))(tensor(labels)))
+        assert np.isnan(losses[0])
+
+
+@pytest.mark.parametrize("labels", [np.array(["cat", "dog", "owl"]), ["cat", "dog", "owl"]])
+def test_text_labels_are_named(labels):
+    with pytest.raises(ValueError, match=r"Received: (text|list)"):
+        keras_noisy.CE(from_logits=True)(labels, LOGITS)
+
+
+def test_sigmoids_are_named():
+    sigmoids = keras.activations.sigmoid(tensor(LOGITS))
+    with pytest.raises(ValueError, match="The outputs of a sigmoid are not possible"):
+        keras_noisy.GCE()(LABELS, sigmoids)
+    with pytest.raises(ValueError, match="output of a softmax or a sigmoid"):
+        keras_noisy.GCE(from_logits=True)(LABELS, sigmoids)
+
+
+def test_errors_are_readable_while_a_gradient_is_computed():
+    with pytest.raises(ValueError, match=r"must be probabilities.*Received: float32 values"):
+        gradient(lambda z: keras_noisy.GCE()(LABELS, z), 3.0 * np.ones((3, 5), "float32"))

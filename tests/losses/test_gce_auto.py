@@ -102,3 +102,28 @@ def test_bad_q(q):
 def test_other_losses_have_no_auto():
     with pytest.raises(ValueError, match=r"`q` must be a number in \(0, 1\]"):
         keras_noisy.NGCE(q="auto")
+
+
+@keras.saving.register_keras_serializable("tests")
+class ScaledGCE(keras_noisy.GCE):
+    """A subclass with an attribute that its configuration lacks."""
+
+    def __init__(self, scale=1.0, **options):
+        super().__init__(**options)
+        self.scale = scale
+
+    def of_log_prob(self, log_prob):
+        return self.scale * super().of_log_prob(log_prob)
+
+
+def test_auto_keeps_what_a_subclass_adds():
+    class Unregistered(keras_noisy.GCE):
+        pass
+
+    y, z = np.array([1]), np.array([[0.0, 1.0, 2.0]], "float32")
+    expected = float(keras_noisy.GCE(q=0.7, from_logits=True)(y, z))  # up to 30 classes
+    assert float(Unregistered(q="auto", from_logits=True)(y, z)) == pytest.approx(expected)
+    scaled = ScaledGCE(3.0, q="auto", from_logits=True)
+    assert float(scaled(y, z)) == pytest.approx(3.0 * expected)
+    total = scaled + keras_noisy.GCE(q="auto", from_logits=True)
+    assert float(total(y, z)) == pytest.approx(4.0 * expected)

@@ -96,8 +96,8 @@ def test_a_part_of_weight_0_does_not_count():
     )
 
 
-# Written out a second time, from the papers: (weight, loss, arguments) of each part. There the MAE is
-# 1 - p_y, half of ours, and A is -log(1e-4).
+# Written out a second time, from the papers: (weight, loss, arguments) of each part. There the MAE
+# is 1 - p_y, half of ours, and A is -log(1e-4).
 A = {"A": 9.210340371976182}
 PAPERS = {
     "mnist": {
