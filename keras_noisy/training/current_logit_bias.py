@@ -12,8 +12,8 @@ from keras_noisy.losses import RobustLoss
 class CurrentLogitBias(keras.metrics.Mean):
     """Shows the logit bias of the latest batch in the progress bar, the logs and TensorBoard.
 
-    Formula: `mean_i eps_i` over the samples of the latest batch. `eps_i` differs between samples if the
-    bias is adaptive. The logs of an epoch contain the value of its last step. In validation, a
+    Formula: `mean_i eps_i` over the samples of the latest batch. `eps_i` differs between samples if
+    the bias is adaptive. The logs of an epoch contain the value of its last step. In validation, a
     `LogitBias` layer has no bias, and `val_logit_bias` is 0.
 
     Args:
