@@ -73,7 +73,8 @@ def _calibrate(options: argparse.Namespace) -> None:
     print(_table(rows, right=(1, 2, 4)))
     print(
         "\nerror: average of dL/dz at the label's logit z = 0 of an untrained network whose\n"
-        f"logits have a standard deviation of {logit_std:g}; close to 0, the loss cannot learn."
+        f"logits have a standard deviation of {logit_std:g}. "
+        "If it is close to 0, the loss cannot learn."
     )
 
 
