@@ -1,4 +1,4 @@
-"""The wheel, the source distribution, and list_files that other programs read."""
+"""The wheel, the source distribution, and files that other programs read."""
 
 import re
 import subprocess
@@ -22,11 +22,11 @@ WORKFLOW = ROOT / ".github" / "workflows" / "ci.yml"
 
 
 def list_files(*paths):
-    """Lists the list_files of the repository, including those that are not committed yet."""
-    command = ["git", "ls-list_files", "--cached", "--others", "--exclude-standard", *paths]
+    """Lists the files of the repository, including those that are not committed yet."""
+    command = ["git", "ls-files", "--cached", "--others", "--exclude-standard", *paths]
     found = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     if found.returncode != 0:
-        pytest.skip("needs a git repository, which lists the project's list_files")
+        pytest.skip("needs a git repository, which lists the files of the project")
     return set(found.stdout.splitlines())
 
 
