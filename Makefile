@@ -1,12 +1,12 @@
-# Everything lives in virtual environments inside this folder; a second call reuses them.
+# All targets install into virtual environments in this folder and reuse them.
 PYTHON ?= python3.11
 export KERAS_BACKEND ?= tensorflow
 
 ALL := .venv/.all
 NO_TENSORFLOW := .venv-no-tensorflow/.ready
-# The complete environment serves the quickstart too, where it is there already.
+# The quickstart uses the complete environment if it exists.
 QUICKSTART := $(if $(wildcard $(ALL)),$(ALL),.venv/.$(KERAS_BACKEND))
-# The versions that were tested together; /dev/null for the newest of everything.
+# Pins the versions that were tested together; /dev/null installs the newest ones.
 CONSTRAINTS ?= constraints.txt
 PIP = $(@D)/bin/python -m pip install --quiet --disable-pip-version-check
 INSTALL = $(PIP) -c $(CONSTRAINTS)
@@ -14,16 +14,16 @@ INSTALL = $(PIP) -c $(CONSTRAINTS)
 .PHONY: help quickstart test test-oldest test-nightly test-wheel docs notebooks build lint format clean
 help:
 	@echo "make quickstart   train with noisy labels on 400 classes, in about 4 minutes"
-	@echo "                  (ARGS=\"--classes 100 --losses ce mae+bias\"; KERAS_BACKEND is followed)"
+	@echo "                  (on KERAS_BACKEND; options in ARGS=\"--classes 100 --losses ce mae+bias\")"
 	@echo "make test         run the tests on TensorFlow, JAX and PyTorch, and without TensorFlow"
-	@echo "make test-oldest  run those of the core with the oldest versions that are supported"
-	@echo "make test-nightly run those of the core with tomorrow's Keras"
-	@echo "make test-wheel   install what is in dist/ into empty environments, and try it"
-	@echo "make docs         build the documentation, docs/_build/html/index.html"
-	@echo "make notebooks    make notebooks of the examples, in build/notebooks"
-	@echo "make build        build the wheel and the source distribution, in dist/"
+	@echo "make test-oldest  run the core tests with the oldest supported versions"
+	@echo "make test-nightly run the core tests with Keras's nightly build"
+	@echo "make test-wheel   install the wheel in dist/ into empty environments and test it"
+	@echo "make docs         build the documentation in docs/_build/html"
+	@echo "make notebooks    convert the examples to notebooks in build/notebooks"
+	@echo "make build        build the wheel and the source distribution in dist/"
 	@echo "make lint         check style and types"
-	@echo "make format       apply the style"
+	@echo "make format       format the code"
 	@echo "make clean        remove the virtual environments"
 
 quickstart: $(QUICKSTART)
@@ -32,7 +32,7 @@ quickstart: $(QUICKSTART)
 test: $(ALL) $(NO_TENSORFLOW)
 	.venv/bin/python tests/matrix.py $(ARGS)
 
-# The core on each backend; ARGS="oldest-jax" is one of them.
+# ARGS="oldest-jax" runs one backend only.
 test-oldest: .venv-oldest/.ready
 	.venv-oldest/bin/python tests/matrix.py $(or $(ARGS),oldest-tensorflow oldest-jax oldest-torch)
 
@@ -88,7 +88,7 @@ $(NO_TENSORFLOW): .venv-no-tensorflow/.pip pyproject.toml constraints.txt
 	$(PIP) -c constraints-oldest.txt -e ".[tensorflow,jax,torch]" --group test-core
 	touch $@
 
-# Keras's nightly build is a package of its own, in the place of Keras.
+# Keras's nightly build is a separate package that replaces Keras.
 .venv-nightly/.ready: .venv-nightly/.pip pyproject.toml
 	$(PIP) -e ".[tensorflow,jax,torch]" --group test-core
 	$(@D)/bin/python -m pip uninstall --quiet --yes keras

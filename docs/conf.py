@@ -1,4 +1,4 @@
-"""How Sphinx builds the site: `make docs`."""
+"""Configuration of Sphinx, which builds the site (`make docs`)."""
 
 import re
 import shutil
@@ -26,10 +26,10 @@ extensions = [
 exclude_patterns = ["_build", "interactive", "releasing.md"]  # the last is for maintainers
 templates_path = ["_templates"]
 nitpicky = True
-# What is not ours has no page here: `ValueError`, Keras's classes.
+# Names of other packages, such as `ValueError` and Keras's classes, have no pages here.
 nitpick_ignore_regex = [(r"py:.*", r"(?!keras_noisy\b).*")]
 
-# Furo: no fonts or scripts from elsewhere, good on a phone, light and dark; pip and Black use it.
+# Furo loads no fonts or scripts from elsewhere, works on phones, and has a light and a dark mode.
 html_theme = "furo"
 html_title = "keras-noisy"
 html_copy_source = False
@@ -41,7 +41,7 @@ html_css_files = ["site.css"]
 myst_heading_anchors = 4
 myst_enable_extensions = ["attrs_inline"]
 
-autodoc_typehints = "none"  # docstrings tell types, and more than types
+autodoc_typehints = "none"  # docstrings describe the types
 autodoc_inherit_docstrings = False
 autodoc_default_options = {"member-order": "bysource"}
 autosummary_generate_overwrite = True
@@ -50,22 +50,22 @@ napoleon_custom_sections = [("Call arguments", "params_style"), "Shapes"]
 copybutton_prompt_text = r">>> |\.\.\. "
 copybutton_prompt_is_regexp = True
 
-# The pages of objects are made anew: what is gone from the code must be gone from the site.
+# Removes generated pages, so that objects that no longer exist have none.
 shutil.rmtree(HERE / "api", ignore_errors=True)
 
-# The interactive page is plain files, which are copied as they are.
+# The files of the interactive page are copied without changes.
 INTERACTIVE = HERE / "interactive"
 if INTERACTIVE.exists():
     tags.add("interactive")  # type: ignore[name-defined] # noqa: F821
 
 
 def setup(app: Any) -> None:
-    app.connect("source-read", pictures)
+    app.connect("source-read", replace_pictures)
     app.connect("build-finished", copy_interactive_page)
 
 
-def pictures(app: Any, page: str, source: list[str]) -> None:
-    """GitHub chooses between light and dark by `<picture>`, Furo by classes, as its switch says."""
+def replace_pictures(app: Any, page: str, source: list[str]) -> None:
+    """Replaces `<picture>`, by which GitHub chooses light or dark images, by Furo's classes."""
     source[0] = re.sub(
         r'<picture>\s*<source[^>]*srcset="(?P<dark>[^"]*)">\s*<img src="(?P<light>[^"]*)"[^>]*'
         r'alt="(?P<alt>[^"]*)">\s*</picture>',
@@ -78,6 +78,7 @@ def pictures(app: Any, page: str, source: list[str]) -> None:
 
 
 def copy_interactive_page(app: Any, exception: Exception | None) -> None:
+    """Copies the interactive page into the site, if the build succeeded."""
     if exception is None and INTERACTIVE.exists():
-        target, no_code = Path(app.outdir, "interactive"), shutil.ignore_patterns("*.py", "__*")
-        shutil.copytree(INTERACTIVE, target, ignore=no_code, dirs_exist_ok=True)
+        target, python = Path(app.outdir, "interactive"), shutil.ignore_patterns("*.py", "__*")
+        shutil.copytree(INTERACTIVE, target, ignore=python, dirs_exist_ok=True)

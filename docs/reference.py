@@ -1,4 +1,7 @@
-"""The API reference: docstrings in Markdown, links to names, and that nothing public is missing."""
+"""A Sphinx extension for the API reference.
+
+It converts Markdown in docstrings, links public names, and warns about names that are missing.
+"""
 
 import importlib
 import inspect
@@ -15,60 +18,60 @@ from sphinx.util import inspect as sphinx_inspect
 from sphinx.util import logging
 
 PACKAGE = "keras_noisy"
-# Rooms that `keras_noisy` itself does not import.
-MORE_ROOMS = ("keras_noisy.theory", "keras_noisy.cli")
-# Public names of modules without `__all__`, such as the command.
-OF_A_MODULE = ("main",)
+# Public modules that `keras_noisy` does not import.
+MORE_MODULES = ("keras_noisy.theory", "keras_noisy.cli")
+# Public names of modules without `__all__`.
+UNLISTED_NAMES = ("main",)
 
 logger = logging.getLogger(__name__)
 
 
-def public_names() -> dict[str, str]:
-    """The page of each public name: an object with several names has it under the shortest one."""
-    rooms = (PACKAGE, *MORE_ROOMS)
-    found = dict(pair for room in rooms for pair in _names_in(importlib.import_module(room)))
-    page_of: dict[int, str] = {}
+def find_pages() -> dict[str, str]:
+    """Returns the page of each public name: the shortest name of the object."""
+    modules = (PACKAGE, *MORE_MODULES)
+    found = dict(pair for module in modules for pair in _names_in(importlib.import_module(module)))
+    pages: dict[int, str] = {}
     for name, value in sorted(found.items(), key=lambda item: item[0].count(".")):
-        page_of.setdefault(id(value), name)
-    return {name: page_of[id(value)] for name, value in found.items()}
+        pages.setdefault(id(value), name)
+    return {name: pages[id(value)] for name, value in found.items()}
 
 
-def _names_in(room: ModuleType) -> Iterator[tuple[str, Any]]:
-    unlisted = [name for name in OF_A_MODULE if hasattr(room, name)]
-    for name in getattr(room, "__all__", unlisted):
-        value = getattr(room, name)
+def _names_in(module: ModuleType) -> Iterator[tuple[str, Any]]:
+    unlisted = [name for name in UNLISTED_NAMES if hasattr(module, name)]
+    for name in getattr(module, "__all__", unlisted):
+        value = getattr(module, name)
         if isinstance(value, ModuleType):
             yield from _names_in(value)
         else:
-            yield f"{room.__name__}.{name}", value
+            yield f"{module.__name__}.{name}", value
 
 
-PAGE_OF = public_names()
+PAGES = find_pages()
 
 
-def link_of(name: str, is_call: bool = False) -> str | None:
-    """The page of a name as prose has it, with or without the rooms before it."""
-    pages = {page for full, page in PAGE_OF.items() if f".{full}".endswith(f".{name}")}
-    # A lone `match` may be anything, `MAE` and `symmetric(K, rate)` may not.
+def find_page(name: str, is_call: bool = False) -> str | None:
+    """Returns the page of a name in prose, which may lack the modules before it."""
+    pages = {page for full, page in PAGES.items() if f".{full}".endswith(f".{name}")}
+    # A lower-case word such as `match` is ambiguous; `MAE` and `symmetric(K, rate)` are not.
     is_clear = "." in name or name[:1].isupper() or is_call
     return pages.pop() if len(pages) == 1 and is_clear else None
 
 
 class LinkNames(SphinxTransform):
-    """Makes links of `keras_noisy.MAE`, `MAE` and `MAE(...)`, on all pages."""
+    """Turns `keras_noisy.MAE`, `MAE` and `MAE(...)` into links on all pages."""
 
     default_priority = 5
 
     def apply(self, **kwargs: Any) -> None:
-        others = (nodes.title, nodes.reference, pending_xref)
+        unlinked = (nodes.title, nodes.reference, pending_xref)
         kept = {
             id(literal)
-            for node in self.document.findall(lambda node: isinstance(node, others))
+            for node in self.document.findall(lambda node: isinstance(node, unlinked))
             for literal in node.findall(nodes.literal)
         }
         for literal in list(self.document.findall(nodes.literal)):
             found = re.fullmatch(r"([A-Za-z_][\w.]*)(\(.*\))?", literal.astext(), re.S)
-            page = link_of(found[1], is_call=bool(found[2])) if found else None
+            page = find_page(found[1], is_call=bool(found[2])) if found else None
             if page is None or id(literal) in kept:
                 continue
             link = pending_xref(
@@ -78,15 +81,17 @@ class LinkNames(SphinxTransform):
             link += literal
 
 
-# From Keras's Markdown to what autodoc reads
+# Conversion of Keras's Markdown to reStructuredText
 
 
-def to_rst(app: Any, what: str, name: str, thing: Any, options: Any, lines: list[str]) -> None:
-    lines[:] = rst_of("\n".join(lines)).splitlines()
+def convert_docstring(
+    app: Any, what: str, name: str, value: Any, options: Any, lines: list[str]
+) -> None:
+    lines[:] = to_rst("\n".join(lines)).splitlines()
 
 
-def rst_of(text: str) -> str:
-    """Code in fences, doctests, tables and prose, each in the words of reStructuredText."""
+def to_rst(text: str) -> str:
+    """Converts fenced code, doctests, tables and prose."""
     fence = r"^ *```.*?^ *```$"
     doctest = r"^ *>>> .*?(?=\n *\n|\Z)"
     table = r"^ *\|.*?\|$(?:\n *\|.*\|$)*"
@@ -120,34 +125,34 @@ def _prose(text: str) -> str:
     return re.sub(r"\[([^][]+)\]\((\w+:[^)\s]+)\)", r"`\1 <\2>`__", text)
 
 
-def signature_of(app: Any, what: str, name: str, thing: Any, *_: Any) -> Any:
-    """That of `__init__`: Keras's layers have a `__new__(*args, **kwargs)` before it."""
-    if what != "class" or not issubclass(thing, keras.layers.Layer):
+def format_signature(app: Any, what: str, name: str, value: Any, *_: Any) -> Any:
+    """Returns the signature of a layer's `__init__`; Keras defines `__new__(*args, **kwargs)`."""
+    if what != "class" or not issubclass(value, keras.layers.Layer):
         return None
-    signature = sphinx_inspect.signature(thing.__init__, bound_method=True)
+    signature = sphinx_inspect.signature(value.__init__, bound_method=True)
     return sphinx_inspect.stringify_signature(signature, show_annotation=False), None
 
 
-def skip_fields(app: Any, what: str, name: str, thing: Any, skip: bool, options: Any) -> Any:
-    """Of a named tuple's fields Python only says their number; its docstring tells them."""
-    return True if type(thing).__name__ == "_tuplegetter" else None
+def skip_fields(app: Any, what: str, name: str, value: Any, skip: bool, options: Any) -> Any:
+    """Skips the fields of named tuples, which the docstrings of the classes describe."""
+    return True if type(value).__name__ == "_tuplegetter" else None
 
 
-def check(app: Any, env: Any) -> None:
-    """A public name without a page, or without words, is a warning, and so an error."""
+def check_names(app: Any, env: Any) -> None:
+    """Warns about public names without a page or a docstring; warnings end the build."""
     documented = env.get_domain("py").objects
-    for name in sorted(set(PAGE_OF.values()) - set(documented)):
+    for name in sorted(set(PAGES.values()) - set(documented)):
         logger.warning("%s is public and not on docs/api.md", name)
-    for name in sorted(set(PAGE_OF.values())):
-        room, _, last = name.rpartition(".")
-        if not inspect.getdoc(getattr(importlib.import_module(room), last)):
+    for name in sorted(set(PAGES.values())):
+        module, _, last = name.rpartition(".")
+        if not inspect.getdoc(getattr(importlib.import_module(module), last)):
             logger.warning("%s has no docstring", name)
 
 
 def setup(app: Any) -> dict[str, Any]:
-    app.connect("autodoc-process-docstring", to_rst, priority=400)  # before napoleon
-    app.connect("autodoc-process-signature", signature_of)
+    app.connect("autodoc-process-docstring", convert_docstring, priority=400)  # before napoleon
+    app.connect("autodoc-process-signature", format_signature)
     app.connect("autodoc-skip-member", skip_fields)
-    app.connect("env-check-consistency", check)
+    app.connect("env-check-consistency", check_names)
     app.add_transform(LinkNames)
     return {"parallel_read_safe": True}

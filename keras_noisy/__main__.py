@@ -1,4 +1,4 @@
-"""`python -m keras_noisy` is the command `keras-noisy`."""
+"""Runs the command `keras-noisy` as `python -m keras_noisy`."""
 
 from keras_noisy.cli import main
 

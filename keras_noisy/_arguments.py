@@ -1,4 +1,4 @@
-"""Checks of arguments: each error names the argument, what is allowed and what was received."""
+"""Checks of arguments. Errors name the argument, the allowed values and the received value."""
 
 import numbers
 import re
@@ -19,14 +19,17 @@ def is_number(value: Any) -> bool:
 def check_integer(
     argument: str, value: Any, least: int, most: int | None = None, *, or_none: bool = False
 ) -> Any:
-    """Returns `value` as an int, or raises a ValueError unless it is an integer in a range.
+    """Returns `value` as an int, or raises a `ValueError`.
 
     Args:
-        argument: What the error calls the value.
-        value: What the user gave.
-        least: The smallest integer that is allowed.
-        most: The largest one. Defaults to `None`: there is none.
-        or_none: Whether `None` is allowed, too, and returned.
+        argument: Name of the argument.
+        value: The received value.
+        least: The smallest allowed integer.
+        most: The largest allowed integer. Defaults to `None`: there is no limit.
+        or_none: Whether `None` is allowed and returned. Defaults to `False`.
+
+    Raises:
+        ValueError: If `value` is not an integer in the range.
     """
     if or_none and value is None:
         return None
@@ -40,7 +43,7 @@ def check_integer(
 
 
 def check_classes(argument: str, value: Any) -> int:
-    """A number of classes: there is nothing to learn from one."""
+    """Returns a number of classes as an int, or raises a `ValueError` if there are fewer than 2."""
     return check_integer(argument, value, 2)
 
 
@@ -53,15 +56,19 @@ def check_number(
     not_above: float | None = None,
     word: str | None = None,
 ) -> Any:
-    """Returns `value` as a float, or raises a ValueError unless it lies in an interval.
+    """Returns `value` as a float, or raises a `ValueError`.
 
     Args:
-        argument: What the error calls the value.
-        value: What the user gave.
-        interval: What is allowed, as mathematicians write it, such as `"(0, 1]"`.
-        not_below: Number inside the interval below which float32 would give up.
-        not_above: The same from above.
-        word: A word that is allowed too, and returned as it is.
+        argument: Name of the argument.
+        value: The received value.
+        interval: The allowed interval, such as `"(0, 1]"`.
+        not_below: The smallest allowed number, if float32 is too imprecise for parts of the
+            interval. Defaults to `None`.
+        not_above: The largest allowed number, for the same reason. Defaults to `None`.
+        word: A string that is allowed and returned, such as `"auto"`. Defaults to `None`.
+
+    Raises:
+        ValueError: If `value` is not a number in the interval.
     """
     if word is not None and isinstance(value, str) and value == word:
         return value
@@ -84,17 +91,19 @@ def check_number(
 
 
 def check_flag(argument: str, value: Any, *, or_none: bool = False) -> Any:
-    """Returns `value` as a bool, or raises a ValueError: a number in the wrong place is no flag."""
+    """Returns `value` as a bool, or raises a `ValueError`; numbers are not allowed."""
     if or_none and value is None:
         return None
     if not isinstance(value, (bool, np.bool_)):
         raise ValueError(
-            f"`{argument}` must be {'None, ' * or_none}True or False. Received: {argument}={value!r}"
+            f"`{argument}` must be {'None, ' * or_none}True or False. "
+            f"Received: {argument}={value!r}"
         )
     return bool(value)
 
 
 def check_choice(argument: str, value: Any, choices: Collection[Any]) -> None:
+    """Raises a `ValueError` if `value` is not one of `choices`."""
     if not isinstance(value, Hashable) or value not in choices:
         *others, last = map(repr, choices)
         allowed = f"{', '.join(others)} or {last}"
@@ -102,7 +111,7 @@ def check_choice(argument: str, value: Any, choices: Collection[Any]) -> None:
 
 
 def check_logit_std(value: Any) -> float:
-    """A standard deviation of logits that the theory covers."""
+    """Returns a standard deviation of logits as a float, or raises a `ValueError`."""
     if not is_number(value) or not 0.0 <= value <= 5.0:
         raise ValueError(f"`logit_std` must be a number from 0 to 5. Received: logit_std={value!r}")
     return float(value)

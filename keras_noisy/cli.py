@@ -1,4 +1,4 @@
-"""The command `keras-noisy`: a thin face over functions of the package."""
+"""The command `keras-noisy`, which calls functions of the package."""
 
 import argparse
 import json
@@ -17,10 +17,10 @@ from keras_noisy.datasets._image_files import webvision_lists
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Runs the command; without a word it says what there is.
+    """Runs the command `keras-noisy`. Without arguments, it prints an overview.
 
     Args:
-        arguments: Words of the command line. Defaults to those that the program was started with.
+        arguments: Arguments of the command. Defaults to those in `sys.argv`.
     """
     parser, commands = _parser()
     options = parser.parse_args(arguments)
@@ -36,16 +36,17 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def _overview(parser: argparse.ArgumentParser) -> None:
     print(
         f"keras-noisy {keras_noisy.__version__}, on Keras {keras.__version__} with the "
-        f"{keras.backend.backend()} backend (KERAS_BACKEND chooses), Python {platform.python_version()}\n"
+        f"{keras.backend.backend()} backend (set by KERAS_BACKEND), "
+        f"Python {platform.python_version()}\n"
     )
     parser.print_help()
     print(
-        "\n`keras-noisy calibrate --classes 1000` is a good start; each command has its own --help."
+        "\nStart with `keras-noisy calibrate --classes 1000`; each command has the option --help."
         "\n\nIn Python:"
         "\n  import keras_noisy"
-        '\n  loss = keras_noisy.MAE(logit_bias="auto", from_logits=True)  # for compile, as any loss'
+        '\n  model.compile(loss=keras_noisy.MAE(logit_bias="auto", from_logits=True))'
         "\n  help(keras_noisy.MAE)"
-        "\nDocumentation: README.md and docs/ of the sources."
+        "\nThe documentation is in README.md and docs/ of the sources."
     )
 
 
@@ -63,25 +64,26 @@ def _calibrate(options: argparse.Namespace) -> None:
         print(json.dumps(content, indent=1))
         return
     print(f"{num_classes} classes: logit_bias={epsilon:.4g}\n")
-    rows: list[tuple[str, ...]] = [("loss", "error", "10 classes", "set", "error then", "then it")]
-    shown = ""
+    rows: list[tuple[str, ...]] = [("loss", "error", "10 classes", "set", "new error", "verdict")]
+    previous = ""
     for s in settings:
         loss = (s.loss, f"{s.before:.4g}", f"{s.reference:.4g}")
-        rows.append((*(("  or", "", "") if s.loss == shown else loss), *_outcome(s)))
-        shown = s.loss
+        rows.append((*(("  or", "", "") if s.loss == previous else loss), *_outcome(s)))
+        previous = s.loss
     print(_table(rows, right=(1, 2, 4)))
     print(
-        "\nerror: average of dL/dz at the label's logit z = 0 of a fresh network whose logits have\n"
-        f"standard deviation {logit_std:g}; where it is all but 0, the loss can't learn."
+        "\nerror: average of dL/dz at the label's logit z = 0 of an untrained network whose\n"
+        f"logits have a standard deviation of {logit_std:g}. "
+        "If it is close to 0, the loss cannot learn."
     )
 
 
 def _outcome(setting: calibration.Setting) -> tuple[str, str, str]:
-    return setting.setting or "as it is", f"{setting.after:.4g}", setting.verdict
+    return setting.setting or "nothing", f"{setting.after:.4g}", setting.verdict
 
 
 def _table(rows: Sequence[Sequence[str]], right: Sequence[int]) -> str:
-    """Rows of words in columns; those of `right` end in one line."""
+    """Formats rows as a table; the columns in `right` are right-aligned."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = (
         "  ".join(
@@ -118,7 +120,7 @@ def _check_images(options: argparse.Namespace) -> None:
 
 
 def _listed_images(options: argparse.Namespace) -> list[bytes] | None:
-    """The images to check, or None for all that are there."""
+    """Returns the images to check, or None for all images."""
     if options.file_list is not None:
         return datasets.read_file_list(options.file_list, num_classes=sys.maxsize).paths
     if options.subset is not None:
@@ -130,7 +132,7 @@ def _listed_images(options: argparse.Namespace) -> list[bytes] | None:
 def _parser() -> tuple[argparse.ArgumentParser, dict[str, argparse.ArgumentParser]]:
     parser = argparse.ArgumentParser(
         prog="keras-noisy",
-        description="Noise-robust losses for Keras 3: what to set and to check, before any training.",
+        description="Noise-robust losses for Keras 3: settings, figures and checks of images.",
         allow_abbrev=False,
     )
     parser.add_argument("--version", action="version", version=keras_noisy.__version__)
@@ -145,37 +147,39 @@ def _parser() -> tuple[argparse.ArgumentParser, dict[str, argparse.ArgumentParse
             allow_abbrev=False,
         )
 
-    calibrate = command("calibrate", "what to set in each loss for a number of classes")
+    calibrate = command("calibrate", "print suitable settings of each loss for a number of classes")
     calibrate.add_argument("--classes", type=int, required=True, help="number of classes")
     calibrate.add_argument(
         "--logit-std",
         type=float,
         default=1.0,
-        help="standard deviation of the logits of the fresh network",
+        help="standard deviation of the logits of the untrained network",
     )
     calibrate.set_defaults(run=_calibrate)
     figures = command("figures", "draw the figures of the theory")
     figures.add_argument(
-        "--folder", type=Path, default=Path("results/figures"), help="where to write them"
+        "--folder", type=Path, default=Path("results/figures"), help="folder to write to"
     )
-    figures.add_argument("--themes", nargs="+", default=["light", "dark"], help="light, dark")
+    figures.add_argument("--themes", nargs="+", default=["light", "dark"], help="light or dark")
     figures.add_argument(
-        "--figures", nargs="+", type=int, default=[1, 2, 3, 4, 5], help="their numbers"
+        "--figures", nargs="+", type=int, default=[1, 2, 3, 4, 5], help="numbers of the figures"
     )
     figures.set_defaults(run=_figures)
-    check_images = command("check-images", "find image files that can't be trained on")
+    check_images = command("check-images", "find damaged and missing image files")
     check_images.add_argument("root", type=Path, help="folder of the images")
     check_images.add_argument(
-        "--subset", choices=webvision_lists.SUBSETS, help="check what WebVision's lists name"
+        "--subset",
+        choices=webvision_lists.SUBSETS,
+        help="check the images in the lists of WebVision",
     )
     check_images.add_argument(
-        "--file-list", type=Path, help="check what a list with lines `path label` names"
+        "--file-list", type=Path, help="check the images in a list with lines `path label`"
     )
     check_images.add_argument(
-        "--bad-images", type=Path, default=Path("bad_images.csv"), help="list to write"
+        "--bad-images", type=Path, default=Path("bad_images.csv"), help="CSV file to write"
     )
     check_images.add_argument(
-        "--workers", type=int, help="images at a time, if not as many as processors"
+        "--workers", type=int, help="number of threads; by default, the number of processors"
     )
     check_images.set_defaults(run=_check_images)
     for each in (calibrate, figures, check_images):

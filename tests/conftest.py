@@ -1,11 +1,11 @@
-"""Set-up shared by all tests, and the markers that keep one off a backend it isn't for."""
+"""Sets up the environment of all tests and skips tests of other backends."""
 
 import atexit
 import os
 import shutil
 import tempfile
 
-# Neither the user's keras.json nor the user's cache of data sets.
+# Tests must not read the user's keras.json or cached data sets.
 os.environ["KERAS_HOME"] = tempfile.mkdtemp(prefix="keras-noisy-tests-")
 atexit.register(shutil.rmtree, os.environ["KERAS_HOME"], ignore_errors=True)
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -13,7 +13,7 @@ os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
 os.environ.setdefault("MPLBACKEND", "Agg")
 if os.environ.get("KERAS_BACKEND") == "torch":
-    import torch  # before TensorFlow, or the process crashes
+    import torch  # must come before TensorFlow, or the process crashes
 
     torch.set_num_threads(1)
 
@@ -21,14 +21,14 @@ import hypothesis
 import keras
 import pytest
 
-# Compiling and first calls take their time; and what fails once must fail again.
+# Without a deadline, because first calls compile; derandomized, so that failures repeat.
 hypothesis.settings.register_profile("default", deadline=None, derandomize=True, max_examples=50)
 hypothesis.settings.load_profile("default")
 
 if keras.backend.backend() == "tensorflow":
     import tensorflow as tf
 
-    # Two devices for tests of tf.distribute; only possible before the first computation.
+    # Tests of tf.distribute need two devices, which must be set up before TensorFlow is used.
     tf.config.set_logical_device_configuration(
         tf.config.list_physical_devices("CPU")[0], [tf.config.LogicalDeviceConfiguration()] * 2
     )
@@ -41,8 +41,8 @@ def pytest_collection_modifyitems(items):
 
 
 @pytest.fixture(autouse=True)
-def fresh_keras():
-    """The same seed, float type and precision for every test, whatever the last one set."""
+def reset_keras():
+    """Gives every test the same seed, float type and precision."""
     keras.utils.set_random_seed(0)
     yield
     keras.config.set_floatx("float32")

@@ -1,9 +1,9 @@
-"""Runs the tests on every backend, each in its own process, and sums up.
+"""Runs the tests on every backend in separate processes and prints a summary.
 
 .venv/bin/python tests/matrix.py            # all rows
-.venv/bin/python tests/matrix.py jax torch  # some
+.venv/bin/python tests/matrix.py jax torch  # some rows
 
-`make test-oldest` and `make test-nightly` run the rows of the core in environments of their own.
+`make test-oldest` and `make test-nightly` run the core tests in other environments.
 """
 
 import os
@@ -17,16 +17,26 @@ from pathlib import Path
 from typing import NamedTuple
 
 ROOT = Path(__file__).resolve().parents[1]
-# On JAX most of the time goes into compiling: what one process has compiled, all others take.
+# JAX spends most of the time compiling, so all processes share one compilation cache.
 JAX_CACHE = {
     "JAX_COMPILATION_CACHE_DIR": str(ROOT / ".venv" / "jax-cache"),
     "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
     "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1",
 }
-ONCE = ["-m", "not backend_free"]
+SKIP_BACKEND_FREE = ["-m", "not backend_free"]
 
 
 class Row(NamedTuple):
+    """A run of pytest on one backend.
+
+    Attributes:
+        name: Name of the row.
+        backend: Name of the backend.
+        arguments: Arguments of pytest.
+        environment: Folder of the virtual environment.
+        variables: Further environment variables.
+    """
+
     name: str
     backend: str
     arguments: list[str]
@@ -37,8 +47,8 @@ class Row(NamedTuple):
 ROWS = [
     Row("tensorflow", "tensorflow", ["tests"]),
     # The quickstart runs on JAX in the row without TensorFlow.
-    Row("jax", "jax", ["tests", "--ignore=tests/test_quickstart.py", *ONCE]),
-    Row("torch", "torch", ["tests", *ONCE]),
+    Row("jax", "jax", ["tests", "--ignore=tests/test_quickstart.py", *SKIP_BACKEND_FREE]),
+    Row("torch", "torch", ["tests", *SKIP_BACKEND_FREE]),
     Row(
         "no-tensorflow",
         "jax",
@@ -48,25 +58,27 @@ ROWS = [
             "tests/losses/test_training.py",
             "tests/calibration/test_initial_logits.py",
             "tests/layers/test_logit_bias_layer.py",
-            *ONCE,
+            *SKIP_BACKEND_FREE,
         ],
         ".venv-no-tensorflow",
         {"EXPECT_NO_TENSORFLOW": "1"},
     ),
 ]
-# The core, where other versions are installed.
+# The core tests also run with the oldest versions and with Keras's nightly build.
 CORE = [
     "tests/test_package.py",
-    *(f"tests/{room}" for room in ("losses", "layers", "theory", "calibration", "training")),
+    *(f"tests/{folder}" for folder in ("losses", "layers", "theory", "calibration", "training")),
 ]
 OTHER_VERSIONS = [
-    Row(f"{age}-{backend}", backend, CORE, f".venv-{age}")
-    for age in ("oldest", "nightly")
+    Row(f"{version}-{backend}", backend, CORE, f".venv-{version}")
+    for version in ("oldest", "nightly")
     for backend in ("tensorflow", "jax", "torch")
 ]
 
 
 class Result(NamedTuple):
+    """Numbers of tests, and seconds that a row took."""
+
     passed: int
     failed: int
     skipped: int
@@ -111,7 +123,7 @@ def run(row: Row) -> Result:
 def main(names: list[str]) -> int:
     known = {row.name: row for row in [*ROWS, *OTHER_VERSIONS]}
     if unknown := set(names) - set(known):
-        sys.exit(f"matrix.py: error: no such row: {sorted(unknown)}; there are {list(known)}")
+        sys.exit(f"matrix.py: error: unknown rows {sorted(unknown)}; the rows are {list(known)}")
     results = {name: run(known[name]) for name in names or [row.name for row in ROWS]}
     print(f"\n{'row':<16}{'passed':>8}{'failed':>8}{'skipped':>9}{'seconds':>9}")
     for name, result in results.items():

@@ -1,4 +1,4 @@
-"""What tests need of a backend, in one vocabulary; and plain float64 references."""
+"""Helpers that work on every backend, and plain float64 references."""
 
 import keras
 import numpy as np
@@ -7,12 +7,12 @@ BACKEND = keras.backend.backend()
 
 
 def to_numpy(tensor):
-    """A float64 array; bfloat16 has no NumPy type of its own."""
+    """Returns a float64 array; casts to float32 first, because NumPy has no bfloat16."""
     return keras.ops.convert_to_numpy(keras.ops.cast(tensor, "float32")).astype("float64")
 
 
 def value_and_gradient(function, x, dtype="float32"):
-    """`function(x)`, and the gradient of its sum, as float64 arrays."""
+    """Returns `function(x)` and the gradient of its sum as float64 arrays."""
     x = keras.ops.convert_to_tensor(x, dtype=dtype)
     if BACKEND == "tensorflow":
         import tensorflow as tf
@@ -33,12 +33,12 @@ def value_and_gradient(function, x, dtype="float32"):
 
 
 def gradient(function, x, dtype="float32"):
-    """Gradient of the sum of `function(x)`, as a float64 array."""
+    """Returns the gradient of the sum of `function(x)` as a float64 array."""
     return value_and_gradient(function, x, dtype)[1]
 
 
 def compiled(function):
-    """`function` as the backend compiles it: XLA for TensorFlow and JAX, one graph for PyTorch."""
+    """Compiles `function` with XLA for TensorFlow and JAX, and to one graph for PyTorch."""
     if BACKEND == "tensorflow":
         import tensorflow as tf
 
@@ -50,7 +50,7 @@ def compiled(function):
     import torch
 
     torch._dynamo.reset()
-    # "aot_eager" traces and differentiates as the default does, without a C++ compiler's minutes.
+    # "aot_eager" traces and differentiates like the default, without minutes of compiling C++.
     return torch.compile(function, backend="aot_eager", fullgraph=True)
 
 
@@ -59,14 +59,14 @@ def tensor(values, dtype=None):
 
 
 def softmax(logits):
-    """Softmax in float64."""
+    """Computes the softmax in float64."""
     logits = np.asarray(logits, "float64")
     exp = np.exp(logits - logits.max(axis=-1, keepdims=True))
     return exp / exp.sum(axis=-1, keepdims=True)
 
 
 def label_probability(labels, logits, epsilon=0.0):
-    """p_y in float64, after epsilon was added to the label's logit: the definition, step by step."""
+    """Computes p_y in float64 after adding epsilon to the label's logit."""
     logits = np.array(logits, "float64")
     labels = np.asarray(labels)
     biased = logits + epsilon * np.eye(logits.shape[-1])[labels]

@@ -1,4 +1,4 @@
-"""The command `keras-noisy`, called as a function, and once as a program."""
+"""The command `keras-noisy`, called as a function and as a program."""
 
 import json
 import subprocess
@@ -24,7 +24,7 @@ def test_calibrate_prints_settings_with_errors_before_and_after(capsys):
     assert {loss.__name__ for loss in keras_noisy.losses.LOSSES} <= named
 
 
-def test_calibrate_as_json(capsys):
+def test_calibrate_prints_json(capsys):
     main(["calibrate", "--classes", "50", "--logit-std", "0.5", "--json"])
     content = json.loads(capsys.readouterr().out)
     assert content["classes"] == 50
@@ -35,14 +35,14 @@ def test_calibrate_as_json(capsys):
         assert row["reference"] == pytest.approx(average_error(keras_noisy.GCE(), 0.0, 10, 0.5))
 
 
-def test_with_few_classes_nothing_is_to_be_set(capsys):
+def test_few_classes_need_no_setting(capsys):
     main(["calibrate", "--classes", "10", "--json"])
     content = json.loads(capsys.readouterr().out)
     assert content["logit_bias"] == 0.0
     assert {row["setting"] for row in content["settings"]} == {""}
 
 
-def test_figures(tmp_path, capsys):
+def test_figures_are_drawn(tmp_path, capsys):
     pytest.importorskip("matplotlib")
     main(["figures", "--folder", str(tmp_path), "--figures", "4", "--themes", "dark", "--json"])
     assert json.loads(capsys.readouterr().out) == [str(tmp_path / "figure4-dark.png")]
@@ -50,8 +50,8 @@ def test_figures(tmp_path, capsys):
 
 
 @pytest.fixture
-def dirty(tmp_path):
-    """A folder with an image, an error page, and lists of them."""
+def folder(tmp_path):
+    """Returns a folder with an image, an HTML page and a file list."""
     pytest.importorskip("tensorflow")
     keras.utils.save_img(tmp_path / "good.png", np.zeros((4, 4, 3)))
     (tmp_path / "page.jpg").write_text("<html>Not found</html>")
@@ -60,18 +60,18 @@ def dirty(tmp_path):
 
 
 @pytest.mark.backend_free
-def test_check_images_finds_what_is_there(dirty, capsys):
-    main(["check-images", str(dirty), "--bad-images", str(dirty / "bad.csv")])
+def test_check_images_checks_all_files_of_a_folder(folder, capsys):
+    main(["check-images", str(folder), "--bad-images", str(folder / "bad.csv")])
     output = capsys.readouterr().out
     assert "2/2" in output  # the progress bar
-    assert f"1 bad images in {dirty / 'bad.csv'}\n         1  an HTML page\n" in output
-    assert (dirty / "bad.csv").read_text().splitlines() == ["path,reason", "page.jpg,an HTML page"]
+    assert f"1 bad images in {folder / 'bad.csv'}\n         1  an HTML page\n" in output
+    assert (folder / "bad.csv").read_text().splitlines() == ["path,reason", "page.jpg,an HTML page"]
 
 
 @pytest.mark.backend_free
-def test_check_images_of_a_list_as_json(dirty, capsys):
-    options = ["--file-list", str(dirty / "mine.txt"), "--bad-images", str(dirty / "bad.csv")]
-    main(["check-images", str(dirty), *options, "--json"])
+def test_check_images_of_a_file_list_prints_json(folder, capsys):
+    options = ["--file-list", str(folder / "mine.txt"), "--bad-images", str(folder / "bad.csv")]
+    main(["check-images", str(folder), *options, "--json"])
     assert json.loads(capsys.readouterr().out) == [
         {"path": "lost.jpg", "reason": "missing"},
         {"path": "page.jpg", "reason": "an HTML page"},
@@ -79,9 +79,9 @@ def test_check_images_of_a_list_as_json(dirty, capsys):
 
 
 @pytest.mark.backend_free
-def test_check_images_of_webvision_says_what_is_missing(dirty, capsys):
+def test_check_images_of_webvision_names_missing_files(folder, capsys):
     with pytest.raises(SystemExit):
-        main(["check-images", str(dirty), "--subset", "mini"])
+        main(["check-images", str(folder), "--subset", "mini"])
     error = capsys.readouterr().err
     assert "info/train_filelist_google.txt is not there" in error
     assert "google_resized_256.tar    17 GB" in error
@@ -104,17 +104,17 @@ def test_check_images_of_webvision_says_what_is_missing(dirty, capsys):
         (["figures", "--figures", "7"], "`figures` must be"),
     ],
 )
-def test_bad_arguments_are_told_in_words(arguments, words, capsys, tmp_path, monkeypatch):
+def test_bad_arguments_give_an_error(arguments, words, capsys, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(SystemExit) as stop:
+    with pytest.raises(SystemExit) as exit_:
         main(arguments)
-    assert stop.value.code == 2
+    assert exit_.value.code == 2
     assert words in capsys.readouterr().err
     assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.backend_free
-def test_without_a_word_it_says_what_there_is(capsys):
+def test_without_arguments_prints_an_overview(capsys):
     main([])
     output = capsys.readouterr().out
     assert output.startswith(f"keras-noisy {keras_noisy.__version__}, on Keras {keras.__version__}")

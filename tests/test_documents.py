@@ -1,4 +1,4 @@
-"""What the documents show runs, and what they point to exists."""
+"""Python blocks and commands of the documents run, and their links exist."""
 
 import argparse
 import re
@@ -27,10 +27,12 @@ DOCUMENTS = sorted(path for path in DOCUMENTS if "_build" not in path.parts)
 NAMES = [str(path.relative_to(ROOT)) for path in DOCUMENTS]
 
 
-def blocks_of(text):
-    """The Python blocks of a page: the number of the first line, the code, and what it is said to print.
+def find_python_blocks(text):
+    """Finds the Python blocks of a page.
 
-    That is the indented block after it, if there is one.
+    Returns:
+        Tuples of the number of the first line, the code and the expected output: the indented
+        block after the code, or an empty string.
     """
     return [
         (text.count("\n", 0, found.start(1)) + 1, found[1], found[2])
@@ -38,16 +40,16 @@ def blocks_of(text):
     ]
 
 
-WITH_PYTHON = [name for name in NAMES if blocks_of((ROOT / name).read_text())]
+WITH_PYTHON = [name for name in NAMES if find_python_blocks((ROOT / name).read_text())]
 
 
 @pytest.mark.parametrize("name", WITH_PYTHON)
 def test_python_blocks_run(name, tmp_path, monkeypatch, capsys):
-    """One after the other, as a reader would: what a block makes, the next ones have."""
+    """Runs the blocks of a page in order and in one namespace."""
     monkeypatch.chdir(tmp_path)
     page = (ROOT / name).read_text()
     if "photos" in page or "webvision" in page:
-        write_data()
+        write_images()
     if "tfds.pipeline" in page:
         library = pytest.importorskip("tensorflow_datasets")
         with library.testing.mock_data(num_examples=8):
@@ -58,19 +60,19 @@ def test_python_blocks_run(name, tmp_path, monkeypatch, capsys):
 
 def run_blocks(name, page, capsys):
     names = {}
-    for line, block, output in blocks_of(page):
+    for line, block, output in find_python_blocks(page):
         if "import torch" in block and keras.backend.backend() != "torch":
             continue
         block = "\n" * (line - 1) + block.replace('"/data/', '"')
         capsys.readouterr()
         exec(compile(block, name, "exec"), names)
         if output:
-            assert_alike(capsys.readouterr().out, output)
+            assert_similar_output(capsys.readouterr().out, output)
 
 
-def assert_alike(printed, expected):
-    """The same words, and almost the same numbers: some are those of a network with random weights."""
-    printed = "\n".join(printed.splitlines()[-len(expected.splitlines()) :])  # after progress bars
+def assert_similar_output(printed, expected):
+    """Compares words exactly and numbers roughly, because some depend on random weights."""
+    printed = "\n".join(printed.splitlines()[-len(expected.splitlines()) :])  # skips progress bars
     number = r"-?\d+(?:[.,]\d+)*"
     words = (re.sub(number, "#", text).split() for text in (printed, expected))
     assert next(words) == next(words), printed
@@ -81,8 +83,8 @@ def assert_alike(printed, expected):
     np.testing.assert_allclose(printed, expected, rtol=0.1, atol=0.02)
 
 
-def write_data():
-    """A few images where the pages have theirs: WebVision, and a folder for each class."""
+def write_images():
+    """Writes images into the folders of the pages: WebVision and a folder for each class."""
     Path("webvision/info").mkdir(parents=True)
     Path("webvision/info/synsets.txt").write_text("n01440764 tench\nn01443537 goldfish\n")
     for folder, file_list, prefix in (
@@ -106,7 +108,7 @@ def write_data():
 
 @pytest.mark.backend_free
 @pytest.mark.parametrize("name", NAMES)
-def test_relative_links_lead_somewhere(name):
+def test_relative_links_exist(name):
     path = ROOT / name
     text = re.sub(r"```.*?```|`[^`\n]+`", "", path.read_text(), flags=re.S)
     links = re.findall(r"\]\(([^)\s]+)\)", text)
@@ -118,11 +120,11 @@ def test_relative_links_lead_somewhere(name):
         target = (path.parent / file) if file else path
         assert target.exists(), link
         if anchor:
-            assert anchor in anchors_of(target), link
+            assert anchor in find_anchors(target), link
 
 
-def anchors_of(path):
-    """Those that GitHub, and the site, give to headings."""
+def find_anchors(path):
+    """Returns the anchors that GitHub and the site give to headings."""
     text = re.sub(r"```.*?```", "", path.read_text(), flags=re.S)
     headings = re.findall(r"^#+ (.+)$", text, re.M)
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
@@ -131,15 +133,15 @@ def anchors_of(path):
 @pytest.mark.backend_free
 @pytest.mark.parametrize("name", NAMES)
 def test_no_line_begins_with_a_percent_sign(name):
-    """The site takes it for a comment and leaves it out."""
+    """The site would treat such a line as a comment and omit it."""
     assert not re.findall(r"^%.*", (ROOT / name).read_text(), re.M)
 
 
 # Commands
 
 
-def commands_of(text):
-    """The commands of indented and of shell blocks that are this project's own, as words."""
+def find_commands(text):
+    """Yields the project's commands in indented and shell blocks as tuples of words."""
     text = text.replace("\\\n", " ")
     fenced = re.findall(r"```(?:shell|bash|console)\n(.*?)```", text, re.S)
     indented = re.findall(r"^ {4}(\S.*)", re.sub(r"```.*?```", "", text, flags=re.S), re.M)
@@ -149,32 +151,32 @@ def commands_of(text):
             yield tuple(words[1:] if "=" in words[0] else words)
 
 
-COMMANDS = sorted({each for path in DOCUMENTS for each in commands_of(path.read_text())})
+COMMANDS = sorted({each for path in DOCUMENTS for each in find_commands(path.read_text())})
 
 
-class Understood(Exception):
-    """The arguments of a command are what it takes."""
+class ArgumentsParsed(Exception):
+    """Signals that a command has parsed its arguments."""
 
 
 @pytest.fixture
-def only_parsing(monkeypatch):
-    """Whatever is started ends once it has read its arguments."""
+def parse_only(monkeypatch):
+    """Makes programs raise `ArgumentsParsed` after they have parsed their arguments."""
 
-    def ending(read):
-        def read_and_end(self, arguments=None):
+    def stop_after(read):
+        def read_and_stop(self, arguments=None):
             read(self, arguments)
-            raise Understood
+            raise ArgumentsParsed
 
-        return read_and_end
+        return read_and_stop
 
     parsers = {argparse.ArgumentParser: "parse_args", configuration.Parser: "read"}
     for parser, name in parsers.items():
-        monkeypatch.setattr(parser, name, ending(getattr(parser, name)))
+        monkeypatch.setattr(parser, name, stop_after(getattr(parser, name)))
 
 
 @pytest.mark.backend_free
 @pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
-def test_commands_are_understood(command, only_parsing, monkeypatch):
+def test_commands_accept_their_arguments(command, parse_only, monkeypatch):
     monkeypatch.chdir(ROOT)
     program, *arguments = command
     if program == "make":
@@ -184,28 +186,28 @@ def test_commands_are_understood(command, only_parsing, monkeypatch):
         extras = set(re.search(r"\[(.*)\]", arguments[1])[1].split(","))
         assert extras <= set(project["optional-dependencies"])
     elif program == "keras-noisy":
-        with pytest.raises(Understood):
+        with pytest.raises(ArgumentsParsed):
             cli.main(arguments)
-    elif arguments[0].startswith("examples/"):  # they take no arguments
+    elif arguments[0].startswith("examples/"):  # examples take no arguments
         assert Path(arguments[0]).exists()
         assert len(arguments) == 1
     else:
         monkeypatch.setattr(sys, "argv", arguments)
         monkeypatch.syspath_prepend(ROOT / Path(arguments[0]).parent)
-        with pytest.raises((Understood, SystemExit)) as ended:
+        with pytest.raises((ArgumentsParsed, SystemExit)) as exit_:
             runpy.run_path(arguments[0], run_name="__main__")
-        assert getattr(ended.value, "code", 0) in (0, None)  # `--help` ends well
+        assert getattr(exit_.value, "code", 0) in (0, None)  # `--help` exits with 0
 
 
 @pytest.mark.backend_free
-def test_there_are_commands():
+def test_commands_are_found():
     assert len(COMMANDS) >= 25
 
 
 @pytest.mark.backend_free
-def test_the_page_of_losses_is_that_of_the_code():
+def test_losses_page_is_up_to_date():
     generator = runpy.run_path(str(ROOT / "docs" / "generate_losses.py"))
     page = generator["PAGE"].read_text()
-    assert page == generator["page"](), "run `make docs`"
+    assert page == generator["build_page"](), "run `make docs`"
     for loss in generator["LOSSES"]:
         assert f"### {loss.__name__}\n" in page

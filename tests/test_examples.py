@@ -1,4 +1,4 @@
-"""The examples run in their quick setting, and can be converted to notebooks."""
+"""The examples run in their quick setting and can be converted to notebooks."""
 
 import csv
 import os
@@ -28,7 +28,7 @@ Accelerator: (None|GPU)
 
 
 def run(name, folder, backend):
-    """Runs an example on one backend, which is enough; returns what it prints."""
+    """Runs an example on one backend and returns its output."""
     if keras.backend.backend() != backend:
         pytest.skip(f"runs on {backend}")
     result = subprocess.run(
@@ -84,7 +84,7 @@ def test_finetune_backbone(tmp_path):
 
 @pytest.mark.backend_free
 @pytest.mark.parametrize("path", SCRIPTS, ids=lambda path: path.stem)
-def test_each_has_a_header_and_is_on_the_page(path):
+def test_example_has_a_header_and_is_listed(path):
     dates = re.match(HEADER, path.read_text())
     assert dates, "the header of keras.io's scripts"
     assert dates[1] <= dates[2]
@@ -93,7 +93,7 @@ def test_each_has_a_header_and_is_on_the_page(path):
 
 
 @pytest.mark.backend_free
-def test_notebooks(tmp_path, monkeypatch):
+def test_examples_become_notebooks(tmp_path, monkeypatch):
     nbformat = pytest.importorskip("nbformat")
     pytest.importorskip("jupytext")
     monkeypatch.setattr(sys, "path", [*sys.path])

@@ -7,7 +7,7 @@ from keras_noisy._extras import require
 pytestmark = pytest.mark.backend_free
 
 
-def test_imports():
+def test_installed_package_is_imported():
     assert require("json.decoder", extra="x") is sys.modules["json.decoder"]
 
 

@@ -1,4 +1,4 @@
-"""The layers of the package: who may import whom, and no circles."""
+"""Imports between the rooms of the package follow CONTRIBUTING.md and have no cycles."""
 
 import ast
 from pathlib import Path
@@ -13,7 +13,7 @@ MODULES = {
     for path in PACKAGE.rglob("*.py")
 }
 SHARED = {"_arguments", "_extras", "_files", "_random", "_typing"}
-# The rooms that a room may import beside `SHARED`, as in CONTRIBUTING.md.
+# The rooms that each room may import in addition to `SHARED`, as in CONTRIBUTING.md.
 ALLOWED = {
     "theory": set(),
     "noise": set(),
@@ -29,8 +29,8 @@ ALLOWED = {
 }
 
 
-def imported(path):
-    """The modules of the package that a file imports, at the top or in a function."""
+def find_imports(path):
+    """Returns the modules of the package that a file imports, at the top or in functions."""
     found = set()
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
@@ -39,39 +39,39 @@ def imported(path):
             assert node.level == 0, f"{path}: relative imports are not used"
             found |= {f"{node.module}.{alias.name}" for alias in node.names} | {node.module}
     found = {name for name in found if name in MODULES}
-    # `from room.module import name` is no import of the room itself.
+    # `from room.module import name` does not count as an import of the room.
     return {name for name in found if not any(other.startswith(f"{name}.") for other in found)}
 
 
-IMPORTS = {name: imported(path) - {name} for name, path in MODULES.items()}
+IMPORTS = {name: find_imports(path) - {name} for name, path in MODULES.items()}
 
 
-def room(module):
+def get_room(module):
     return module.split(".")[1] if "." in module else ""
 
 
 @pytest.mark.parametrize("name", [*sorted(SHARED), *ALLOWED])
-def test_imports_run_downwards(name):
+def test_imports_are_allowed(name):
     allowed = SHARED | ALLOWED.get(name, set()) | {name}
     for module in MODULES:
-        if room(module) == name:
-            rooms = {room(other) for other in IMPORTS[module]}
+        if get_room(module) == name:
+            rooms = {get_room(other) for other in IMPORTS[module]}
             assert rooms <= allowed, f"{module} imports {rooms - allowed}"
 
 
-def test_every_room_has_a_place():
-    assert {room(module) for module in MODULES} - {"", "__main__"} == SHARED | set(ALLOWED)
+def test_every_room_is_listed():
+    assert {get_room(module) for module in MODULES} - {"", "__main__"} == SHARED | set(ALLOWED)
 
 
-def test_there_are_no_circles():
-    done = set()
+def test_imports_have_no_cycles():
+    visited = set()
 
     def visit(module, path):
         assert module not in path, " -> ".join([*path, module])
-        if module not in done:
+        if module not in visited:
             for other in IMPORTS[module]:
                 visit(other, [*path, module])
-            done.add(module)
+            visited.add(module)
 
     for module in MODULES:
         visit(module, [])

@@ -1,4 +1,4 @@
-"""The interactive page in docs/interactive: its numbers are the package's, and it does what it offers."""
+"""The interactive page: its numbers agree with the package, and its controls work."""
 
 import itertools
 import json
@@ -25,7 +25,7 @@ FOLDER = Path(__file__).parents[1] / "docs" / "interactive"
 PAGE = (FOLDER / "index.html").as_uri()
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("chrome")
 
-# Each with its usual values and with others that pull harder or less.
+# Usual hyperparameters of each loss, and others that pull harder or less.
 SETTINGS = {
     "CE": [{}],
     "MAE": [{}],
@@ -54,27 +54,30 @@ def browser():
 
 @pytest.fixture
 def open_page(browser):
-    """A function that opens the page, and sees to it that nothing goes wrong there."""
-    contexts, complaints = [], []
+    """Returns a function that opens the page.
+
+    The test fails if the page writes to the console, raises errors or loads files from elsewhere.
+    """
+    contexts, problems = [], []
 
     def open_page(address="", **options):
         options = {"reduced_motion": "reduce", **options}
         contexts.append(browser.new_context(**options))
         page = contexts[-1].new_page()
-        page.on("console", lambda message: complaints.append(message.text))
-        page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.on("request", lambda request: outside(request.url))
+        page.on("console", lambda message: problems.append(message.text))
+        page.on("pageerror", lambda error: problems.append(str(error)))
+        page.on("request", lambda request: check_url(request.url))
         page.goto(PAGE + address)
         return page
 
-    def outside(url):
+    def check_url(url):
         if not url.startswith(("file:", "data:")):
-            complaints.append(url)
+            problems.append(url)
 
     yield open_page
     for context in contexts:
         context.close()
-    assert not complaints
+    assert not problems
 
 
 @pytest.fixture(scope="module")
@@ -82,39 +85,39 @@ def exported():
     return runpy.run_path(str(FOLDER / "export.py"))
 
 
-def data_of(text):
+def parse_data(text):
     return json.loads(text.partition("const DATA = ")[2].rstrip().rstrip(";"))
 
 
 # --- Numbers
 
 
-def test_what_the_page_takes_from_the_package_is_current(exported):
-    page = data_of((FOLDER / "data.js").read_text())
-    laws = page.pop("laws")
-    # A few laws: all of them would take some seconds.
+def test_exported_files_are_up_to_date(exported):
+    page = parse_data((FOLDER / "data.js").read_text())
+    quadratures = page.pop("quadratures")
+    # Computes only two of the quadratures, because all of them take seconds.
     exported["data"].__globals__["STDS"] = [0.3, 3.0]
     current = json.loads(json.dumps(exported["data"]()))
-    for std, rules in current.pop("laws").items():
-        for kept, rule in zip(laws[std], rules, strict=True):
-            np.testing.assert_allclose(kept, rule, atol=2e-4)
-    assert page.pop("stds") == [i / 10 for i in range(1, 31)] == sorted(map(float, laws))
+    for std, rules in current.pop("quadratures").items():
+        for saved, rule in zip(quadratures[std], rules, strict=True):
+            np.testing.assert_allclose(saved, rule, atol=2e-4)
+    assert page.pop("stds") == [i / 10 for i in range(1, 31)] == sorted(map(float, quadratures))
     del current["stds"]
     for table in ("autoBias", "autoQ"):
-        kept, values = (both[table].pop("values") for both in (page, current))
-        np.testing.assert_allclose(kept, values, atol=2e-5)
+        saved, values = (both[table].pop("values") for both in (page, current))
+        np.testing.assert_allclose(saved, values, atol=2e-5)
     assert page == current, "run `make docs`"
     assert (FOLDER / "palette.css").read_text() == exported["palette_css"](), "run `make docs`"
 
 
 def mean_error(loss, classes, std=1.0):
-    """The average error, averaged once more over the label's logit in a fresh network."""
+    """Averages the average error over the label's logit in untrained networks."""
     steps = np.linspace(-9.0, 9.0, 361)
     density = np.exp(-(steps**2) / 2)
     return density @ average_error(loss, std * steps, classes, std) / density.sum()
 
 
-def test_average_errors_are_those_of_the_package(open_page):
+def test_average_errors_agree_with_the_package(open_page):
     page = open_page()
     logits = np.linspace(-12.0, 24.0, 73)
     cases = zip(
@@ -132,8 +135,8 @@ def test_average_errors_are_those_of_the_package(open_page):
             )
             robust = getattr(keras_noisy, loss)(**parameters)
             expected = average_error(robust, logits, classes, std)
-            # PHuberCE has a kink, at which the package's own quadrature is no better than this;
-            # nodes are the same for the numbers of classes that data.js has.
+            # PHuberCE has a kink, where the package's quadrature is no more accurate. The nodes are
+            # the same for the numbers of classes in data.js.
             has_kink = loss == "PHuberCE" and classes == other_classes
             tolerance = (2e-2 if has_kink else 1e-3) * max(1.0, np.abs(expected).max())
             np.testing.assert_allclose(
@@ -143,13 +146,13 @@ def test_average_errors_are_those_of_the_package(open_page):
             assert mean == pytest.approx(mean_error(robust, classes, std), rel=tolerance), setting
 
 
-def test_a_bias_moves_the_logits(open_page):
+def test_bias_shifts_the_logits(open_page):
     setting = {"loss": "GCE", "parameters": {"q": 0.7}, "classes": 365, "std": 1, "bias": 3.0}
     mean = open_page().evaluate("setting => meanError(setting)", setting)
     assert mean == pytest.approx(mean_error(keras_noisy.GCE(q=0.7, logit_bias=3.0), 365), rel=1e-3)
 
 
-def test_bias_and_q_for_a_number_of_classes(open_page):
+def test_auto_bias_and_auto_q_agree_with_the_package(open_page):
     page = open_page()
     classes = [2, 9, 10, 11, 14, 29, 30, 31, 40, 50, 100, 365, 1000, 21841, 1_000_000]
     biases, exponents = page.evaluate("all => [all.map(autoBias), all.map(autoQ)]", classes)
@@ -158,30 +161,30 @@ def test_bias_and_q_for_a_number_of_classes(open_page):
 
 
 @pytest.mark.parametrize(("loss", "classes"), [("MAE", 100), ("GCE", 100), ("PHuberCE", 400)])
-def test_the_verdict_is_that_of_diagnose(open_page, loss, classes):
+def test_verdict_agrees_with_diagnose(open_page, loss, classes):
     robust = getattr(keras_noisy, loss)(from_logits=True)
     parameters = robust._own_arguments()
     setting = {"loss": loss, "parameters": parameters, "classes": classes, "std": 1, "bias": 0}
-    said = open_page().evaluate("setting => verdictOf(setting)", setting)
-    # A model of which all logits together are as normal as can be.
+    verdict = open_page().evaluate("setting => verdictOf(setting)", setting)
+    # The logits of this model are quantiles of the normal distribution.
     normal = NormalDist().inv_cdf
     logits = [normal((i + 0.5) / (100 * classes)) for i in range(100 * classes)]
     logits = np.random.default_rng(0).permutation(logits).reshape(100, classes)
     model = keras.Sequential([keras.Input((classes,)), keras.layers.Identity()])
     diagnosis = keras_noisy.diagnose(model, logits.astype("float32"), robust)
-    assert said["ratio"] == pytest.approx(diagnosis.ratio, rel=0.03)  # it takes 17 points
-    assert said["word"] == diagnosis.verdict == judge(said["ratio"])
+    assert verdict["ratio"] == pytest.approx(diagnosis.ratio, rel=0.03)  # diagnose uses 17 points
+    assert verdict["word"] == diagnosis.verdict == judge(verdict["ratio"])
 
 
-def test_all_losses_of_the_label_are_there_with_values_that_the_package_takes(open_page):
+def test_sliders_have_all_label_losses_and_allowed_values(open_page):
     ranges = open_page().evaluate("PARAMETERS")
     assert list(ranges) == [kind.__name__ for kind in LOSSES if issubclass(kind, LabelLoss)]
     assert set(SETTINGS) == set(ranges)
-    for name, own in ranges.items():
+    for name, sliders in ranges.items():
         kind = getattr(keras_noisy, name)
         defaults = kind()._own_arguments()
-        assert list(own) == list(defaults)
-        for argument, range_ in own.items():
+        assert list(sliders) == list(defaults)
+        for argument, range_ in sliders.items():
             for value in (range_["min"], range_["max"]):
                 kind(**{argument: value})
             assert range_["min"] <= defaults[argument] <= range_["max"]
@@ -190,20 +193,20 @@ def test_all_losses_of_the_label_are_there_with_values_that_the_package_takes(op
 # --- The page
 
 
-def curve(page):
+def get_curve(page):
     return page.locator("path.curve.chosen").last.get_attribute("d")
 
 
 def test_controls_change_curve_verdict_and_python(open_page):
     page = open_page("#loss=MAE&classes=1000&bias=0")
     assert "MAE will stall with 1,000 classes" in page.inner_text(".verdict")
-    before = curve(page)
+    before = get_curve(page)
     page.get_by_role("button", name="auto").click()
     assert "MAE will learn with 1,000 classes" in page.inner_text(".verdict")
-    assert curve(page) == before  # it is the logits that move
+    assert get_curve(page) == before  # the bias shifts the logits, not the curve
     assert page.locator(".hill.biased").count() == 1
     page.locator("#input-classes").fill("10")
-    assert curve(page) != before
+    assert get_curve(page) != before
     assert page.locator(".hill.biased").count() == 0  # no bias with 10 classes
     page.select_option("#loss", "GCE")
     page.locator("#input-q").fill("0.25")
@@ -222,7 +225,7 @@ def run_python(page):
     return names["loss"]
 
 
-def test_what_is_shown_is_what_the_package_says(open_page):
+def test_shown_numbers_agree_with_the_package(open_page):
     page = open_page("#loss=GCE&q=0.7&classes=365&bias=1")
     pull = -mean_error(run_python(page), 365)
     reference = -mean_error(keras_noisy.GCE(q=0.7), REFERENCE_CLASSES)
@@ -233,7 +236,7 @@ def test_what_is_shown_is_what_the_package_says(open_page):
         assert value in facts
 
 
-def test_auto_is_the_bias_of_the_package_and_follows_the_classes(open_page):
+def test_auto_bias_follows_the_number_of_classes(open_page):
     page = open_page()
     auto = page.get_by_role("button", name="auto")
     auto.click()
@@ -247,14 +250,14 @@ def test_auto_is_the_bias_of_the_package_and_follows_the_classes(open_page):
     assert auto.get_attribute("aria-pressed") == "false"
 
 
-def test_q_auto(open_page):
+def test_auto_q_follows_the_number_of_classes(open_page):
     page = open_page("#loss=GCE&q=auto&classes=1000&bias=0")
     assert "GCE will learn" in page.inner_text(".verdict")
     assert float(page.input_value("#input-q")) == pytest.approx(auto_q(1000), abs=1e-3)
     assert run_python(page).q == "auto"
 
 
-def test_the_address_holds_the_setting(open_page):
+def test_address_stores_the_settings(open_page):
     page = open_page()
     page.select_option("#loss", "SCE")
     page.locator("#input-beta").fill("0.5")
@@ -264,20 +267,20 @@ def test_the_address_holds_the_setting(open_page):
     page.select_option("#with", "JS")
     page.wait_for_url("**/*#*with=JS*")
     address = "#" + page.url.partition("#")[2]
-    again = open_page(address)
+    second = open_page(address)
     for selector in (".verdict", "#pull", "#facts", "#python", "#legend"):
-        assert again.inner_text(selector) == page.inner_text(selector)
-    assert curve(again) == curve(page)
-    assert again.input_value("#input-std") == "0.4"
-    # A link on the page, and the way back.
-    again.get_by_role("link", name="MAE, 10 classes").click()
-    again.wait_for_function("document.querySelector('#loss').value === 'MAE'")
-    assert "MAE will learn with 10 classes" in again.inner_text(".verdict")
-    again.go_back()
-    again.wait_for_function("document.querySelector('#loss').value === 'SCE'")
+        assert second.inner_text(selector) == page.inner_text(selector)
+    assert get_curve(second) == get_curve(page)
+    assert second.input_value("#input-std") == "0.4"
+    # Follows a link on the page and goes back.
+    second.get_by_role("link", name="MAE, 10 classes").click()
+    second.wait_for_function("document.querySelector('#loss').value === 'MAE'")
+    assert "MAE will learn with 10 classes" in second.inner_text(".verdict")
+    second.go_back()
+    second.wait_for_function("document.querySelector('#loss').value === 'SCE'")
 
 
-def test_an_address_that_is_wrong_does_no_harm(open_page):
+def test_invalid_address_gives_valid_settings(open_page):
     page = open_page("#loss=None&classes=1e9&bias=-3&std=nan&with=<b>&q=7")
     state = page.evaluate("state")
     assert state == {
@@ -290,7 +293,7 @@ def test_an_address_that_is_wrong_does_no_harm(open_page):
     }
 
 
-def test_sliders_take_keys_and_reach_their_ends(open_page):
+def test_sliders_follow_keys_to_their_limits(open_page):
     page = open_page("#loss=MAE&classes=10")
     slider = page.get_by_role("slider", name="classes")
     assert slider.get_attribute("aria-valuetext") == "10"
@@ -306,7 +309,7 @@ def test_sliders_take_keys_and_reach_their_ends(open_page):
     assert {"input-classes", "input-bias", "input-std", "range", "button"} <= set(order)
 
 
-def test_copying_the_line_of_python(open_page):
+def test_copy_button_copies_the_python_code(open_page):
     page = open_page("#loss=AEL&a=0.5", permissions=["clipboard-read", "clipboard-write"])
     page.get_by_role("button", name="Copy").click()
     page.get_by_role("button", name="Copied").wait_for()
@@ -314,14 +317,14 @@ def test_copying_the_line_of_python(open_page):
     assert page.evaluate("navigator.clipboard.readText()") == line
 
 
-def test_it_fits_on_a_phone(open_page):
+def test_page_fits_on_a_phone(open_page):
     page = open_page(viewport={"width": 375, "height": 667}, has_touch=True, is_mobile=True)
     boxes = """selector => [...document.querySelectorAll(selector)]
         .map(element => element.getBoundingClientRect().toJSON())"""
     for width, loss in itertools.product((320, 375, 801), ("MAE", "SCE", "PHuberCE")):
         page.set_viewport_size({"width": width, "height": 667})
         page.evaluate(
-            "address => { history.replaceState(null, '', address); follow(); }",
+            "address => { history.replaceState(null, '', address); applyAddress(); }",
             f"#loss={loss}&classes=1000000&bias=auto&with=SCE",
         )
         page.wait_for_function(
@@ -332,14 +335,14 @@ def test_it_fits_on_a_phone(open_page):
         for box in page.evaluate(boxes, "form input, form button, form select"):
             assert box["left"] >= 0
             assert box["right"] <= width
-            assert box["height"] >= 44 or width > 800  # for thumbs
+            assert box["height"] >= 44 or width > 800  # large enough for touch
         (figure,) = page.evaluate(boxes, "#figure")
         for text in page.evaluate(boxes, "#figure text"):
             assert text["left"] >= figure["left"]
             assert text["right"] <= figure["right"] + 1
 
 
-def test_light_and_dark(open_page):
+def test_colours_follow_the_colour_scheme(open_page):
     from keras_noisy.plots.theme import THEMES
 
     for scheme, theme in THEMES.items():
@@ -348,16 +351,16 @@ def test_light_and_dark(open_page):
             "[getComputedStyle(document.body).backgroundColor,"
             "getComputedStyle(document.querySelector('path.curve.chosen')).stroke]"
         )
-        assert style == [rgb(theme.background), rgb(theme.colours[0])]
+        assert style == [format_rgb(theme.background), format_rgb(theme.colours[0])]
 
 
-def rgb(colour):
+def format_rgb(colour):
     red, green, blue = bytes.fromhex(colour[1:])
     return f"rgb({red}, {green}, {blue})"
 
 
-def test_numbers_glide_unless_motion_is_unwelcome(open_page):
-    moves = """async () => {
+def test_changes_are_animated_unless_motion_is_reduced(open_page):
+    count_draws = """async () => {
         let draws = 0;
         const original = drawFigure;
         drawFigure = (...all) => { draws += 1; original(...all); };
@@ -365,6 +368,9 @@ def test_numbers_glide_unless_motion_is_unwelcome(open_page):
         await new Promise((resolve) => setTimeout(resolve, 700));
         return [draws > 1, shown.bias];
     }"""
-    for motion, glides in (("no-preference", True), ("reduce", False)):
+    for motion, is_animated in (("no-preference", True), ("reduce", False)):
         page = open_page(reduced_motion=motion)
-        assert page.evaluate(moves) == [glides, pytest.approx(logit_bias(1000), abs=1e-3)]
+        assert page.evaluate(count_draws) == [
+            is_animated,
+            pytest.approx(logit_bias(1000), abs=1e-3),
+        ]

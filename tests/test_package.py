@@ -1,4 +1,4 @@
-"""The package as a whole: what it exports, and what importing it costs."""
+"""The package as a whole: its exports and its imports."""
 
 import importlib.util
 import json
@@ -11,7 +11,7 @@ import pytest
 
 import keras_noisy
 
-ADDED = """
+PRINT_NEW_IMPORTS = """
 import json, sys
 import keras
 before = set(sys.modules)
@@ -20,25 +20,29 @@ print(json.dumps(sorted({name.split(".")[0] for name in set(sys.modules) - befor
 """
 
 
-def test_public_names():
+def test_public_names_exist():
     for name in keras_noisy.__all__:
         assert getattr(keras_noisy, name) is not None
 
 
-def test_import_brings_nothing_but_the_package_itself():
-    """No backend but Keras's own, no plotting, no data sets: they are imported where they are used.
+def test_import_loads_no_further_packages():
+    """Other backends, plotting and data sets are imported where they are used.
 
-    (NumPy 1 has parts that it imports late itself.)
+    NumPy is allowed, because NumPy 1 imports some of its modules late.
     """
     result = subprocess.run(
-        [sys.executable, "-c", ADDED], capture_output=True, text=True, check=True, timeout=300
+        [sys.executable, "-c", PRINT_NEW_IMPORTS],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=300,
     )
     third_party = set(json.loads(result.stdout.splitlines()[-1])) - set(sys.stdlib_module_names)
     assert third_party - {"numpy"} == {"keras_noisy"}
 
 
 @pytest.mark.parametrize("name", ["CE", "MAE", "GCE"])
-def test_losses_stand_at_the_top(name):
+def test_losses_are_exported_at_the_top(name):
     assert getattr(keras_noisy, name) is getattr(keras_noisy.losses, name)
     assert issubclass(getattr(keras_noisy, name), keras.losses.Loss)
 
@@ -47,5 +51,5 @@ def test_losses_stand_at_the_top(name):
     "EXPECT_NO_TENSORFLOW" not in os.environ, reason="for the row without TensorFlow"
 )
 def test_tensorflow_is_not_installed():
-    """Or the row that shows that all works without it would show nothing."""
+    """The row without TensorFlow is meaningless if TensorFlow is installed."""
     assert importlib.util.find_spec("tensorflow") is None

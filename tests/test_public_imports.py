@@ -81,7 +81,7 @@ def test_names_are_public(path):
     assert problems == []
 
 
-def test_there_are_scripts():
+def test_scripts_are_found():
     assert {path.name for path in SCRIPTS} >= {"train.py", "noisy_glyphs.py", "glyph_runs.py"}
 
 
@@ -129,5 +129,5 @@ def test_public_names_are_accepted(source):
         ),
     ],
 )
-def test_other_names_are_found(source, problem):
+def test_other_names_are_reported(source, problem):
     assert problem in find_problems(source)

@@ -20,7 +20,7 @@ def quickstart():
     return module
 
 
-def test_runs(quickstart, tmp_path, capsys):
+def test_quickstart_runs(quickstart, tmp_path, capsys):
     results = tmp_path / "new" / "folder"
     losses = ["ce", "mae", "gce", "mae+bias", "mae+annealed"]
     options = f"--classes 20 --images 20 --epochs 2 --noise 0.5 --results {results} --losses"
@@ -84,7 +84,7 @@ def test_bad_argument_gives_one_line(quickstart, arguments, message, capsys):
     assert error.count("\n") == 1
 
 
-def test_help(quickstart, capsys):
+def test_help_lists_all_options(quickstart, capsys):
     with pytest.raises(SystemExit) as exit_:
         quickstart.main(["--help"])
     assert exit_.value.code == 0

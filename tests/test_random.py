@@ -19,7 +19,7 @@ def split_mix(state):
 
 
 @pytest.mark.parametrize("seed", [0, 1, 2**63 - 1])
-def test_is_split_mix(seed):
+def test_agrees_with_split_mix(seed):
     _, state = split_mix(seed)
     for number in bits(stream(seed), COUNTERS[:100]).tolist():
         state, expected = split_mix(state)
@@ -36,7 +36,7 @@ def test_counters_reach_64_bits():
 
 
 @pytest.mark.parametrize("path", [(), (0,), (1,), (1, 2), (2, 1)], ids=str)
-def test_is_uniform(path):
+def test_numbers_are_uniform(path):
     numbers = uniform(stream(0, *path), COUNTERS)
     assert numbers.min() >= 0
     assert numbers.max() < 1

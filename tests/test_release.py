@@ -1,4 +1,4 @@
-"""What is released: the wheel, the source distribution, and the files around them that others read."""
+"""The wheel, the source distribution, and files that other programs read."""
 
 import re
 import subprocess
@@ -21,18 +21,18 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 WORKFLOW = ROOT / ".github" / "workflows" / "ci.yml"
 
 
-def files(*paths):
-    """Those of the repository, and those that are new."""
+def list_files(*paths):
+    """Lists the files of the repository, including those that are not committed yet."""
     command = ["git", "ls-files", "--cached", "--others", "--exclude-standard", *paths]
     found = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     if found.returncode != 0:
-        pytest.skip("no git repository that says which files are the project's")
+        pytest.skip("needs a git repository, which lists the files of the project")
     return set(found.stdout.splitlines())
 
 
 @pytest.fixture(scope="module")
 def dist(tmp_path_factory):
-    """The wheel and the source distribution."""
+    """Builds the wheel and the source distribution."""
     pytest.importorskip("hatchling")
     folder = tmp_path_factory.mktemp("dist")
     command = [sys.executable, "-m", "hatchling", "build", "--directory", str(folder)]
@@ -42,21 +42,21 @@ def dist(tmp_path_factory):
     return wheel, source
 
 
-def test_the_wheel_is_the_package_and_nothing_else(dist):
+def test_wheel_has_only_the_package(dist):
     with zipfile.ZipFile(dist[0]) as wheel:
         names = set(wheel.namelist())
     info = f"keras_noisy-{keras_noisy.__version__}.dist-info"
     about = {"METADATA", "RECORD", "WHEEL", "entry_points.txt", "licenses/LICENSE"}
-    assert names == files("keras_noisy") | {f"{info}/{name}" for name in about}
+    assert names == list_files("keras_noisy") | {f"{info}/{name}" for name in about}
     assert "keras_noisy/py.typed" in names
 
 
-def test_the_source_distribution_has_all_that_its_tests_need(dist):
+def test_source_distribution_has_all_files(dist):
     root = f"keras_noisy-{keras_noisy.__version__}/"
     with tarfile.open(dist[1]) as source:
         names = {member.name.removeprefix(root) for member in source if member.isfile()}
-    of_the_repository = files(".ci", ".github")
-    assert names == files() - of_the_repository | {"PKG-INFO"}
+    host_files = list_files(".ci", ".github")
+    assert names == list_files() - host_files | {"PKG-INFO"}
 
 
 def test_metadata(dist):
@@ -76,10 +76,12 @@ def test_metadata(dist):
     assert f"Programming Language :: Python :: {python}" in metadata.get_all("Classifier")
 
 
-def test_the_version_stands_in_one_place():
+def test_version_is_stated_once():
     assert PROJECT["dynamic"] == ["version"]
     assert "version" not in PROJECT
-    texts = {path: (ROOT / path).read_text() for path in files("*.py", "*.toml", "*.cff", "*.md")}
+    texts = {
+        path: (ROOT / path).read_text() for path in list_files("*.py", "*.toml", "*.cff", "*.md")
+    }
     assert [path for path, text in texts.items() if keras_noisy.__version__ in text] == [
         "keras_noisy/__init__.py"
     ]
@@ -88,23 +90,23 @@ def test_the_version_stands_in_one_place():
 # The oldest versions
 
 
-def pins(file):
+def read_pins(file):
     lines = (ROOT / file).read_text().splitlines()
     return dict(line.split("==") for line in lines if line and not line.startswith("#"))
 
 
-def test_the_oldest_versions_are_those_that_are_tested():
-    """Each lower bound is a pin of constraints-oldest.txt, so that `make test-oldest` tests just it."""
+def test_lower_bounds_are_tested():
+    """Each lower bound is pinned in constraints-oldest.txt, which `make test-oldest` installs."""
     extras = PROJECT["optional-dependencies"]
     backends = [bound for name in ("tensorflow", "jax", "torch") for bound in extras[name]]
     bounds = dict(bound.split(">=") for bound in [*PROJECT["dependencies"], *backends])
     assert bounds.keys() == {"keras", "numpy", "tensorflow", "jax", "torch"}
-    pinned = pins("constraints-oldest.txt")
+    pinned = read_pins("constraints-oldest.txt")
     for name, bound in bounds.items():
         assert pinned[name] == bound or pinned[name].startswith(f"{bound}."), name
 
 
-# What others read
+# Files for other programs
 
 
 @pytest.mark.parametrize(
@@ -120,7 +122,7 @@ def test_the_oldest_versions_are_those_that_are_tested():
     ],
     ids=lambda value: Path(value).stem,
 )
-def test_files_for_others_have_their_format(schema, path):
+def test_file_matches_its_schema(schema, path):
     pytest.importorskip("check_jsonschema")
     command = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", f"vendor.{schema}"]
     checked = subprocess.run(
@@ -132,7 +134,7 @@ def test_files_for_others_have_their_format(schema, path):
     assert checked.returncode == 0, checked.stdout
 
 
-def test_the_workflow_calls_what_there_is():
+def test_workflow_calls_existing_targets():
     yaml = pytest.importorskip("yaml")
     jobs = yaml.safe_load(WORKFLOW.read_text())["jobs"]
     commands = [
@@ -157,7 +159,7 @@ def test_the_workflow_calls_what_there_is():
             assert {prefix + row for row in options["row"]} <= known
 
 
-def test_every_row_of_the_tests_runs_on_github():
+def test_workflow_runs_every_row():
     yaml = pytest.importorskip("yaml")
     jobs = yaml.safe_load(WORKFLOW.read_text())["jobs"]
     assert jobs["test"]["strategy"]["matrix"]["row"] == [row.name for row in matrix.ROWS]

@@ -1,10 +1,10 @@
-"""Installs the wheel into empty environments and tries it there, as a new user would.
+"""Installs the wheel into empty environments and tests it there.
 
-make build && make test-wheel          # on each backend
-python3.11 tests/wheel.py jax torch    # on some
+make build && make test-wheel          # all backends
+python3.11 tests/wheel.py jax torch    # some backends
 
-What is seen: the wheel alone brings Keras and NumPy, and what they bring, but nothing else; with a
-backend, the command answers, and the first example of the README runs.
+The wheel alone must install nothing but Keras, NumPy and their dependencies. With a backend, the
+command and the first example of the README must run.
 """
 
 import os
@@ -19,8 +19,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 BACKENDS = ["tensorflow", "jax", "torch"]
 
-# Which distributions are installed, and which of them the wheel, Keras and NumPy ask for.
-NOTHING_MORE = """
+# Fails if a distribution is installed that neither the wheel nor its dependencies require.
+CHECK_DISTRIBUTIONS = """
 import re
 from importlib.metadata import distributions
 
@@ -38,31 +38,32 @@ while new:
     new = {r for n in new for r in needs.get(n, ())} - wanted
 found = set(needs) - {"pip", "setuptools"}
 assert found <= wanted, found - wanted
-print(f"the wheel brings {', '.join(sorted(found - {'keras-noisy'}))}")
+print(f"the wheel installs {', '.join(sorted(found - {'keras-noisy'}))}")
 """
 
 
-def try_wheel(wheel: Path, backend: str) -> None:
+def check_wheel(wheel: Path, backend: str) -> None:
+    """Installs the wheel in a new environment and tests it with one backend."""
     example = re.search(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.S)[1]
     with tempfile.TemporaryDirectory() as folder:
         environment = Path(folder) / "venv"
         venv.create(environment, with_pip=True)
         variables = {**os.environ, "KERAS_BACKEND": backend, "KERAS_HOME": folder}
-        variables["TF_CPP_MIN_LOG_LEVEL"] = "3"  # TensorFlow greets at length
+        variables["TF_CPP_MIN_LOG_LEVEL"] = "3"  # hides TensorFlow's log messages
 
-        def python(what: str, *arguments: str) -> None:
+        def run_python(step: str, *arguments: str) -> None:
             start = time.perf_counter()
             command = [environment / "bin" / "python", *arguments]
             subprocess.run(command, cwd=folder, env=variables, check=True)
-            print(f"--- {backend}: {what}, {time.perf_counter() - start:.0f} s", flush=True)
+            print(f"--- {backend}: {step}, {time.perf_counter() - start:.0f} s", flush=True)
 
         pip = ("-m", "pip", "install", "--quiet", "--disable-pip-version-check")
         tested = ("--constraint", str(ROOT / "constraints.txt"))
-        python("the wheel is installed", *pip, *tested, str(wheel))
-        python("nothing more than it needs", "-c", NOTHING_MORE)
-        python("the extras are installed", *pip, *tested, f"{wheel}[{backend},recipes]")
-        python("the command", "-m", "keras_noisy")
-        python("the README's example", "-c", example)
+        run_python("install the wheel", *pip, *tested, str(wheel))
+        run_python("check the distributions", "-c", CHECK_DISTRIBUTIONS)
+        run_python("install the extras", *pip, *tested, f"{wheel}[{backend},recipes]")
+        run_python("run the command", "-m", "keras_noisy")
+        run_python("run the README's example", "-c", example)
 
 
 def main(backends: list[str]) -> None:
@@ -72,7 +73,7 @@ def main(backends: list[str]) -> None:
             f"wheel.py: error: there must be one wheel in dist/ (`make build`), found {wheels}"
         )
     for backend in backends or BACKENDS:
-        try_wheel(wheels[0], backend)
+        check_wheel(wheels[0], backend)
 
 
 if __name__ == "__main__":

@@ -1,10 +1,10 @@
-// The figure: average errors of losses above the logits of a fresh network, before and after the bias.
+// The figure: average errors of losses, and the logits of an untrained network without and with bias.
 "use strict";
 
 const POINTS = 161;
 const MARGIN = { left: 46, right: 14, top: 26, gap: 34, bottom: 46 };
 
-// Draws into `svg`; `curves` are settings with a name and a look, the first is the one in question.
+// Draws into `svg`. `curves` are settings with a name and a look; the first is the chosen loss.
 function drawFigure(svg, curves, width, height) {
   const [chosen] = curves;
   const { std } = chosen;
@@ -32,7 +32,7 @@ function drawFigure(svg, curves, width, height) {
   const text = (at, height, words, kind) =>
     `<text class="${kind}" x="${at}" y="${height}">${words}</text>`;
 
-  // 95 % of the logits are in the band, and the hill below is their density.
+  // The band contains 95 % of the logits; the hill below is their density.
   const logitsAt = (centre, kind) => {
     const [from, to] = [centre - 2 * std, centre + 2 * std].map((z) => clamp(x(z), MARGIN.left, right));
     const bands = [upper, lower].map(
@@ -44,7 +44,7 @@ function drawFigure(svg, curves, width, height) {
       .filter(([at]) => at >= MARGIN.left && at <= right);
     return bands.join("") + `<path class="hill ${kind}" d="${path(outline)}"/>`;
   };
-  // About half as wide as the words are.
+  // Approximately half the width of a text.
   const half = (words) => words.length * 3.4;
   const inside = (at, words) => clamp(at, MARGIN.left + half(words) + 4, right - half(words));
 
@@ -58,7 +58,7 @@ function drawFigure(svg, curves, width, height) {
     for (const { bottom } of [upper, lower]) parts.push(line(x(z), bottom, x(z), bottom + 4, "axis"));
     parts.push(text(x(z), lower.bottom + 18, label(z), "middle"));
   }
-  parts.push(logitsAt(0, "fresh"));
+  parts.push(logitsAt(0, "initial"));
   if (bias > 0) parts.push(logitsAt(bias, "biased"));
   for (const { top, bottom } of [upper, lower]) {
     parts.push(line(MARGIN.left, top, MARGIN.left, bottom, "axis"));
@@ -69,7 +69,7 @@ function drawFigure(svg, curves, width, height) {
     parts.push(`<path class="curve ${look}" d="${path(points)}"/>`);
   }
 
-  // Where they stand is what the verdict is about: the mean pull over the logits.
+  // The mean of the average error over the logits, which gives the verdict.
   const mean = meanError(chosen);
   parts.push(`<circle class="mean" cx="${x(bias)}" cy="${y(mean)}" r="5.5"/>`);
   const below = -mean < depth / 2 ? 22 : -12;
@@ -82,14 +82,14 @@ function drawFigure(svg, curves, width, height) {
   parts.push(text(MARGIN.left, lower.top - 8, "density", "title"));
   parts.push(text(MARGIN.left - 7, lower.bottom + 4, "0", "end"));
   parts.push(text(MARGIN.left - 7, hill(peak) + 4, label(peak, 2), "end"));
-  const [fresh, biased] = ["fresh network", `+ bias ${bias.toFixed(2)}`];
+  const [initial, biased] = ["untrained network", `+ bias ${bias.toFixed(2)}`];
   if (bias === 0) {
-    parts.push(text(inside(x(0), fresh), lower.top + 11, fresh, "middle"));
-  } else if (x(bias) - half(biased) - inside(x(0), fresh) - half(fresh) > 10) {
-    parts.push(text(inside(x(0), fresh), lower.top + 11, fresh, "middle"));
+    parts.push(text(inside(x(0), initial), lower.top + 11, initial, "middle"));
+  } else if (x(bias) - half(biased) - inside(x(0), initial) - half(initial) > 10) {
+    parts.push(text(inside(x(0), initial), lower.top + 11, initial, "middle"));
     parts.push(text(inside(x(bias), biased), lower.top + 11, biased, "middle"));
   } else {
-    const both = `${fresh}, ${biased}`;
+    const both = `${initial}, ${biased}`;
     parts.push(text(inside(x(bias / 2), both), lower.top + 11, both, "middle"));
   }
 
@@ -98,7 +98,7 @@ function drawFigure(svg, curves, width, height) {
   svg.innerHTML = parts.join("");
 }
 
-// What the figure shows, for those who cannot see it.
+// Describes the figure for screen readers.
 function description(drawn, logits, bias) {
   const { std } = drawn[0];
   const sentences = drawn.map(({ name, errors }) => {
@@ -106,18 +106,18 @@ function description(drawn, logits, bias) {
     const at = logits[errors.indexOf(deepest)];
     return `The average error of ${name} is lowest, ${label(deepest, 2)}, at logit ${label(at, 2)}.`;
   });
-  const moved = bias > 0 ? `, with the bias around ${label(bias, 3)}` : "";
-  return `${sentences.join(" ")} Logits of a fresh network lie around 0${moved}, standard deviation ${std}.`;
+  const moved = bias > 0 ? `, and with the bias around ${label(bias, 3)}` : "";
+  return `${sentences.join(" ")} Logits of an untrained network lie around 0${moved}, with standard deviation ${std}.`;
 }
 
-// A frame that stays as long as possible, so that what moves are curves and logits.
+// Returns limits that rarely change, so that only curves and logits move.
 function logitRange(std, classes, bias) {
   const low = -4 * Math.max(1, std);
   const valley = Math.log(classes) + (std * std) / 2 + 5;
   return [low, Math.max(14, 2 * Math.ceil(Math.max(valley, bias + 3.5 * std) / 2))];
 }
 
-// 1, 2 or 5 times a power of ten, so that `count` steps or fewer fill the range.
+// Returns 1, 2 or 5 times a power of ten, so that at most `count` steps fill the range.
 function niceStep(range, count) {
   const power = 10 ** Math.floor(Math.log10(range / count));
   return [1, 2, 5, 10].map((n) => n * power).find((step) => range / step <= count);
@@ -127,7 +127,7 @@ const clamp = (value, low, high) => Math.min(Math.max(value, low), high);
 
 const WITH_COMMAS = new Intl.NumberFormat("en", { maximumFractionDigits: 12 });
 
-// A number with a few digits, a true minus sign and commas between thousands.
+// Formats a number with a few digits, a minus sign and commas between thousands.
 function label(value, digits = 3) {
   const short = Math.abs(value) < 1e-12 ? 0 : Number(value.toPrecision(digits));
   const plain = Math.abs(short) >= 1e-6 || short === 0;

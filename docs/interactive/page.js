@@ -1,13 +1,14 @@
-// The page: one state, which the address holds, the controls that change it, and what it looks like.
+// The page: the state, which is stored in the address, the controls, and the output.
 "use strict";
 
 const byId = (id) => document.getElementById(id);
 
-// The ranges of the sliders. Those of hyperparameters come from the package. `log` sliders move by factors.
+// The ranges of the sliders. Those of hyperparameters come from the package. `log` sliders have a
+// logarithmic scale.
 const COMMON = {
   classes: { label: "classes K", min: 2, max: 1e6, log: true, integer: true },
   bias: { label: "logit bias ε", min: 0, max: 15, step: 0.1, digits: 2, auto: autoBias },
-  std: { label: "spread of fresh logits σ", min: 0.1, max: 3, step: 0.1, exact: true },
+  std: { label: "spread of initial logits σ", min: 0.1, max: 3, step: 0.1, exact: true },
 };
 const PARAMETERS = Object.fromEntries(
   Object.entries(DATA.losses).map(([loss, { parameters }]) => [
@@ -22,11 +23,11 @@ const PARAMETERS = Object.fromEntries(
 );
 
 let state = { loss: "MAE", parameters: {}, classes: 1000, bias: 0, std: 1, with: "" };
-// What the figure shows on its way to the state.
+// What the figure shows during the animation towards `state`.
 let shown = state;
 let rows = {};
 
-// --- The state in the address
+// --- State in the address
 
 function readAddress() {
   const given = new URLSearchParams(location.hash.slice(1));
@@ -50,7 +51,7 @@ function readAddress() {
   };
 }
 
-function addressOf({ parameters, ...others }) {
+function formatAddress({ parameters, ...others }) {
   const entries = Object.entries({ ...others, ...parameters }).filter(([, value]) => value !== "");
   return "#" + new URLSearchParams(entries);
 }
@@ -69,9 +70,9 @@ let writing;
 function change(values) {
   state = { ...state, ...values };
   render();
-  // Browsers allow some hundred changes of the address in a while, a slider makes more.
+  // Browsers limit how often the address may change; a moving slider would exceed the limit.
   clearTimeout(writing);
-  writing = setTimeout(() => history.replaceState(null, "", addressOf(state)), 200);
+  writing = setTimeout(() => history.replaceState(null, "", formatAddress(state)), 200);
 }
 
 function changeParameter(key, value) {
@@ -84,7 +85,7 @@ function chooseLoss(loss) {
   change({});
 }
 
-function follow() {
+function applyAddress() {
   clearTimeout(writing);
   state = readAddress();
   buildParameters();
@@ -107,9 +108,9 @@ function buildRow(key, range, set) {
   const [number, slider] = row.querySelectorAll("input");
   const button = row.querySelector("button");
   const rounded = (value) => Number(value.toFixed(range.digits ?? 3));
-  const numberOf = (value) => (value === "auto" ? rounded(range.auto(state.classes)) : value);
+  const toNumber = (value) => (value === "auto" ? rounded(range.auto(state.classes)) : value);
   const show = (value) => {
-    const shownValue = numberOf(value);
+    const shownValue = toNumber(value);
     const share = (place(shownValue, range) - slider.min) / (slider.max - slider.min);
     button?.setAttribute("aria-pressed", value === "auto");
     if (document.activeElement !== number) number.value = rounded(shownValue);
@@ -124,17 +125,17 @@ function buildRow(key, range, set) {
   });
   number.addEventListener("change", () => {
     set(allowed(number.valueAsNumber, range, current(key)));
-    number.value = rounded(numberOf(current(key)));
+    number.value = rounded(toNumber(current(key)));
   });
   button?.addEventListener("click", () => {
-    set(current(key) === "auto" ? numberOf("auto") : "auto");
+    set(current(key) === "auto" ? toNumber("auto") : "auto");
   });
   return { row, show };
 }
 
 const current = (key) => (key in COMMON ? state[key] : state.parameters[key]);
 
-// Where a value is on its slider: 20 steps take a factor of ten.
+// Returns the position of a value on its slider. On a `log` slider, 20 steps are a factor of ten.
 const place = (value, { log }) => (log ? Math.round(20 * Math.log10(value)) : value);
 
 function valueAt(position, range) {
@@ -158,33 +159,33 @@ const commonRows = Object.fromEntries(
   ])
 );
 
-// --- Words
+// --- Text
 
-const WILL = { learns: "will learn", "learns slowly": "will learn slowly", stalls: "will stall" };
-const SIGN = { learns: "✓", "learns slowly": "≈", stalls: "✕" };
+const VERDICT_TEXT = { learns: "will learn", "learns slowly": "will learn slowly", stalls: "will stall" };
+const VERDICT_SIGN = { learns: "✓", "learns slowly": "≈", stalls: "✕" };
 
 function asFraction(ratio) {
   return ratio < 2 / 3 ? `1/${label(1 / ratio, 2)} of` : `${ratio.toPrecision(2)} times`;
 }
 
-function nameOf({ loss, parameters }) {
+function formatName({ loss, parameters }) {
   const values = Object.entries(parameters).map(([key, value]) => `${key}=${value}`);
   return values.length ? `${loss}(${values.join(", ")})` : loss;
 }
 
-function pythonOf({ loss, parameters, bias }) {
+function formatPython({ loss, parameters, bias }) {
   const literal = (value) => (value === "auto" ? `"auto"` : String(value));
   const values = Object.entries(bias === 0 ? parameters : { ...parameters, logit_bias: bias });
   const all = [...values.map(([key, value]) => `${key}=${literal(value)}`), "from_logits=True"];
   return `loss = keras_noisy.${loss}(${all.join(", ")})`;
 }
 
-function compared() {
+function getComparedLoss() {
   const loss = state.with;
   return loss && { ...state, loss, parameters: DATA.losses[loss].defaults };
 }
 
-// --- Everything that is seen
+// --- Rendering
 
 function render() {
   const { referenceClasses } = DATA.verdict;
@@ -198,13 +199,13 @@ function render() {
   const verdict = verdictOf(state);
   byId("verdict").className = verdict.word.replace(" ", "-");
   byId("verdict").innerHTML =
-    `<b aria-hidden="true">${SIGN[verdict.word]}</b> ${loss} ${WILL[verdict.word]} ` +
+    `<b aria-hidden="true">${VERDICT_SIGN[verdict.word]}</b> ${loss} ${VERDICT_TEXT[verdict.word]} ` +
     `<span>with ${label(classes, 7)} classes</span>`;
   byId("pull").innerHTML =
     `mean pull ${label(-verdict.error)}, <b>${asFraction(verdict.ratio)}</b> that with ${referenceClasses} classes`;
   drawGauge(verdict.ratio);
   drawFacts(verdict);
-  byId("python").textContent = pythonOf(state);
+  byId("python").textContent = formatPython(state);
   animate();
 }
 
@@ -216,16 +217,16 @@ function drawFacts({ reference }) {
     [`GCE’s q = auto`, label(autoQ(classes))],
     [`mean pull, ${referenceClasses} classes, no bias`, label(-reference)],
   ];
-  const other = compared();
+  const other = getComparedLoss();
   if (other) {
     const { word, ratio } = verdictOf(other);
-    const value = `${WILL[word]}: ${asFraction(ratio)} its pull with ${referenceClasses} classes`;
-    facts.push([nameOf(other), value]);
+    const value = `${VERDICT_TEXT[word]}: ${asFraction(ratio)} its pull with ${referenceClasses} classes`;
+    facts.push([formatName(other), value]);
   }
   byId("facts").innerHTML = facts.map(([name, value]) => `<div><dt>${name}</dt><dd>${value}</dd></div>`).join("");
 }
 
-// The ratio on a logarithmic scale, from 1/1000 to 3.
+// Draws the ratio on a logarithmic scale from 1/1000 to 3.
 function drawGauge(ratio) {
   const at = (value) => 100 * clamp(Math.log(value / 1e-3) / Math.log(3 / 1e-3), 0, 1);
   const { stalls, learns } = DATA.verdict;
@@ -240,7 +241,7 @@ function drawGauge(ratio) {
 
 function curves(setting) {
   const { referenceClasses } = DATA.verdict;
-  const name = nameOf(state);
+  const name = formatName(state);
   const all = [{ ...setting, name, look: "chosen" }];
   if (state.classes !== referenceClasses) {
     all.push({
@@ -250,15 +251,15 @@ function curves(setting) {
       look: "reference",
     });
   }
-  const other = compared();
+  const other = getComparedLoss();
   if (other) {
     const { loss, parameters } = other;
-    all.push({ ...setting, loss, parameters, name: nameOf(other), look: "compared" });
+    all.push({ ...setting, loss, parameters, name: formatName(other), look: "compared" });
   }
   return all;
 }
 
-// Kept, as to measure it after a change would take as long as all the rest.
+// Stored, because measuring it after each change would be slow.
 let size = byId("figure").getBoundingClientRect();
 
 function draw(setting) {
@@ -270,7 +271,7 @@ function draw(setting) {
     .join("");
 }
 
-// Lets numbers glide to where they belong; a slider is followed at once.
+// Animates the figure on its way to the state; small changes, as by sliders, are shown at once.
 let frame;
 
 function animate() {
@@ -308,13 +309,13 @@ byId("copy").addEventListener("click", async () => {
     await navigator.clipboard.writeText(byId("python").textContent);
     button.textContent = "Copied";
   } catch {
-    getSelection().selectAllChildren(byId("python")); // to be copied by hand
+    getSelection().selectAllChildren(byId("python")); // so that the user can copy it
     button.textContent = "Selected";
   }
   setTimeout(() => (button.textContent = "Copy"), 1500);
 });
 document.querySelector("form").addEventListener("submit", (event) => event.preventDefault());
-addEventListener("hashchange", follow);
+addEventListener("hashchange", applyAddress);
 new ResizeObserver(([{ contentRect }]) => {
   size = contentRect;
   draw(shown);

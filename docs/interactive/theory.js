@@ -1,8 +1,8 @@
-// What a loss does to the label's logit of a fresh network. Laws, biases, thresholds and defaults are the
-// package's, in data.js; here is what has to be computed while a slider moves.
+// Computes average errors of losses for untrained networks. Quadratures, biases, thresholds and defaults
+// come from the package, in data.js.
 "use strict";
 
-// -dL/du of each loss for u = log p, the label's log-probability: how hard it pulls. `rest` is 1 - p.
+// The pull -dL/du of each loss, with the label's log-probability u = log p. `rest` is 1 - p.
 const PULLS = {
   CE: () => 1,
   MAE: ({ p }) => 2 * p,
@@ -19,10 +19,11 @@ const PULLS = {
     p * (1 - (Math.log(weight + (1 - weight) * p) - u) / Math.log1p(-weight)),
 };
 
-// Average error dL/dz at each of the label's `logits`, without a bias: that moves the logits. Between the
-// numbers of classes that data.js has, curves are interpolated, each moved by what other classes add.
+// Returns the average error dL/dz at each of the label's `logits`, without a bias, which would shift the
+// logits. Between the numbers of classes in data.js, it interpolates curves that are shifted by the
+// change of the log of the number of other classes.
 function averageErrors({ loss, parameters, classes, std }, logits) {
-  const rules = DATA.laws[std.toFixed(1)];
+  const rules = DATA.quadratures[std.toFixed(1)];
   const numbers = withNumbers(parameters, classes);
   const errors = new Array(logits.length).fill(0);
   for (const [at, share] of neighbours(DATA.classes, classes)) {
@@ -38,14 +39,14 @@ function averageErrors({ loss, parameters, classes, std }, logits) {
   return errors;
 }
 
-// dL/dz = dL/du (1 - p) at the label's margin, its logit less the log of the others' sum.
+// Returns -dL/dz = -dL/du (1 - p). The margin is the label's logit minus the log-sum-exp of the others.
 function pullOnLogit(pull, margin, parameters) {
   const u = -softplus(-margin);
   const rest = Math.exp(-softplus(margin));
   return pull({ p: Math.exp(u), u, rest }, parameters) * rest;
 }
 
-// The average error over the label's logits of a fresh network, after the bias has moved them.
+// Averages the average error over the label's logits of an untrained network, shifted by the bias.
 function meanError(setting) {
   const bias = biasOf(setting);
   const spread = Array.from({ length: 161 }, (_, i) => (i - 80) / 10); // in standard deviations
@@ -55,7 +56,7 @@ function meanError(setting) {
   return sum(errors.map((error, i) => error * densities[i])) / sum(densities);
 }
 
-// Will it learn? The mean pull compared with that of few classes and no bias, as keras_noisy.diagnose does.
+// Compares the mean pull with that for few classes and no bias, as keras_noisy.diagnose does.
 function verdictOf(setting) {
   const { referenceClasses, learns, stalls } = DATA.verdict;
   const error = meanError(setting);
@@ -69,7 +70,7 @@ const autoBias = (classes) => lookUp(DATA.autoBias, classes);
 const autoQ = (classes) => lookUp(DATA.autoQ, classes);
 const biasOf = ({ bias, classes }) => (bias === "auto" ? autoBias(classes) : bias);
 
-// A hyperparameter that waits for the number of classes gets its number.
+// Replaces q = auto by its value for the number of classes.
 function withNumbers(parameters, classes) {
   return parameters.q === "auto" ? { ...parameters, q: autoQ(classes) } : parameters;
 }
@@ -79,7 +80,7 @@ function lookUp({ classes, values }, number) {
   return near.reduce((sum, [at, w]) => sum + w * values[at], 0);
 }
 
-// Four entries of a table and their weights: cubic interpolation over the log of the others' number.
+// Returns four entries of a table and their weights, for cubic interpolation over log(classes - 1).
 function neighbours(classes, number) {
   const first = classes.findIndex((count) => count >= number) - 2;
   const start = Math.min(Math.max(first, 0), classes.length - 4);

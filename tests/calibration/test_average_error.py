@@ -1,4 +1,4 @@
-"""The average error against plain float64 references: exactly, without spread, and by simulation."""
+"""The average error agrees with float64 references, closed forms and simulations."""
 
 import math
 
@@ -12,7 +12,7 @@ import keras_noisy
 from keras_noisy.calibration import average_error, logit_bias
 from keras_noisy.theory import initial_pull
 
-# Computed independently, by simulation with 2e5 draws: |delta|(z) of 1 - p.
+# |dL/dz| of 1 - p for logits z, computed independently by simulation with 2e5 draws.
 KNOWN = {
     10: {-2: 0.01043, 0: 0.06644, 1: 0.1400, 2: 0.2217, 3: 0.2330, 4: 0.160, 5: 0.080, 6: 0.034},
     100: {-2: 0.00084, 0: 0.006152, 1: 0.0164, 2: 0.0420, 3: 0.0985, 4: 0.188, 5: 0.2485, 6: 0.204},
@@ -24,24 +24,24 @@ KNOWN = {
 def test_known_values_of_the_mae(num_classes):
     logits, pulls = zip(*KNOWN[num_classes].items(), strict=True)
     errors = average_error(keras_noisy.MAE(), logits, num_classes)
-    # To the digits that are known.
+    # The tolerances are the precision of the simulation.
     np.testing.assert_allclose(-errors / 2, pulls, rtol=1e-2, atol=6e-6)
 
 
 @pytest.mark.parametrize("num_classes", [2, 10, 1000, 100_000])
-def test_exact_for_the_mae(num_classes):
+def test_agrees_with_initial_pull_for_the_mae(num_classes):
     z = np.array([-20.0, -2.0, 0.0, 3.0, 8.0, 20.0])
     errors = average_error(keras_noisy.MAE(), z, num_classes)
     np.testing.assert_allclose(errors, -2 * initial_pull(z, num_classes), rtol=1e-5)
 
 
-# One number of classes and of logits for most tests: on JAX every new shape costs seconds.
+# Most tests have the same shapes, because JAX compiles every new shape for seconds.
 CLASSES, LOGITS = 12, np.array([-3.0, 0.0, 4.0])
 
 
 @every_variant
-def test_without_spread_it_is_the_gradient(case):
-    """With equal logits beside the label's there is nothing to average."""
+def test_without_spread_it_equals_the_gradient(case):
+    """If all other logits are equal, there is nothing to average."""
     rows = np.zeros((3, CLASSES))
     rows[:, 0] = LOGITS
     _, gradients = case.reference(np.zeros(3, int), rows)
@@ -61,7 +61,7 @@ def test_agrees_with_simulation(case):
 
 
 def test_agrees_with_simulation_with_many_classes():
-    """For a function of the label, one of the row and one with a bias, by means of vectors."""
+    """Tests a label loss, a row loss and a bias by vectorised formulas."""
     rows = np.random.default_rng(4).normal(size=(2000, 1000))
     rows[:, 0] = 0.0
 
@@ -86,17 +86,17 @@ def test_agrees_with_simulation_with_many_classes():
 
 @pytest.mark.parametrize("num_classes", [CLASSES, 200])
 def test_sampling_agrees_with_quadrature(num_classes):
-    """The same loss, once as a function of the label's probability, once of the row."""
+    """The same loss is a function of the label's probability and a function of the row."""
 
-    class OfRow(keras_noisy.losses.RowLoss):
+    class RowMAE(keras_noisy.losses.RowLoss):
         def of_log_probs(self, log_prob, log_probs):
             return 2.0 * (1.0 - ops.exp(log_prob))
 
     exact = average_error(keras_noisy.MAE(), LOGITS, num_classes)
-    np.testing.assert_allclose(average_error(OfRow(), LOGITS, num_classes), exact, rtol=5e-3)
+    np.testing.assert_allclose(average_error(RowMAE(), LOGITS, num_classes), exact, rtol=5e-3)
 
 
-def test_a_bias_moves_the_logit():
+def test_bias_shifts_the_logit():
     z = np.array([-1.0, 0.5, 6.0])
     for eps in (2.5, -1.5):
         np.testing.assert_allclose(
@@ -107,11 +107,11 @@ def test_a_bias_moves_the_logit():
     auto, epsilon = keras_noisy.MAE(logit_bias="auto"), keras_noisy.calibration.logit_bias(50)
     expected = average_error(keras_noisy.MAE(), epsilon, 50)
     assert average_error(auto, 0.0, 50) == pytest.approx(expected, rel=1e-5)
-    # Which is what the bias is for.
+    # The bias restores the average error of 10 classes.
     assert expected == pytest.approx(average_error(keras_noisy.MAE(), 0.0, 10), rel=1e-5)
 
 
-def test_an_adaptive_bias_is_almost_full_at_first():
+def test_adaptive_bias_is_close_to_its_maximum():
     adaptive, full = (
         average_error(keras_noisy.MAE(logit_bias=bias), 0.0, 100)
         for bias in ("adaptive", 1.2 * logit_bias(100))
@@ -119,23 +119,23 @@ def test_an_adaptive_bias_is_almost_full_at_first():
     assert 0.8 * full > adaptive > 1.02 * full
 
 
-def test_a_sum_is_the_sum():
+def test_error_of_a_sum_is_the_sum_of_errors():
     nce, agce = keras_noisy.NCE(), keras_noisy.AGCE(a=1.8, q=3.0)
-    of_nce, of_agce = (average_error(loss, LOGITS, CLASSES) for loss in (nce, agce))
+    nce_error, agce_error = (average_error(loss, LOGITS, CLASSES) for loss in (nce, agce))
     error = average_error(10.0 * nce + 0.1 * agce, LOGITS, CLASSES)
-    np.testing.assert_allclose(error, 10.0 * of_nce + 0.1 * of_agce, rtol=1e-6)
+    np.testing.assert_allclose(error, 10.0 * nce_error + 0.1 * agce_error, rtol=1e-6)
 
 
-class OwnMAE(keras.losses.Loss):
-    """A user's loss: for integer labels and probabilities."""
+class CustomMAE(keras.losses.Loss):
+    """A user-defined loss of integer labels and probabilities."""
 
     def call(self, y_true, y_pred):
         label = ops.expand_dims(ops.cast(y_true, "int32"), axis=-1)
         return 1.0 - ops.squeeze(ops.take_along_axis(y_pred, label, axis=-1), axis=-1)
 
 
-class OwnConfiguredCE(keras.losses.Loss):
-    """One that says in its configuration alone that it takes logits."""
+class CustomConfiguredCE(keras.losses.Loss):
+    """A loss of logits whose `from_logits` is only in its configuration."""
 
     def call(self, y_true, y_pred):
         label = ops.one_hot(ops.cast(y_true, "int32"), y_pred.shape[-1])
@@ -145,16 +145,16 @@ class OwnConfiguredCE(keras.losses.Loss):
         return {**super().get_config(), "from_logits": True}
 
 
-class OwnColumnCE(keras.losses.Loss):
-    """One for integer labels in a column."""
+class CustomColumnCE(keras.losses.Loss):
+    """A loss of integer labels of shape (batch, 1)."""
 
     def call(self, y_true, y_pred):
         label = ops.cast(y_true, "int32")
         return -ops.log(ops.take_along_axis(y_pred, label, axis=-1)[:, 0])
 
 
-class OwnMeanCE(keras.losses.Loss):
-    """One for one-hot labels and logits, that averages by itself."""
+class CustomMeanCE(keras.losses.Loss):
+    """A loss of one-hot labels and logits that averages over the batch."""
 
     from_logits = True
 
@@ -169,10 +169,10 @@ class OwnMeanCE(keras.losses.Loss):
         (keras.losses.SparseCategoricalCrossentropy(), keras_noisy.CE(), 1.0),
         (keras.losses.CategoricalCrossentropy(from_logits=True), keras_noisy.CE(), 1.0),
         (keras.losses.MeanAbsoluteError(), keras_noisy.MAE(), "1/K"),
-        (OwnMAE(), keras_noisy.MAE(), 0.5),
-        (OwnMeanCE(), keras_noisy.CE(), 1.0),
-        (OwnColumnCE(), keras_noisy.CE(), 1.0),
-        (OwnConfiguredCE(), keras_noisy.CE(), 1.0),
+        (CustomMAE(), keras_noisy.MAE(), 0.5),
+        (CustomMeanCE(), keras_noisy.CE(), 1.0),
+        (CustomColumnCE(), keras_noisy.CE(), 1.0),
+        (CustomConfiguredCE(), keras_noisy.CE(), 1.0),
         (
             keras.losses.SparseCategoricalCrossentropy(from_logits=True, ignore_class=0),
             keras_noisy.CE(),
@@ -182,14 +182,14 @@ class OwnMeanCE(keras.losses.Loss):
     ids=lambda value: type(value).__name__,
 )
 @pytest.mark.parametrize("num_classes", [2, CLASSES])
-def test_losses_of_others(theirs, ours, scale, num_classes):
+def test_losses_of_keras_and_of_users(theirs, ours, scale, num_classes):
     scale = 1.0 / num_classes if scale == "1/K" else scale
     errors = average_error(theirs, LOGITS, num_classes)
     expected = scale * average_error(ours, LOGITS, num_classes)
     np.testing.assert_allclose(errors, expected, rtol=5e-3)
 
 
-def test_the_shape_is_kept():
+def test_result_has_the_shape_of_the_logits():
     for loss in (keras_noisy.MAE(), keras_noisy.NCE()):
         errors = average_error(loss, LOGITS.reshape(1, 3, 1), CLASSES)
         assert errors.shape == (1, 3, 1)
@@ -197,8 +197,8 @@ def test_the_shape_is_kept():
     assert average_error(keras_noisy.MAE(), 0.0, CLASSES).shape == ()
 
 
-def test_it_does_not_depend_on_what_is_asked_together():
-    """Rows go to the backend in portions."""
+def test_logits_do_not_depend_on_each_other():
+    """Logits are computed in batches, which must not change the results."""
     z = np.linspace(-2.0, 2.0, 25)
     errors = average_error(keras_noisy.NCE(), z, CLASSES)
     np.testing.assert_allclose(
@@ -214,7 +214,7 @@ def test_bad_loss(loss):
         average_error(loss, 0.0, 10)
 
 
-def test_class_weights_are_refused():
+def test_class_weights_are_rejected():
     class Weighted(keras.losses.Loss):
         def call(self, y_true, y_pred):
             weights = ops.cast(ops.arange(1, y_pred.shape[-1] + 1), y_pred.dtype)
@@ -226,7 +226,7 @@ def test_class_weights_are_refused():
         average_error(Weighted(), 0.0, 10)
 
 
-def test_a_subclass_that_goes_its_own_way():
+def test_subclass_may_override_per_sample():
     class Doubled(keras_noisy.CE):
         def per_sample(self, batch):
             return 2.0 * super().per_sample(batch)
@@ -239,11 +239,11 @@ def test_a_subclass_that_goes_its_own_way():
 
 
 @pytest.mark.parametrize("loss", [keras_noisy.MAE(), keras_noisy.NCE()], ids=repr)
-def test_no_logits(loss):
+def test_empty_logits_give_an_empty_result(loss):
     assert average_error(loss, np.zeros((0, 3)), CLASSES).shape == (0, 3)
 
 
-def test_bad_numbers():
+def test_bad_arguments():
     with pytest.raises(ValueError, match="`from_logits` must be None, True or False"):
         average_error(keras.losses.SparseCategoricalCrossentropy(), 0.0, 10, from_logits="no")
     with pytest.raises(ValueError, match="`num_classes` must be an integer of at least 2"):

@@ -21,29 +21,29 @@ def x():
     return np.random.default_rng(0).normal(size=(20, 16)).astype("float32")
 
 
-def verdict(model, x, loss):
+def get_verdict(model, x, loss):
     return keras_noisy.diagnose(model, x, loss.with_options(from_logits=True)).verdict
 
 
-def test_what_stalls_and_what_learns(model, x):
+def test_verdicts_of_losses(model, x):
     for loss in (
         keras_noisy.CE(),
         keras_noisy.MAE(logit_bias="auto"),
         keras_noisy.GCE(q="auto"),
         keras_noisy.BiTempered(),
     ):
-        assert verdict(model, x, loss) == "learns", loss
+        assert get_verdict(model, x, loss) == "learns", loss
     for loss in (keras_noisy.MAE(), keras_noisy.AUL(), keras_noisy.GCE(), keras_noisy.NCE()):
-        assert verdict(model, x, loss) == "stalls", loss
+        assert get_verdict(model, x, loss) == "stalls", loss
 
 
-def test_figures_of_the_report(model, x):
+def test_numbers_of_the_diagnosis(model, x):
     loss = keras_noisy.MAE(from_logits=True)
     found = keras_noisy.diagnose(model, x, loss)
     logits = keras_noisy.calibration.initial_logits(model, x)
     assert found.num_classes == 1000
     assert (found.logit_mean, found.logit_std) == (logits.mean, logits.std)
-    # A simple way to the same: over a random few of the logits themselves.
+    # Estimates the same numbers from a random sample of the logits.
     some = np.random.default_rng(0).choice(logits.values.ravel(), 400) - logits.mean
     for error, classes in ((found.error, 1000), (found.reference_error, 10)):
         errors = average_error(loss, some, classes, logits.std)
@@ -53,12 +53,12 @@ def test_figures_of_the_report(model, x):
     assert found.pulling_share < 0.02
 
 
-def test_share_of_the_logits_that_are_pulled_at(model, x):
+def test_cross_entropy_pulls_at_all_logits(model, x):
     found = keras_noisy.diagnose(model, x, keras_noisy.CE(from_logits=True))
     assert found.pulling_share == 1.0
 
 
-def test_the_changes_do_what_they_say(model, x):
+def test_suggested_changes_have_the_stated_effect(model, x):
     found = keras_noisy.diagnose(model, x, keras_noisy.GCE(from_logits=True))
     bias, exponent = found.changes
     assert bias.setting == "logit_bias=4.84"
@@ -81,26 +81,26 @@ def test_neither_a_bias_nor_a_weight_helps_nce(model, x):
 
 
 @pytest.mark.parametrize("bias", [-5.0, 15.0, 40.0])
-def test_a_bias_too_large_or_negative_stalls(model, x, bias):
-    """Against the loss without a bias: with 10 classes it would be as bad."""
+def test_bias_that_is_too_large_or_negative_stalls(model, x, bias):
+    """The reference has no bias, because such a bias would be as harmful with 10 classes."""
     loss = keras_noisy.MAE(logit_bias=bias, from_logits=True)
     found = keras_noisy.diagnose(model, x, loss)
     assert found.verdict == "stalls"
     assert found.changes[0].setting == "logit_bias=4.84"
 
 
-def test_a_loss_that_does_not_pull_stalls(model, x):
-    class Away(keras.losses.Loss):
+def test_loss_of_opposite_sign_stalls(model, x):
+    class NegatedCE(keras.losses.Loss):
         def call(self, y_true, y_pred):
             return -keras.losses.sparse_categorical_crossentropy(y_true, y_pred, from_logits=True)
 
-    found = keras_noisy.diagnose(model, x, Away())
+    found = keras_noisy.diagnose(model, x, NegatedCE())
     assert (found.verdict, found.ratio, found.pulling_share) == ("stalls", 0.0, 0.0)
     assert "will stall" in str(found)
 
 
-def test_a_subclass_is_taken_as_it_is(model, x):
-    class Own(keras_noisy.GCE):
+def test_subclass_keeps_its_hyperparameters(model, x):
+    class CustomGCE(keras_noisy.GCE):
         def __init__(self, extra=1, **options):
             super().__init__(**options)
             self.extra = extra
@@ -108,11 +108,11 @@ def test_a_subclass_is_taken_as_it_is(model, x):
         def get_config(self):
             return {**super().get_config(), "extra": self.extra}
 
-    found = keras_noisy.diagnose(model, x, Own(from_logits=True))
+    found = keras_noisy.diagnose(model, x, CustomGCE(from_logits=True))
     assert [change.setting for change in found.changes] == ["logit_bias=4.84"]
 
 
-def test_the_report_is_printable_and_data(model, x):
+def test_diagnosis_as_text_and_dictionary(model, x):
     found = keras_noisy.diagnose(model, x, keras_noisy.MAE(from_logits=True))
     text = str(found)
     assert text.startswith("MAE(from_logits=True) with 1000 classes")
@@ -126,29 +126,29 @@ def test_the_report_is_printable_and_data(model, x):
     assert data["changes"][0]["setting"] == "logit_bias=4.84"
 
 
-def test_losses_of_others(model, x):
+def test_losses_of_keras_and_of_users(model, x):
     ce = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     assert keras_noisy.diagnose(model, x, ce).verdict == "learns"
     probabilities = keras.Sequential([model, keras.layers.Softmax()])
     found = keras_noisy.diagnose(probabilities, x, keras.losses.MeanAbsoluteError())
     assert found.loss == "MeanAbsoluteError"
     assert found.verdict == "stalls"
-    # Its gradient is small by 1/K whatever the logit: a bias is not all that it needs.
+    # Its gradient has a factor of 1/K for every logit, so a bias alone does not help.
     assert found.ratio < 1e-3
 
-    class Own(keras.losses.Loss):
-        """Takes logits without saying so, and integers in a column."""
+    class CustomCE(keras.losses.Loss):
+        """A loss of logits without `from_logits`, and of labels of shape (batch, 1)."""
 
         def call(self, y_true, y_pred):
             label = keras.ops.cast(y_true, "int32")
             return -keras.ops.take_along_axis(keras.ops.log_softmax(y_pred), label, axis=-1)[:, 0]
 
-    assert keras_noisy.diagnose(model, x, Own()).error == pytest.approx(
+    assert keras_noisy.diagnose(model, x, CustomCE()).error == pytest.approx(
         keras_noisy.diagnose(model, x, ce).error, rel=1e-3
     )
 
 
-def test_the_model_is_not_changed(model, x):
+def test_model_is_not_changed(model, x):
     before = [np.array(w) for w in model.get_weights()]
     keras_noisy.diagnose(model, x, keras_noisy.MAE(from_logits=True))
     for old, new in zip(before, model.get_weights(), strict=True):

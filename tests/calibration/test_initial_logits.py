@@ -5,8 +5,8 @@ import pytest
 from keras_noisy.calibration import initial_logits
 
 
-def network(head="linear"):
-    """With batch normalisation, whose averages move, and dropout, whose seed does."""
+def build_model(head="linear"):
+    """Builds a model with state: the averages of batch normalisation and the seed of dropout."""
     return keras.Sequential(
         [
             keras.Input((8,)),
@@ -23,8 +23,8 @@ def inputs():
     return np.random.default_rng(0).normal(size=(40, 8)).astype("float32")
 
 
-def test_measures_what_training_meets(inputs):
-    model = network()
+def test_logits_are_those_in_training(inputs):
+    model = build_model()
     model.layers[-2].rate = 0.0
     logits = initial_logits(model, inputs)
     expected = keras.ops.convert_to_numpy(model(inputs, training=True))
@@ -37,8 +37,8 @@ def test_measures_what_training_meets(inputs):
     assert (densities * np.diff(edges)).sum() == pytest.approx(1.0)
 
 
-def test_the_model_stays_as_it_was(inputs):
-    model = network()
+def test_model_is_not_changed(inputs):
+    model = build_model()
     before = [np.array(w) for w in model.get_weights()]
     state = [np.array(keras.ops.convert_to_numpy(v)) for v in model.non_trainable_variables]
     first, second = (initial_logits(model, inputs) for _ in range(2))
@@ -51,16 +51,16 @@ def test_the_model_stays_as_it_was(inputs):
 
 
 def test_inputs_are_passed_in_batches(inputs):
-    model = network()
+    model = build_model()
     model.layers[-2].rate = 0.0
-    whole = initial_logits(model, inputs).values
+    complete = initial_logits(model, inputs).values
     batches = initial_logits(model, inputs, batch_size=16).values
-    assert whole.shape == batches.shape
-    assert not np.allclose(whole, batches)  # batch normalisation sees others
+    assert complete.shape == batches.shape
+    assert not np.allclose(complete, batches)  # batch normalisation depends on the batch
 
 
 def test_probabilities_become_logits(inputs):
-    model = network("softmax")
+    model = build_model("softmax")
     model.layers[-2].rate = 0.0
     logits = initial_logits(model, inputs)
     assert logits.from_probabilities
@@ -70,14 +70,14 @@ def test_probabilities_become_logits(inputs):
     np.testing.assert_allclose(logits.values.mean(axis=1), 0.0, atol=1e-5)
 
 
-def test_several_inputs_and_leading_axes():
+def test_several_inputs_and_leading_axes_are_accepted():
     a, b = keras.Input((5, 4), name="a"), keras.Input((5, 4), name="b")
     model = keras.Model({"a": a, "b": b}, keras.layers.Dense(7)(keras.layers.Add()([a, b])))
     x = np.ones((3, 5, 4), "float32")
     assert initial_logits(model, {"a": x, "b": x}, batch_size=2).values.shape == (15, 7)
 
 
-def test_models_that_do_not_tell_training_from_inference(inputs):
+def test_model_without_a_training_argument(inputs):
     class Plain(keras.Model):
         def __init__(self):
             super().__init__()
@@ -92,15 +92,15 @@ def test_models_that_do_not_tell_training_from_inference(inputs):
 
 
 @pytest.mark.parametrize("x", [None, 3.0, [1.0, 2.0], iter([]), {"a": np.ones(2), "b": np.ones(3)}])
-def test_what_is_no_batch(x):
+def test_bad_x(x):
     with pytest.raises(ValueError, match="`x` must be an array with at least one input"):
-        initial_logits(network(), x)
+        initial_logits(build_model(), x)
 
 
 @pytest.mark.parametrize("batch_size", [0, -1, 2.5, None])
 def test_bad_batch_size(inputs, batch_size):
     with pytest.raises(ValueError, match="`batch_size` must be an integer of at least 1"):
-        initial_logits(network(), inputs, batch_size)
+        initial_logits(build_model(), inputs, batch_size)
 
 
 def test_bad_input(inputs):
@@ -109,10 +109,10 @@ def test_bad_input(inputs):
     with pytest.raises(ValueError, match=r"`model` must be a keras.Model that is built"):
         initial_logits("resnet", inputs)
     with pytest.raises(ValueError, match="`x` must be an array with at least one input"):
-        initial_logits(network(), inputs[:0])
+        initial_logits(build_model(), inputs[:0])
     source = keras.Input((8,))
     two = keras.Model(source, [keras.layers.Dense(2)(source), keras.layers.Dense(3)(source)])
     with pytest.raises(ValueError, match=r"`model` must have one output .* Received: \[\(40, 2\)"):
         initial_logits(two, inputs)
     with pytest.raises(ValueError, match="`model` must return finite numbers"):
-        initial_logits(network(), np.full((4, 8), np.nan, "float32"))
+        initial_logits(build_model(), np.full((4, 8), np.nan, "float32"))

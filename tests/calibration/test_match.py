@@ -1,4 +1,4 @@
-"""The rule of the source, for every loss that has something to move."""
+"""`match` keeps the average error of every loss with a suitable hyperparameter."""
 
 import numpy as np
 import pytest
@@ -31,14 +31,14 @@ NCE_AGCE = 10.0 * keras_noisy.NCE() + 0.1 * keras_noisy.AGCE(a=1.8, q=3.0)
     ],
     ids=repr,
 )
-def test_keeps_the_average_error(loss):
+def test_average_error_is_kept(loss):
     matched = match(loss, 100, 300)
     before, after = average_error(loss, 0.0, 100), average_error(matched, 0.0, 300)
     assert after == pytest.approx(before, rel=1e-4)
-    assert average_error(loss, 0.0, 300) > 0.9 * before  # there was something to do
+    assert average_error(loss, 0.0, 300) > 0.9 * before  # it is not kept without `match`
 
 
-def test_bi_tempered():
+def test_bi_tempered_changes_t2():
     matched = match(keras_noisy.BiTempered(), 20, 40)
     assert 1.0 < matched.t2 < 1.2
     assert matched.t1 == 0.8
@@ -46,7 +46,7 @@ def test_bi_tempered():
     assert average_error(matched, 0.0, 40) == pytest.approx(before, rel=1e-4)
 
 
-def test_a_whole_number_is_the_nearest():
+def test_integer_hyperparameter_is_the_nearest():
     loss = keras_noisy.TaylorCE(order=2)
     target = average_error(loss, 0.0, 100)
     order = match(loss, 100, 1000).order
@@ -56,20 +56,20 @@ def test_a_whole_number_is_the_nearest():
     assert np.argmin(np.abs(np.log(np.array(errors) / target))) == 2
 
 
-def test_the_figure_of_the_source():
+def test_published_value():
     assert match(keras_noisy.GCE(q=0.7), 100, 1000).q == pytest.approx(0.4816, abs=1e-3)
 
 
 @settings(max_examples=8)
 @given(st.integers(10, 3000), st.integers(10, 3000), st.floats(0.2, 1.0), st.floats(0.0, 2.0))
 def test_agrees_with_the_theory_of_gce(from_classes, to_classes, q, logit_std):
-    """Which knows GCE's pull in closed form, without any backend."""
+    """`gce_q` computes the same exponent without a backend."""
     matched = match(keras_noisy.GCE(q=q), from_classes, to_classes, logit_std)
     expected = gce_q(to_classes, q, from_classes, logit_std)
     assert matched.q == pytest.approx(expected, rel=1e-4)
 
 
-def test_there_and_back():
+def test_matching_back_restores_the_hyperparameter():
     there = match(keras_noisy.GCE(q=0.5), 50, 500)
     assert match(there, 500, 50).q == pytest.approx(0.5, rel=1e-4)
 
@@ -89,14 +89,14 @@ def test_only_the_normalised_parts_of_a_sum_gain_weight():
     assert matched.weights[1] == 0.1
 
 
-def test_the_most_robust_value_where_all_pull_harder():
+def test_most_robust_value_if_all_values_pull_harder():
     assert match(keras_noisy.GCE(q=0.7), 100, 10).q == 1.0
     assert match(keras_noisy.TaylorCE(order=2), 100, 10).order == 1
     assert match(NCE_AGCE, 100, 10).weights == [0.0, 0.1]
 
 
 @pytest.mark.parametrize(
-    ("loss", "words"),
+    ("loss", "message"),
     [
         (keras_noisy.MAE(), "MAE has no hyperparameter.*Use logit_bias=4.842 instead"),
         (keras_noisy.RCE(), "as a learning rate does.*Use logit_bias=4.842 instead"),
@@ -113,12 +113,12 @@ def test_the_most_robust_value_where_all_pull_harder():
     ],
     ids=lambda value: repr(value)[:30],
 )
-def test_what_cannot_be_matched_says_why(loss, words):
-    with pytest.raises(ValueError, match=f"`loss` cannot be matched: .*{words}"):
+def test_error_says_why_a_loss_cannot_be_matched(loss, message):
+    with pytest.raises(ValueError, match=f"`loss` cannot be matched: .*{message}"):
         match(loss, 10, 1000)
 
 
-def test_a_weight_beyond_all_bounds():
+def test_weight_out_of_range():
     with pytest.raises(ValueError, match=r"a weight would have to be 2.*e\+06, and 1e\+06"):
         match(50.0 * keras_noisy.NCE() + 0.1 * keras_noisy.MAE(), 10, 100_000)
 
@@ -128,12 +128,12 @@ def test_auto_stays_auto_in_a_sum():
     assert matched.losses[1].q == "auto"
 
 
-def test_subclasses_are_not_touched():
-    class Own(keras_noisy.GCE):
+def test_subclasses_are_rejected():
+    class CustomGCE(keras_noisy.GCE):
         pass
 
-    with pytest.raises(ValueError, match="Own has no hyperparameter"):
-        match(Own(), 100, 1000)
+    with pytest.raises(ValueError, match="CustomGCE has no hyperparameter"):
+        match(CustomGCE(), 100, 1000)
 
 
 def test_bad_input():

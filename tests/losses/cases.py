@@ -1,4 +1,4 @@
-"""Every loss of the package beside its reference in float64."""
+"""Test cases: every loss of the package with its reference in float64."""
 
 from typing import NamedTuple
 
@@ -11,6 +11,8 @@ from keras_noisy.losses import LOSSES, LabelLoss, RowLoss, WeightedSum
 
 
 class Case(NamedTuple):
+    """A loss class and its arguments."""
+
     loss: type
     arguments: dict
 
@@ -23,11 +25,13 @@ class Case(NamedTuple):
         return self.loss(**{**self.arguments, "from_logits": True, "reduction": None, **options})
 
     def reference(self, labels, logits, epsilon=0.0):
-        """Values (B,) and gradients with respect to the logits (B, K)."""
+        """Returns values (B,) and gradients (B, K) with respect to the logits."""
         return batch_reference(self.loss.__name__, self.arguments, labels, logits, epsilon)
 
 
 class SumCase(NamedTuple):
+    """A weighted sum of other cases."""
+
     parts: list
     weights: list
 
@@ -51,12 +55,12 @@ class SumCase(NamedTuple):
         )
 
 
-# Each class with its defaults, and a sum.
+# Each loss with its defaults, and a sum.
 DEFAULTS = [Case(loss, {}) for loss in LOSSES] + [
     SumCase([Case(keras_noisy.NCE, {}), Case(keras_noisy.AGCE, {"a": 1.8, "q": 3.0})], [10.0, 0.1])
 ]
 
-# With other hyperparameters: published ones, and the corners of their ranges.
+# Other hyperparameters: published ones and limits of their ranges.
 VARIANTS = [
     Case(keras_noisy.GCE, {"q": 0.2}),
     Case(keras_noisy.GCE, {"q": 1.0}),
@@ -82,24 +86,24 @@ VARIANTS = [
     Case(keras_noisy.BiTempered, {"t1": 0.5, "t2": 1.0}),
 ]
 
-OF_LABEL = [case for case in DEFAULTS + VARIANTS if issubclass(case.loss, LabelLoss)]
-OF_ROW = [case for case in DEFAULTS + VARIANTS if issubclass(case.loss, RowLoss)]
+LABEL_CASES = [case for case in DEFAULTS + VARIANTS if issubclass(case.loss, LabelLoss)]
+ROW_CASES = [case for case in DEFAULTS + VARIANTS if issubclass(case.loss, RowLoss)]
 
-# One of each kind, for what is the same in all losses of a kind.
+# One loss of each kind, for tests that do not depend on the formula.
 FAMILIES = [case for case in DEFAULTS if case.loss.__name__ in ("MAE", "NCE", "WeightedSum")]
 
 
-def _each(cases):
+def _parametrize(cases):
     return pytest.mark.parametrize("case", cases, ids=[case.name for case in cases])
 
 
-every_variant = _each(DEFAULTS + VARIANTS)
-every_loss = _each(DEFAULTS)
-every_family = _each(FAMILIES)
+every_variant = _parametrize(DEFAULTS + VARIANTS)
+every_loss = _parametrize(DEFAULTS)
+every_family = _parametrize(FAMILIES)
 
 
 def some_batch(num_classes=30, batch=6, scale=3.0, seed=0):
-    """Integer labels (batch,) and normal logits (batch, num_classes) in float32."""
+    """Returns integer labels (batch,) and normal logits (batch, num_classes) in float32."""
     rng = np.random.default_rng(seed)
     logits = (scale * rng.normal(size=(batch, num_classes))).astype("float32")
     return rng.integers(0, num_classes, batch), logits

@@ -7,9 +7,9 @@ import numpy as np
 
 
 def reference(name, arguments, label, logits, epsilon=0.0):
-    """The loss of one sample and its gradient, a list with one entry for each logit.
+    """Returns the loss of one sample and its gradient: a list with one entry for each logit.
 
-    `epsilon` is added to the label's logit first. Arguments left out take the loss's defaults.
+    `epsilon` is added to the label's logit first. Missing arguments have the defaults of the loss.
     """
     loss = LOSSES[name]
     y = int(label)
@@ -19,7 +19,7 @@ def reference(name, arguments, label, logits, epsilon=0.0):
 
 
 def batch_reference(name, arguments, labels, logits, epsilon=0.0):
-    """`reference` of each row of `logits`: values of shape (B,) and gradients of shape (B, K)."""
+    """Returns values (B,) and gradients (B, K) for the rows of `logits`."""
     logits = np.asarray(logits, "float64")
     values = np.zeros(logits.shape[0])
     gradients = np.zeros(logits.shape)
@@ -28,11 +28,11 @@ def batch_reference(name, arguments, labels, logits, epsilon=0.0):
     return values, gradients
 
 
-# Probabilities.
+# Probabilities
 
 
 class Probabilities(NamedTuple):
-    """For each class: p, its logarithm, and 1 - p."""
+    """Lists of p, log p and 1 - p, with one entry for each class."""
 
     p: list
     log: list
@@ -40,7 +40,7 @@ class Probabilities(NamedTuple):
 
 
 def softmax(z):
-    """Relative to the maximum, whose own exponential is exactly 1."""
+    """Computes the softmax relative to the largest logit, whose exponential is exactly 1."""
     top = z.index(max(z))
     differences = [logit - z[top] for logit in z]
     exponentials = [math.exp(difference) for difference in differences]
@@ -51,15 +51,15 @@ def softmax(z):
 
 
 def tempered_softmax(z, t2):
-    """P_j = exp_t2(z_j - lambda), with lambda such that they sum to 1.
+    """Computes P_j = exp_t2(z_j - lambda), with lambda such that the P_j sum to 1.
 
     With t = t2 - 1, lambda = max(z) + mu and d_j = max(z) - z_j:
     log P_j = -log1p(t (mu + d_j)) / t. Here mu is the zero of
 
         f(mu) = (sum of the other P_j) - (1 - P_top),
 
-    which is decreasing and convex with f(0) >= 0: Newton's steps from 0 never pass the zero, so
-    they end where rounding stops them from growing. df/dmu = -sum P_j^t2.
+    which is decreasing and convex with f(0) >= 0. Newton's steps from 0 therefore never pass the
+    zero, and end when rounding stops mu from growing. df/dmu = -sum P_j^t2.
     """
     if t2 == 1:
         return softmax(z)
@@ -85,7 +85,7 @@ def tempered_softmax(z, t2):
 
 
 def sums_without(values):
-    """For each position the sum of all other values, without a subtraction."""
+    """Returns, for each position, the sum of all other values; subtracts nothing."""
     sums = [0.0] * len(values)
     before = 0.0
     for position, value in enumerate(values):
@@ -98,11 +98,11 @@ def sums_without(values):
     return sums
 
 
-# What the gradients have in common.
+# Gradients
 
 
-def through_label(slope, probabilities, y):
-    """Gradient of a function of log p_y whose derivative is `slope`.
+def label_gradient(slope, probabilities, y):
+    """Returns the gradient of a function of log p_y whose derivative is `slope`.
 
     d log p_y / dz_j = [j = y] - p_j.
     """
@@ -111,8 +111,8 @@ def through_label(slope, probabilities, y):
     return gradient
 
 
-def share(terms, slopes, probabilities, y):
-    """a_y / sum_j a_j and its gradient, each term a_j a function of log p_j with slope s_j.
+def label_share(terms, slopes, probabilities, y):
+    """Returns a_y / sum_j a_j and its gradient; a_j is a function of log p_j with slope s_j.
 
     With T = sum of a_j over j != y and S = a_y + T, the gradient is (T da_y - a_y dT) / S^2, where
 
@@ -125,49 +125,49 @@ def share(terms, slopes, probabilities, y):
     other_slopes = list(slopes)
     other_slopes[y] = 0.0
     remaining_slopes = sums_without(other_slopes)
-    own_gradient = through_label(slopes[y], probabilities, y)
+    label_term_gradient = label_gradient(slopes[y], probabilities, y)
     gradient = []
     for k, p in enumerate(probabilities.p):
-        of_others = other_slopes[k] * probabilities.rest[k] - p * remaining_slopes[k]
-        gradient.append((others * own_gradient[k] - terms[y] * of_others) / total**2)
+        other_gradient = other_slopes[k] * probabilities.rest[k] - p * remaining_slopes[k]
+        gradient.append((others * label_term_gradient[k] - terms[y] * other_gradient) / total**2)
     return terms[y] / total, gradient
 
 
-# Losses of p_y alone: each gradient follows from dL / d log p_y = p_y dL / dp_y.
+# Functions of p_y. Their gradients follow from dL / d log p_y = p_y dL / dp_y.
 
 
 def ce(z, y):
     """-log p_y."""
     probabilities = softmax(z)
-    return -probabilities.log[y], through_label(-1.0, probabilities, y)
+    return -probabilities.log[y], label_gradient(-1.0, probabilities, y)
 
 
 def mae(z, y):
     """2 (1 - p_y); p dL/dp = -2 p."""
     probabilities = softmax(z)
     value = 2 * probabilities.rest[y]
-    return value, through_label(-2 * probabilities.p[y], probabilities, y)
+    return value, label_gradient(-2 * probabilities.p[y], probabilities, y)
 
 
 def gce(z, y, q=0.7):
     """(1 - p_y^q) / q; p dL/dp = -p^q."""
     probabilities = softmax(z)
     log = probabilities.log[y]
-    return -math.expm1(q * log) / q, through_label(-math.exp(q * log), probabilities, y)
+    return -math.expm1(q * log) / q, label_gradient(-math.exp(q * log), probabilities, y)
 
 
 def rce(z, y, A=4.0):
     """A (1 - p_y); p dL/dp = -A p."""
     probabilities = softmax(z)
     value = A * probabilities.rest[y]
-    return value, through_label(-A * probabilities.p[y], probabilities, y)
+    return value, label_gradient(-A * probabilities.p[y], probabilities, y)
 
 
 def sce(z, y, alpha=0.1, beta=1.0, A=4.0):
     """alpha CE + beta RCE; p dL/dp = -alpha - beta A p."""
     probabilities = softmax(z)
     value = -alpha * probabilities.log[y] + beta * A * probabilities.rest[y]
-    return value, through_label(-alpha - beta * A * probabilities.p[y], probabilities, y)
+    return value, label_gradient(-alpha - beta * A * probabilities.p[y], probabilities, y)
 
 
 def taylor_ce(z, y, order=2):
@@ -178,7 +178,7 @@ def taylor_ce(z, y, order=2):
     for i in range(1, order + 1):
         value += rest**i / i
         slope -= p * rest ** (i - 1)
-    return value, through_label(slope, probabilities, y)
+    return value, label_gradient(slope, probabilities, y)
 
 
 def phuber_ce(z, y, tau=10.0):
@@ -189,18 +189,18 @@ def phuber_ce(z, y, tau=10.0):
         return ce(z, y)
     # 1 - tau p, written so that it is exactly 1 - p at tau = 1.
     value = math.log(tau) + (probabilities.rest[y] - (tau - 1) * p)
-    return value, through_label(-tau * p, probabilities, y)
+    return value, label_gradient(-tau * p, probabilities, y)
 
 
 def focal_ce(z, y, gamma=0.5):
     """-(1 - p_y)^gamma log p_y."""
     probabilities = softmax(z)
     value, slope = focal_term(probabilities, y, gamma)
-    return value, through_label(slope, probabilities, y)
+    return value, label_gradient(slope, probabilities, y)
 
 
 def focal_term(probabilities, j, gamma):
-    """-(1 - p_j)^gamma log p_j and its derivative in log p_j.
+    """Returns -(1 - p_j)^gamma log p_j and its derivative with respect to log p_j.
 
     The derivative is (1 - p)^gamma (gamma p log(p) / (1 - p) - 1); log(p) / (1 - p) is -1 at p = 1.
     """
@@ -220,7 +220,7 @@ def agce(z, y, a=0.6, q=0.6):
     log_sum = math.log(a + p) if a > 0 else log
     log_b = math.log1p(-rest / (a + 1)) if rest < 0.5 * (a + 1) else log_sum - math.log1p(a)
     value = -((a + 1) ** q) * math.expm1(q * log_b) / q
-    return value, through_label(-math.exp(log + (q - 1) * log_sum), probabilities, y)
+    return value, label_gradient(-math.exp(log + (q - 1) * log_sum), probabilities, y)
 
 
 def aul(z, y, a=5.5, q=3.0):
@@ -231,7 +231,7 @@ def aul(z, y, a=5.5, q=3.0):
     probabilities = softmax(z)
     p, rest = probabilities.p[y], probabilities.rest[y]
     value = (a - 1) ** q * math.expm1(q * math.log1p(rest / (a - 1))) / q
-    return value, through_label(-p * (a - 1 + rest) ** (q - 1), probabilities, y)
+    return value, label_gradient(-p * (a - 1 + rest) ** (q - 1), probabilities, y)
 
 
 def ael(z, y, a=2.5):
@@ -239,7 +239,7 @@ def ael(z, y, a=2.5):
     probabilities = softmax(z)
     p = probabilities.p[y]
     value = math.exp(-p / a)
-    return value, through_label(-p / a * value, probabilities, y)
+    return value, label_gradient(-p / a * value, probabilities, y)
 
 
 def js(z, y, weight=0.5):
@@ -262,17 +262,17 @@ def js(z, y, weight=0.5):
     log_ratio = math.log1p(weight * rest / p) if p > weight * rest else log_m - log
     value = rest - ((1 - weight) * p * log_ratio + weight * log_m) / normalizer
     slope = -p * (1 + (1 - weight) * log_ratio / normalizer)
-    return value, through_label(slope, probabilities, y)
+    return value, label_gradient(slope, probabilities, y)
 
 
-# Normalized losses: a term for the label over the sum of the terms for all classes.
+# Normalised losses divide the label's term by the sum of the terms of all classes.
 
 
 def nce(z, y):
     """log p_y / sum_j log p_j; the terms -log p_j have slope -1."""
     probabilities = softmax(z)
     terms = [-log for log in probabilities.log]
-    return share(terms, [-1.0] * len(z), probabilities, y)
+    return label_share(terms, [-1.0] * len(z), probabilities, y)
 
 
 def nfl(z, y, gamma=0.5):
@@ -283,20 +283,20 @@ def nfl(z, y, gamma=0.5):
         term, slope = focal_term(probabilities, j, gamma)
         terms.append(term)
         slopes.append(slope)
-    return share(terms, slopes, probabilities, y)
+    return label_share(terms, slopes, probabilities, y)
 
 
 def ngce(z, y, q=0.7):
     """(1 - p_y^q) / (K - sum_j p_j^q); the terms 1 - p_j^q have slope -q p_j^q.
 
-    At q = 1 the sum is K - 1 whatever the logits: its derivatives, which cancel, are left out.
+    At q = 1 the sum is K - 1 for all logits, so its derivatives, which cancel, are omitted.
     """
     if q == 1:
         return rce(z, y, A=1 / (len(z) - 1))
     probabilities = softmax(z)
     terms = [-math.expm1(q * log) for log in probabilities.log]
     slopes = [-q * math.exp(q * log) for log in probabilities.log]
-    return share(terms, slopes, probabilities, y)
+    return label_share(terms, slopes, probabilities, y)
 
 
 def nnce(z, y, min_prob=1e-7):
@@ -309,12 +309,12 @@ def nnce(z, y, min_prob=1e-7):
     bound = -math.log(min_prob)
     terms = [max(bound + log, 0.0) for log in probabilities.log]
     slopes = [1.0 if log > -bound else 0.0 for log in probabilities.log]
-    _, gradient = share(terms, slopes, probabilities, y)
+    _, gradient = label_share(terms, slopes, probabilities, y)
     value = sums_without(terms)[y] / sum(terms)
     return value, [-entry for entry in gradient]
 
 
-# The bi-tempered loss.
+# The bi-tempered loss
 
 
 def bi_tempered(z, y, t1=0.8, t2=1.2):
@@ -352,7 +352,8 @@ def label_divergence(log, rest, u):
     """-log_t1(P) - (1 - P^(1 + u)) / (1 + u), from log P and rest = 1 - P.
 
     Its derivative in P is -(1 - P) P^(u - 1), so it is the integral of x (1 - x)^(u - 1) over x
-    from 0 to 1 - P. Near P = 1 that is summed as a series, where the two terms would cancel.
+    from 0 to 1 - P. Near P = 1, where the two terms would cancel, the integral is summed as a
+    series.
     """
     if rest > 0.1:
         minus_log_t1 = -math.expm1(u * log) / u if u != 0 else -log

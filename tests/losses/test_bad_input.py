@@ -1,4 +1,4 @@
-"""Bad input is a clear error where Python can raise, and NaN where a compiled graph can't."""
+"""Bad input raises an error in eager code and gives NaN in compiled graphs."""
 
 import keras
 import numpy as np
@@ -26,7 +26,7 @@ def test_label_out_of_range(case, label):
 @pytest.mark.parametrize(
     "row", [[0.0, 0.0, 0.0], [1.0, 1.0, 0.0], [1.5, -0.5, 0.0]], ids=["empty", "two", "negative"]
 )
-def test_target_that_is_no_distribution(case, row):
+def test_invalid_soft_target(case, row):
     targets = np.array([[0.0, 1.0, 0.0], row, [0.0, 0.0, 1.0]], "float32")
     with pytest.raises(ValueError, match="`y_true` must hold rows of non-negative numbers"):
         case.make()(targets, LOGITS)
@@ -35,7 +35,7 @@ def test_target_that_is_no_distribution(case, row):
 
 
 @every_family
-def test_logits_taken_for_probabilities(case):
+def test_logits_passed_as_probabilities(case):
     loss = case.make(from_logits=False)
     mixed = np.array(softmax(LOGITS), "float32")
     mixed[1] = LOGITS[1]
@@ -50,8 +50,8 @@ def test_logits_taken_for_probabilities(case):
     [np.zeros((3, 3)), np.full((3, 3), 0.5), np.full((3, 3), 0.9)],
     ids=["zeros", "sigmoid of 0", "sigmoid"],
 )
-def test_rows_that_do_not_sum_to_1(outputs):
-    """Logits, or a sigmoid's outputs, that happen to lie in [0, 1]: no gradient would ever say so."""
+def test_probabilities_must_sum_to_1(outputs):
+    """Logits and outputs of a sigmoid may lie in [0, 1] but are no probabilities."""
     loss = keras_noisy.MAE(reduction=None)
     with pytest.raises(ValueError, match="in rows that sum to 1"):
         loss(LABELS, outputs.astype("float32"))
@@ -60,27 +60,27 @@ def test_rows_that_do_not_sum_to_1(outputs):
 
 
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
-def test_a_softmax_in_half_precision_is_fine(dtype):
+def test_softmax_in_half_precision_is_accepted(dtype):
     logits = tensor(np.random.default_rng(0).normal(size=(8, 20_000)), dtype)
     probabilities = keras.ops.softmax(logits)
     assert np.all(np.isfinite(to_numpy(keras_noisy.MAE()(np.arange(8), probabilities))))
 
 
 def test_nan_predictions_stay_nan():
-    """A diverged network is not a usage error: callbacks such as TerminateOnNaN watch for it."""
+    """A diverged network is no usage error; callbacks such as TerminateOnNaN look for NaN."""
     loss = keras_noisy.MAE(reduction=None)
     assert np.all(np.isnan(to_numpy(loss(LABELS, np.full((3, 3), np.nan, "float32")))))
 
 
-@pytest.mark.skipif(BACKEND == "jax", reason="JAX arrays don't carry their softmax's input")
+@pytest.mark.skipif(BACKEND == "jax", reason="JAX arrays do not store the logits of a softmax")
 @pytest.mark.parametrize("dtype", ["float16", "float32"])
-def test_softmax_taken_for_logits(dtype):
+def test_probabilities_passed_as_logits(dtype):
     probabilities = keras.activations.softmax(tensor(LOGITS, dtype))
     with pytest.raises(ValueError, match="output of a softmax"):
         keras_noisy.MAE(from_logits=True)(LABELS, probabilities)
 
 
-def test_labels_of_64_bits_do_not_wrap():
+def test_64_bit_labels_do_not_wrap():
     loss = keras_noisy.CE(from_logits=True)
     for label in (2**32 + 1, -(2**32) + 1, 2**62):
         with pytest.raises(ValueError, match="`y_true` must hold integers"):
@@ -88,17 +88,17 @@ def test_labels_of_64_bits_do_not_wrap():
 
 
 @pytest.mark.parametrize("labels", [None, "cat", {"a": 1}])
-def test_labels_that_are_no_array(labels):
+def test_labels_must_be_an_array(labels):
     with pytest.raises(ValueError, match=r"`y_true` must be an array of labels: .* Received: "):
         keras_noisy.CE(from_logits=True)(labels, LOGITS)
 
 
-def test_nan_label_is_described():
+def test_error_counts_nan_labels():
     with pytest.raises(ValueError, match="from 0 to 2, 1 of them NaN"):
         keras_noisy.CE(from_logits=True)(np.array([0, np.nan, 2], "float32"), LOGITS)
 
 
-def test_float_labels():
+def test_invalid_float_labels():
     loss = keras_noisy.CE(from_logits=True)
     with pytest.raises(ValueError, match="`y_true` must hold integers"):
         loss(np.array([0.0, 1.5, 2.0], "float32"), LOGITS)
@@ -111,7 +111,7 @@ def test_float_labels():
     [((2,), (3, 4)), ((3, 2), (3, 4)), ((3, 4, 1), (3, 4)), ((3, 1), (3, 2, 4)), ((), (3, 4))],
     ids=str,
 )
-def test_shapes_that_do_not_fit(labels_shape, logits_shape):
+def test_incompatible_shapes(labels_shape, logits_shape):
     loss = keras_noisy.CE(from_logits=True)
     labels, logits = np.zeros(labels_shape, "int32"), np.zeros(logits_shape, "float32")
     with pytest.raises(ValueError, match=r"`y_true` must hold.*y_true\.shape=") as error:
@@ -129,7 +129,7 @@ def test_fewer_than_two_classes(shape):
 @pytest.mark.parametrize(
     "value", ["Auto", "adapt", np.nan, np.inf, 61, -61.0, True, [1.0], np.ones(2)]
 )
-def test_unknown_logit_bias(value):
+def test_invalid_logit_bias(value):
     with pytest.raises(ValueError, match=r"`logit_bias` must be None, \"auto\", .* Received: "):
         keras_noisy.MAE(logit_bias=value)
 
@@ -167,7 +167,7 @@ def test_hyperparameter_out_of_range(loss, argument, allowed, values):
         assert allowed in str(error.value)
 
 
-def test_hyperparameters_that_do_not_fit_together():
+def test_incompatible_hyperparameters():
     with pytest.raises(ValueError, match="`alpha` or `beta` must be positive"):
         keras_noisy.SCE(alpha=0, beta=0)
     with pytest.raises(ValueError, match=r"`min_prob` must be below 1/K.*min_prob=0.4, K=3"):
@@ -180,13 +180,13 @@ def test_unknown_reduction():
 
 
 @pytest.mark.parametrize("value", ["false", 1, None])
-def test_unknown_from_logits(value):
+def test_invalid_from_logits(value):
     with pytest.raises(ValueError, match=r"`from_logits` must be True or False. Received"):
         keras_noisy.CE(from_logits=value)
 
 
-def test_options_are_keywords():
-    """A bare number could be taken for q, for a bias, or for from_logits."""
+def test_options_are_keyword_only():
+    """A positional value could be mistaken for a hyperparameter, a bias or `from_logits`."""
     with pytest.raises(TypeError):
         keras_noisy.MAE("auto")
 

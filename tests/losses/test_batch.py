@@ -18,7 +18,7 @@ COUNTED = {
 
 @pytest.fixture
 def counts(monkeypatch):
-    """How often each function is called."""
+    """Counts the calls of each function."""
     found = dict.fromkeys(COUNTED, 0)
 
     def count(name, function):
@@ -36,24 +36,24 @@ def counts(monkeypatch):
 
 
 def compute(parts, targets=False, **options):
-    """The losses of a sum and of its parts."""
+    """Computes a sum of losses; returns its values, the loss, the labels and the logits."""
     y_true, logits = some_batch()
     y_true = one_hot(y_true, logits.shape[-1]) if targets else y_true
     loss = sum(parts).with_options(from_logits=True, reduction=None, **options)
     return to_numpy(loss(y_true, tensor(logits))), loss, y_true, logits
 
 
-def test_three_label_losses_share_the_label_log_prob(counts):
+def test_label_losses_share_the_label_log_prob(counts):
     compute(PARTS)
     assert counts == {"label": 1, "row": 0, "entropy": 0}
 
 
-def test_with_an_adaptive_bias_they_share_row_and_entropy(counts):
+def test_adaptive_bias_shares_row_and_entropy(counts):
     compute(PARTS, logit_bias="adaptive")
     assert counts == {"label": 1, "row": 1, "entropy": 1}
 
 
-def test_soft_targets_need_one_row(counts):
+def test_soft_targets_share_the_row(counts):
     compute(PARTS, targets=True, logit_bias="adaptive")
     assert counts == {"label": 0, "row": 1, "entropy": 1}
 
@@ -70,7 +70,7 @@ def test_row_losses_share_the_row_with_the_bias(counts):
 
 @pytest.mark.parametrize("targets", [False, True])
 @pytest.mark.parametrize("logit_bias", [None, "adaptive", -1.0, 2.0])
-def test_a_sum_is_the_sum_of_its_parts(logit_bias, targets):
+def test_sum_equals_the_sum_of_its_parts(logit_bias, targets):
     total, loss, y_true, logits = compute(
         [*PARTS, keras_noisy.NCE()], targets, logit_bias=logit_bias
     )

@@ -1,4 +1,4 @@
-"""A loss is its configuration: complete, JSON, and enough to make it again."""
+"""Configurations of losses are complete and serializable, and restore the losses."""
 
 import inspect
 import json
@@ -22,8 +22,8 @@ UNUSUAL = {
 }
 
 
-def parameters(loss):
-    """The arguments of a loss class, those of its bases included."""
+def list_arguments(loss):
+    """Returns the names of the arguments of a loss class and its bases."""
     return {
         name
         for base in loss.__mro__
@@ -36,23 +36,23 @@ def parameters(loss):
 @every_variant
 def test_config_has_every_argument(case):
     config = case.loss(**{**case.arguments, **UNUSUAL}).get_config()
-    assert set(config) == parameters(case.loss)
+    assert set(config) == list_arguments(case.loss)
     for name, value in {**case.arguments, **UNUSUAL}.items():
         if name != "losses":
             assert config[name] == value
 
 
 @every_variant
-def test_round_trip(case):
+def test_serialization_restores_the_loss(case):
     loss = case.loss(**{**case.arguments, **UNUSUAL})
     config = json.loads(json.dumps(keras.losses.serialize(loss)))
-    for again in (keras.losses.deserialize(config), losses.get(config)):
-        assert type(again) is case.loss
-        assert again.get_config() == loss.get_config()
+    for restored in (keras.losses.deserialize(config), losses.get(config)):
+        assert type(restored) is case.loss
+        assert restored.get_config() == loss.get_config()
 
 
 @every_variant
-def test_with_options(case):
+def test_with_options_changes_only_the_options(case):
     loss = case.loss(**case.arguments)
     other = loss.with_options(logit_bias=2.0, name="other")
     assert type(other) is case.loss
@@ -71,23 +71,23 @@ def test_dtype_policy_round_trip():
     assert keras_noisy.MAE.from_config(config).get_config() == loss.get_config()
 
 
-def test_numpy_numbers_and_types_become_plain():
+def test_numpy_values_become_serializable():
     loss = keras_noisy.MAE(
         logit_bias=np.float32(3.0), ignore_class=np.int64(3), dtype=np.float32, from_logits=np.True_
     )
     config = json.loads(json.dumps(loss.get_config()))
-    again = keras_noisy.MAE.from_config(config)
-    assert again.get_config() == loss.get_config()
-    assert (again.logit_bias, again.ignore_class, again.dtype) == (3.0, 3, "float32")
+    restored = keras_noisy.MAE.from_config(config)
+    assert restored.get_config() == loss.get_config()
+    assert (restored.logit_bias, restored.ignore_class, restored.dtype) == (3.0, 3, "float32")
 
 
-def test_registered_names_are_a_promise():
+def test_registered_names_do_not_change():
     for case in DEFAULTS:
         name = f"keras_noisy>{case.loss.__name__}"
         assert keras.saving.get_registered_name(case.loss) == name
 
 
-def test_get():
+def test_get_accepts_losses_names_classes_and_configurations():
     loss = keras_noisy.GCE(q=0.3)
     assert losses.get(loss) is loss
     assert losses.get(None) is None
@@ -112,7 +112,7 @@ def test_get():
         lambda y, p: 0,
     ],
 )
-def test_get_unknown(identifier):
+def test_get_rejects_other_objects(identifier):
     with pytest.raises(ValueError, match=r"'ce', 'focalce'.*'nce\+agce'.*Received: identifier="):
         losses.get(identifier)
 
@@ -123,17 +123,17 @@ class Squared(losses.LabelLoss):
         return (1.0 - keras.ops.exp(log_prob)) ** 2
 
 
-def test_a_loss_of_the_users_own():
+def test_user_defined_loss():
     loss = Squared(from_logits=True, reduction=None)
     value = to_numpy(loss(np.array([0]), np.zeros((1, 2), "float32")))
     np.testing.assert_allclose(value, 0.25, rtol=1e-6)
-    again = losses.get(keras.losses.serialize(loss))
-    assert type(again) is Squared
-    assert again.get_config() == loss.get_config()
+    restored = losses.get(keras.losses.serialize(loss))
+    assert type(restored) is Squared
+    assert restored.get_config() == loss.get_config()
 
 
-def test_stateless():
-    """Nothing but the configuration: the same call gives the same loss, in any order."""
+def test_losses_are_stateless():
+    """Calls with other inputs change neither the results nor the attributes of a loss."""
     loss = keras_noisy.MAE(logit_bias="auto", from_logits=True, ignore_class=-1)
     before = dict(vars(loss))
     small, large = np.zeros((2, 20), "float32"), np.zeros((2, 2000), "float32")
@@ -144,7 +144,7 @@ def test_stateless():
 
 
 class Power(losses.LabelLoss):
-    """A loss that is not written with care: no configuration."""
+    """A loss without `get_config`."""
 
     def __init__(self, power=2.0):
         super().__init__()
@@ -154,7 +154,7 @@ class Power(losses.LabelLoss):
         return (1.0 - keras.ops.exp(log_prob)) ** self.power
 
 
-def test_options_and_sums_keep_what_a_users_loss_holds():
+def test_options_and_sums_keep_attributes_of_user_defined_losses():
     loss = Power(power=5.0)
     assert loss.with_options(logit_bias=1.0).power == 5.0
     options = {"from_logits": True, "reduction": None}
@@ -172,7 +172,7 @@ class ThreefoldCE(losses.LabelLoss):
         return -3.0 * log_prob
 
 
-def test_a_users_loss_may_be_named_as_ours():
+def test_user_defined_loss_may_have_the_name_of_another_loss():
     config = keras.losses.serialize(ThreefoldCE())
     assert type(losses.get({**config, "class_name": "CE"})) is ThreefoldCE
     assert type(losses.get(keras.losses.serialize(keras_noisy.CE()))) is keras_noisy.CE

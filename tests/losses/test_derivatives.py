@@ -1,4 +1,4 @@
-"""Second derivatives, and what is not derived backwards: some gradients are the package's own."""
+"""Second derivatives by all modes of differentiation, because some gradients are custom."""
 
 import numpy as np
 from cases import every_loss, some_batch
@@ -8,8 +8,8 @@ BIAS = 3.0
 STEP = 1e-5
 
 
-def expected_of(case, labels, logits, direction):
-    """The change of the gradient along a direction, by differences of the float64 references."""
+def finite_difference(case, labels, logits, direction):
+    """Computes the change of the reference gradient along a direction by finite differences."""
     up, down = (
         case.reference(labels, logits + step * direction, BIAS)[1] for step in (STEP, -STEP)
     )
@@ -17,7 +17,11 @@ def expected_of(case, labels, logits, direction):
 
 
 def second_derivatives(function, x, direction):
-    """Changes of the gradient of the sum of `function(x)` along a direction, in the ways there are."""
+    """Computes changes of the gradient of `function(x).sum()` along a direction.
+
+    Returns:
+        A list with a result for each mode of differentiation of the backend.
+    """
     x, direction = x.astype("float32"), direction.astype("float32")
     if BACKEND == "tensorflow":
         import tensorflow as tf
@@ -48,10 +52,10 @@ def second_derivatives(function, x, direction):
 
 
 @every_loss
-def test_second_derivatives(case):
+def test_second_derivatives_agree_with_finite_differences(case):
     labels, logits = some_batch(num_classes=5, batch=4, scale=1.0)
     direction = np.random.default_rng(1).normal(size=logits.shape)
-    expected = expected_of(case, labels, logits, direction)
+    expected = finite_difference(case, labels, logits, direction)
     loss = case.make(logit_bias=BIAS)
     for result in second_derivatives(lambda z: loss(labels, z), logits, direction):
         np.testing.assert_allclose(to_numpy(result), expected, rtol=1e-3, atol=1e-4)

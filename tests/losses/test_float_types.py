@@ -1,4 +1,4 @@
-"""Half precision costs no class and no digit: everything is computed in float32 at least."""
+"""Losses are computed in float32 or float64, also for inputs in half precision."""
 
 import hypothesis
 import keras
@@ -26,10 +26,10 @@ LARGEST = {"float16": 6e4, "bfloat16": 1e4, "float32": 1e4}
 @pytest.mark.parametrize(
     ("dtype", "bias"), [("float16", "auto"), ("bfloat16", None), ("float32", "auto")]
 )
-def test_half_precision_logits(case, dtype, bias):
+def test_half_precision_logits_are_not_rounded_further(case, dtype, bias):
     labels, logits = some_batch(num_classes=500, batch=8)
     logits = tensor(logits, dtype)
-    exact = to_numpy(logits)  # what is left of them in that type
+    exact = to_numpy(logits)  # as rounded to `dtype`
     loss = case.make(logit_bias=bias)
     losses = loss(labels, logits)
     assert keras.backend.standardize_dtype(losses.dtype) == "float32"
@@ -38,7 +38,7 @@ def test_half_precision_logits(case, dtype, bias):
 
 
 def extreme_rows(size):
-    """The label, class 0, all but certain, all but impossible, and neither."""
+    """Returns logits with which the label, class 0, is almost certain, impossible or neither."""
     return np.array(
         [
             *([size, -size, 0.0], [-size, size, 0.0], [size, size, -size], [-size] * 3, [size] * 3),
@@ -47,7 +47,7 @@ def extreme_rows(size):
     )
 
 
-def assert_right_at_extremes(case, dtype, bias, logits, result):
+def assert_agrees_at_extremes(case, dtype, bias, logits, result):
     values, slopes = result
     assert np.all(np.isfinite(values))
     assert np.all(np.isfinite(slopes))
@@ -64,16 +64,16 @@ def assert_right_at_extremes(case, dtype, bias, logits, result):
 
 @every_type
 @pytest.mark.parametrize("bias", [None, 4.84])
-def test_extreme_logits(dtype, bias):
+def test_extreme_logits_agree_with_the_reference(dtype, bias):
     logits = extreme_rows(LARGEST[dtype])
     labels = tensor(np.zeros(len(logits), int))
     for case in DEFAULTS + VARIANTS:
         loss = case.make(logit_bias=bias)
         result = value_and_gradient(lambda z, loss=loss: loss(labels, z), logits, dtype)
-        assert_right_at_extremes(case, dtype, bias, logits, result)
+        assert_agrees_at_extremes(case, dtype, bias, logits, result)
 
 
-def test_extreme_logits_compiled():
+def test_extreme_logits_agree_in_compiled_graphs():
     logits = extreme_rows(LARGEST["float16"])
     labels = tensor(np.zeros(len(logits), int))
     losses = [case.make() for case in DEFAULTS]
@@ -82,11 +82,11 @@ def test_extreme_logits_compiled():
         lambda z: function(labels, z), np.stack([logits] * len(losses)), "float16"
     )
     for i, case in enumerate(DEFAULTS):
-        assert_right_at_extremes(case, "float16", None, logits, (values[i], slopes[i]))
+        assert_agrees_at_extremes(case, "float16", None, logits, (values[i], slopes[i]))
 
 
 def finite_logits(size):
-    """Batches of 8 rows of 3 logits; drawn from a normal, a heavy-tailed and a two-valued law."""
+    """Returns a strategy for 8 rows of 3 logits, small ones and up to `size`."""
     elements = st.one_of(st.floats(-5, 5, width=16), st.floats(-size, size, width=16))
     return arrays("float32", (8, 3), elements=elements)
 
@@ -106,13 +106,13 @@ def test_finite_logits_give_finite_results(case, dtype, data):
 
 
 @pytest.mark.parametrize("floatx", ["float16", "bfloat16", "float32"])
-def test_large_labels_survive_any_floatx(floatx):
+def test_large_labels_are_exact_with_any_floatx(floatx):
     keras.config.set_floatx(floatx)
     labels = np.array([255, 257, 513, 998, 999])
     logits = np.full((5, 1000), -20.0, "float32")
     logits[np.arange(5), labels] = 20.0
     for loss in (keras_noisy.CE(from_logits=True), keras_noisy.CE(from_logits=True, dtype=floatx)):
-        # A neighbouring class would cost 40.
+        # The neighbouring class would have a loss of 40.
         assert float(loss(labels, logits)) < 1e-6
 
 
@@ -121,8 +121,8 @@ def test_dtype_is_raised_to_float32(dtype):
     assert keras_noisy.MAE(dtype=dtype).dtype == "float32"
 
 
-@pytest.mark.skipif(BACKEND == "jax", reason="JAX has no float64 unless it is told to")
-def test_float64():
+@pytest.mark.skipif(BACKEND == "jax", reason="JAX disables float64 by default")
+def test_float64_is_accurate():
     rng = np.random.default_rng(0)
     labels, logits = np.arange(4), 3 * rng.normal(size=(4, 9))
     losses = keras_noisy.MAE(logit_bias=2.0, from_logits=True, reduction=None, dtype="float64")(
@@ -134,8 +134,8 @@ def test_float64():
 
 @every_loss
 @pytest.mark.parametrize("bias", [None, 2.0, -2.0])
-def test_impossible_probability(case, bias):
-    """A softmax in half precision rounds to 0: the loss and its gradient stay finite."""
+def test_zero_probability_gives_finite_results(case, bias):
+    """A softmax in half precision rounds to 0, where the loss and its gradient must be finite."""
     loss = case.make(from_logits=False, logit_bias=bias)
     probabilities = np.array([[0.0, 1.0], [1.0, 0.0]], "float32")
     labels = np.array([0, 0])

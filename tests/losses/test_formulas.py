@@ -6,7 +6,7 @@ import keras
 import mpmath
 import numpy as np
 import pytest
-from cases import DEFAULTS, OF_LABEL, VARIANTS, every_loss, one_hot, some_batch
+from cases import DEFAULTS, LABEL_CASES, VARIANTS, every_loss, one_hot, some_batch
 from hypothesis import given
 from hypothesis import strategies as st
 from support import compiled, gradient, softmax, tensor, to_numpy, value_and_gradient
@@ -17,8 +17,8 @@ from keras_noisy._core.logit_bias import add_logit_bias
 SCALES = [1.0, 5.0, 50.0]
 
 
-def batch_of_scales(num_classes):
-    """Some labels that the logits favour, some that they don't, for each scale of the logits."""
+def mixed_scale_batch(num_classes):
+    """Returns labels and logits of several scales; some labels have the largest logit."""
     batches = [some_batch(num_classes, 4, scale, seed) for seed, scale in enumerate(SCALES)]
     labels = np.concatenate([labels for labels, _ in batches])
     logits = np.concatenate([logits for _, logits in batches])
@@ -27,7 +27,7 @@ def batch_of_scales(num_classes):
 
 
 def assert_agrees(result, expected, name=""):
-    """To 1e-5; and float32 knows a probability near 1 to 6e-8, so 1 - p to no more than that."""
+    """Compares to 1e-5, and near p = 1 to the precision of 1 - p in float32, 6e-8."""
     (values, gradients), (true_values, true_gradients) = result, expected
     floor = 3e-7 * max(1.0, np.abs(true_values).max())
     np.testing.assert_allclose(values, true_values, rtol=1e-5, atol=floor, err_msg=name)
@@ -37,7 +37,7 @@ def assert_agrees(result, expected, name=""):
 @functools.cache
 def reference(case_name, num_classes, bias):
     case = next(case for case in DEFAULTS + VARIANTS if case.name == case_name)
-    return case.reference(*batch_of_scales(num_classes), bias or 0.0)
+    return case.reference(*mixed_scale_batch(num_classes), bias or 0.0)
 
 
 SIZED = [(case, size) for case in DEFAULTS for size in (3, 10, 100, 1000)]
@@ -46,9 +46,9 @@ SIZED += [(case, size) for case in VARIANTS for size in (10, 1000)]
 
 @pytest.mark.parametrize(("case", "num_classes"), SIZED, ids=[f"{c.name}-{k}" for c, k in SIZED])
 @pytest.mark.parametrize("bias", [None, 4.84])
-def test_value_and_gradient(case, num_classes, bias):
-    """Of integer and one-hot labels, at all scales of the logits."""
-    labels, logits = batch_of_scales(num_classes)
+def test_value_and_gradient_agree_with_the_reference(case, num_classes, bias):
+    """Tests integer and one-hot labels and all scales of the logits."""
+    labels, logits = mixed_scale_batch(num_classes)
     loss = case.make(logit_bias=bias)
     for y_true in (labels, one_hot(labels, num_classes)):
         result = value_and_gradient(lambda z, y=y_true: loss(y, z), logits)
@@ -56,11 +56,13 @@ def test_value_and_gradient(case, num_classes, bias):
 
 
 @pytest.mark.parametrize("num_classes", [3, 10, 100, 1000])
-def test_compiled_value_and_gradient(num_classes):
-    """Every loss in one graph. From size to size each goes through the label formats, with and
-    without bias: compiling all combinations would take minutes.
+def test_compiled_value_and_gradient_agree_with_the_reference(num_classes):
+    """All losses are compiled into one graph.
+
+    Each loss has other label formats and biases in each size, because compiling all combinations
+    would take minutes.
     """
-    labels, logits = batch_of_scales(num_classes)
+    labels, logits = mixed_scale_batch(num_classes)
     turn = [3, 10, 100, 1000].index(num_classes)
     biases = [(None, 4.84)[(i + turn // 2) % 2] for i in range(len(DEFAULTS))]
     losses = [case.make(logit_bias=b) for case, b in zip(DEFAULTS, biases, strict=True)]
@@ -95,7 +97,7 @@ def test_probabilities_agree_with_logits(case):
 
 @every_loss
 @pytest.mark.parametrize("bias", [-60.0, -20.0, -3.0])
-def test_negative_bias_acts_where_the_label_is_all_but_certain(case, bias):
+def test_negative_bias_of_almost_certain_labels(case, bias):
     logits = np.zeros((5, 4), "float32")
     logits[:, 0] = [1.0, 10.0, 20.0, 30.0, 60.0]
     labels = np.zeros(5, int)
@@ -106,7 +108,7 @@ def test_negative_bias_acts_where_the_label_is_all_but_certain(case, bias):
 
 
 @every_loss
-def test_auto_bias_is_the_calibrated_one(case):
+def test_auto_bias_is_the_calibrated_bias(case):
     labels, logits = some_batch(num_classes=100)
     epsilon = keras_noisy.calibration.logit_bias(100)
     np.testing.assert_allclose(
@@ -117,10 +119,10 @@ def test_auto_bias_is_the_calibrated_one(case):
     )
 
 
-@pytest.mark.parametrize("case", OF_LABEL, ids=[case.name for case in OF_LABEL])
+@pytest.mark.parametrize("case", LABEL_CASES, ids=[case.name for case in LABEL_CASES])
 @pytest.mark.parametrize("bias", [None, 5.0])
-def test_gradient_of_a_hard_sample_keeps_its_digits(case, bias):
-    # p_y = 4e-11: a softmax clipped at 1e-7, and JAX's derivative of expm1, would lose it.
+def test_gradient_of_a_hard_sample_is_accurate(case, bias):
+    # A softmax clipped at 1e-7 and JAX's derivative of expm1 would lose p_y = 4e-11.
     logits, label = np.array([[24.0, 0.0]], "float32"), np.array([1])
     loss = case.make(logit_bias=bias)
     slope = gradient(lambda z: loss(label, z), logits)
@@ -129,7 +131,7 @@ def test_gradient_of_a_hard_sample_keeps_its_digits(case, bias):
 
 
 def exact_bias(log_prob, epsilon):
-    """u -> log p' with 60 digits, and its derivative du'/du."""
+    """Computes the biased log-probability u' and its derivative du'/du with 60 digits."""
     with mpmath.workdps(60):
         u, epsilon = mpmath.mpf(log_prob), mpmath.mpf(epsilon)
         c = mpmath.expm1(epsilon)
@@ -138,7 +140,7 @@ def exact_bias(log_prob, epsilon):
 
 
 @pytest.mark.parametrize("epsilon", [-60.0, -35.0, -3.0, 0.0, 1e-3, 4.84, 35.0, 60.0])
-def test_bias_over_its_whole_range(epsilon):
+def test_bias_is_accurate_over_its_range(epsilon):
     log_prob = -np.concatenate([[0.0], np.geomspace(1e-6, 2e4, 80)]).astype("float32")
     exact = np.array([exact_bias(u, epsilon) for u in log_prob.astype("float64")])
     biased = to_numpy(add_logit_bias(tensor(log_prob), epsilon))
@@ -154,19 +156,19 @@ def test_bias_over_its_whole_range(epsilon):
     label=st.integers(0, 49),
 )
 def test_bias_shifts_the_margin(bias, margin, num_classes, label):
-    """Whatever the numbers: 1 - p = sigmoid(-(margin + eps))."""
+    """The loss is 2 (1 - p) with 1 - p = sigmoid(-(margin + bias))."""
     label %= num_classes
     logits = np.zeros((1, num_classes), "float32")
     logits[0, label] = margin
     loss = keras_noisy.MAE(logit_bias=bias, from_logits=True, reduction=None)
-    # The logits are float32: so is the margin from which the truth is computed.
+    # The expected value uses the margin as rounded to float32.
     exact = float(logits[0, label]) - np.log(num_classes - 1.0) + bias
     np.testing.assert_allclose(
         to_numpy(loss(np.array([label]), logits)), 2 / (1 + np.exp(exact)), rtol=2e-5, atol=1e-6
     )
 
 
-def test_bias_opens_the_gradient_of_a_fresh_network():
+def test_bias_enlarges_the_gradient_of_an_untrained_network():
     labels, logits = some_batch(1000, 64, 1.0)
 
     def pull(bias):

@@ -1,4 +1,4 @@
-"""GCE's exponent from the number of classes."""
+"""`GCE(q="auto")` computes its exponent from the number of classes."""
 
 import json
 
@@ -11,7 +11,7 @@ from support import compiled, gradient, tensor, to_numpy
 import keras_noisy
 from keras_noisy.theory import gce_q
 
-# q = 0.7 moved from 30 classes, computed with another quadrature.
+# Exponents that correspond to q = 0.7 with 30 classes, computed with another quadrature.
 KNOWN = {50: 0.6169, 100: 0.5320, 200: 0.4681, 500: 0.4041, 1000: 0.3663, 2000: 0.3349}
 
 
@@ -25,41 +25,41 @@ def test_known_values(num_classes):
 
 
 @pytest.mark.parametrize("num_classes", [2, 10, 30])
-def test_few_classes_take_the_default(num_classes):
+def test_few_classes_have_the_default(num_classes):
     assert auto().for_classes(num_classes).q == pytest.approx(0.7)
 
 
-def test_it_is_gce_with_that_number():
+def test_agrees_with_gce_of_the_computed_exponent():
     labels, logits = some_batch(num_classes=90)
-    number = keras_noisy.GCE(q=gce_q(90, 0.7, 30), from_logits=True)
+    expected_loss = keras_noisy.GCE(q=gce_q(90, 0.7, 30), from_logits=True)
     for y_true in (labels, one_hot(labels, 90)):
         for options in ({}, {"logit_bias": 1.5}, {"reduction": None}):
-            expected = to_numpy(number.with_options(**options)(y_true, logits))
+            expected = to_numpy(expected_loss.with_options(**options)(y_true, logits))
             np.testing.assert_allclose(
                 to_numpy(auto(**options)(y_true, logits)), expected, rtol=1e-6
             )
     np.testing.assert_allclose(
         gradient(lambda z: auto()(labels, z), logits),
-        gradient(lambda z: number(labels, z), logits),
+        gradient(lambda z: expected_loss(labels, z), logits),
         rtol=1e-5,
         atol=1e-9,
     )
 
 
-def test_each_number_of_classes_has_its_own():
-    """The loss itself stays as it is."""
+def test_exponent_follows_the_number_of_classes():
+    """The loss keeps `q="auto"` and depends on no previous batch."""
     loss = auto(reduction=None)
     for num_classes in (20, 200, 20):
         labels, logits = some_batch(num_classes=num_classes)
-        number = keras_noisy.GCE(
+        expected_loss = keras_noisy.GCE(
             q=loss.for_classes(num_classes).q, from_logits=True, reduction=None
         )
-        expected = to_numpy(number(labels, logits))
+        expected = to_numpy(expected_loss(labels, logits))
         np.testing.assert_allclose(to_numpy(loss(labels, logits)), expected, rtol=1e-6)
         assert loss.q == "auto"
 
 
-def test_in_a_sum_and_compiled():
+def test_auto_works_in_sums_and_compiled_graphs():
     labels, logits = some_batch(num_classes=90)
     loss = 2.0 * auto() + keras_noisy.MAE(from_logits=True)
     expected = 2.0 * auto()(labels, logits) + keras_noisy.MAE(from_logits=True)(labels, logits)
@@ -69,24 +69,24 @@ def test_in_a_sum_and_compiled():
         assert value == pytest.approx(float(to_numpy(expected)), rel=1e-5)
 
 
-def test_configuration():
+def test_configuration_keeps_auto():
     loss = auto(logit_bias="auto")
     config = json.loads(json.dumps(keras.losses.serialize(loss)))
-    again = keras.losses.deserialize(config)
-    assert again.q == "auto"
-    assert again.get_config() == loss.get_config()
+    restored = keras.losses.deserialize(config)
+    assert restored.q == "auto"
+    assert restored.get_config() == loss.get_config()
     assert keras_noisy.losses.get({"class_name": "GCE", "config": {"q": "auto"}}).q == "auto"
 
 
-def test_trains_and_is_saved(tmp_path):
+def test_model_trains_and_is_saved(tmp_path):
     labels, logits = some_batch(num_classes=40, batch=32)
     model = keras.Sequential([keras.Input((40,)), keras.layers.Dense(40)])
     model.compile("adam", loss=auto(), jit_compile=False)
     model.fit(logits, labels, verbose=0)
     model.save(tmp_path / "model.keras")
-    again = keras.saving.load_model(tmp_path / "model.keras")
-    assert again.loss.q == "auto"
-    assert again.evaluate(logits, labels, verbose=0) == pytest.approx(
+    restored = keras.saving.load_model(tmp_path / "model.keras")
+    assert restored.loss.q == "auto"
+    assert restored.evaluate(logits, labels, verbose=0) == pytest.approx(
         model.evaluate(logits, labels, verbose=0), rel=1e-5
     )
 
@@ -99,7 +99,7 @@ def test_bad_q(q):
         keras_noisy.GCE(q=q)
 
 
-def test_other_losses_have_no_auto():
+def test_other_losses_reject_auto():
     with pytest.raises(ValueError, match=r"`q` must be a number in \(0, 1\]"):
         keras_noisy.NGCE(q="auto")
 

@@ -1,9 +1,9 @@
-"""Integers, one-hot, soft; any leading axes; labels that do not count; weights."""
+"""Formats of labels, leading axes, ignored labels, sample weights and reductions."""
 
 import keras
 import numpy as np
 import pytest
-from cases import OF_LABEL, OF_ROW, every_family, every_loss
+from cases import LABEL_CASES, ROW_CASES, every_family, every_loss
 from support import BACKEND, compiled, gradient, tensor, to_numpy
 
 import keras_noisy
@@ -11,7 +11,7 @@ import keras_noisy
 every_bias = pytest.mark.parametrize("bias", [None, 2.0])
 
 
-def batch_of(shape, num_classes=5, seed=0):
+def random_batch(shape, num_classes=5, seed=0):
     rng = np.random.default_rng(seed)
     logits = rng.normal(size=(*shape, num_classes)).astype("float32")
     return rng.integers(0, num_classes, shape), logits
@@ -21,7 +21,7 @@ def batch_of(shape, num_classes=5, seed=0):
 @every_bias
 @pytest.mark.parametrize("shape", [(), (3,), (3, 4), (2, 3, 4)], ids=str)
 def test_all_formats_and_leading_axes_agree(case, bias, shape):
-    labels, logits = batch_of(shape)
+    labels, logits = random_batch(shape)
     loss = case.make(logit_bias=bias)
     flat = to_numpy(loss(labels.reshape(-1), logits.reshape(-1, 5))).reshape(shape)
     one_hot = np.eye(5, dtype="float32")[labels]
@@ -38,28 +38,28 @@ def test_all_formats_and_leading_axes_agree(case, bias, shape):
 
 
 @every_loss
-def test_soft_target_is_the_average_over_its_labels(case):
-    _, logits = batch_of((4,))
+def test_soft_target_averages_the_losses_of_its_labels(case):
+    _, logits = random_batch((4,))
     targets = np.random.default_rng(1).dirichlet(np.ones(5), 4).astype("float32")
     loss = case.make()
     expected = sum(targets[:, k] * to_numpy(loss(np.full(4, k), logits)) for k in range(5))
     np.testing.assert_allclose(to_numpy(loss(targets, logits)), expected, rtol=1e-5)
 
 
-@pytest.mark.parametrize("case", OF_LABEL, ids=[case.name for case in OF_LABEL])
+@pytest.mark.parametrize("case", LABEL_CASES, ids=[case.name for case in LABEL_CASES])
 @pytest.mark.parametrize("bias", [2.0, -2.0])
-def test_each_label_of_a_soft_target_has_the_bias_of_its_own(case, bias):
-    _, logits = batch_of((4,))
+def test_soft_target_biases_each_label_separately(case, bias):
+    _, logits = random_batch((4,))
     targets = np.random.default_rng(1).dirichlet(np.ones(5), 4).astype("float32")
     loss = case.make(logit_bias=bias)
     expected = sum(targets[:, k] * to_numpy(loss(np.full(4, k), logits)) for k in range(5))
     np.testing.assert_allclose(to_numpy(loss(targets, logits)), expected, rtol=1e-5)
 
 
-@pytest.mark.parametrize("case", OF_ROW, ids=[case.name for case in OF_ROW])
+@pytest.mark.parametrize("case", ROW_CASES, ids=[case.name for case in ROW_CASES])
 @pytest.mark.parametrize("bias", [2.0, -2.0])
-def test_of_a_soft_target_the_row_gets_its_share_of_the_bias(case, bias):
-    _, logits = batch_of((4,))
+def test_soft_target_biases_all_classes_in_proportion(case, bias):
+    _, logits = random_batch((4,))
     targets = np.random.default_rng(1).dirichlet(np.ones(5), 4).astype("float32")
     np.testing.assert_allclose(
         to_numpy(case.make(logit_bias=bias)(targets, logits)),
@@ -69,10 +69,10 @@ def test_of_a_soft_target_the_row_gets_its_share_of_the_bias(case, bias):
 
 
 @pytest.mark.parametrize("dtype", ["uint8", "int16", "int32", "int64", "uint32"])
-def test_integer_types(dtype):
-    # A uint8 can't even hold the number of classes.
+def test_integer_types_agree(dtype):
+    # A uint8 cannot hold the number of classes.
     labels = np.array([0, 3, 255], dtype)
-    logits = batch_of((3,), num_classes=300)[1]
+    logits = random_batch((3,), num_classes=300)[1]
     loss = keras_noisy.CE(from_logits=True, reduction=None)
     np.testing.assert_allclose(
         to_numpy(loss(labels, logits)), to_numpy(loss(labels.astype("int64"), logits))
@@ -82,15 +82,16 @@ def test_integer_types(dtype):
 @every_family
 @pytest.mark.parametrize("ignore_class", [-1, 255, 2])
 @pytest.mark.parametrize("reduction", ["sum_over_batch_size", "sum", "mean_with_sample_weight"])
-def test_ignored_labels_leave_loss_and_mean(case, ignore_class, reduction):
-    labels, logits = batch_of((6, 2))
+def test_ignored_labels_do_not_count(case, ignore_class, reduction):
+    labels, logits = random_batch((6, 2))
     labels[labels == 2] = 3
     labels[::2, 0] = ignore_class
     counts = labels != ignore_class
     loss = case.make(ignore_class=ignore_class, reduction=reduction)
     only = case.make(reduction=reduction)(labels[counts], logits[counts])
     expected = float(only)
-    if reduction == "mean_with_sample_weight":  # without weights Keras divides by all of them
+    if reduction == "mean_with_sample_weight":
+        # Without weights, Keras divides by the number of all labels.
         expected = float(case.make(reduction="sum")(labels[counts], logits[counts]))
         expected /= counts.sum()
     assert float(loss(labels, logits)) == pytest.approx(expected, rel=1e-5)
@@ -103,7 +104,7 @@ def test_ignored_labels_leave_loss_and_mean(case, ignore_class, reduction):
     assert float(loss(one_hot, logits)) == pytest.approx(float(loss(labels, logits)), rel=1e-5)
 
 
-def test_ignore_class_agrees_with_keras_also_under_a_mask():
+def test_ignore_class_agrees_with_keras_under_a_mask():
     class Masks(keras.layers.Layer):
         supports_masking = True
 
@@ -113,7 +114,7 @@ def test_ignore_class_agrees_with_keras_also_under_a_mask():
         def compute_mask(self, inputs, mask=None):
             return keras.ops.convert_to_tensor([[True, True, False], [True, False, False]])
 
-    labels, logits = np.array([[0, -1, 2], [3, 4, -1]]), batch_of((2, 3))[1]
+    labels, logits = np.array([[0, -1, 2], [3, 4, -1]]), random_batch((2, 3))[1]
     weights = np.array([[1.0, 2.0, 3.0], [0.5, 1.5, 2.5]], "float32")
     for options in ({}, {"sample_weight": weights}):
         ours = keras_noisy.CE(from_logits=True, ignore_class=-1)
@@ -130,8 +131,8 @@ def test_all_ignored_is_zero():
 
 
 @every_family
-def test_weights_and_reductions_are_keras_own(case):
-    labels, logits = batch_of((8,))
+def test_weights_and_reductions_agree_with_keras(case):
+    labels, logits = random_batch((8,))
     weights = np.linspace(0.1, 2.0, 8).astype("float32")
     per_sample = to_numpy(case.make()(labels, logits))
     weighted = per_sample * weights
@@ -154,9 +155,9 @@ def test_weights_and_reductions_are_keras_own(case):
 
 @every_loss
 @every_bias
-def test_an_impossible_class_does_no_harm(case, bias):
-    """Logits of -inf mask classes out; only the label must be possible."""
-    labels, logits = batch_of((3,))
+def test_masked_class_gives_finite_results(case, bias):
+    """Users mask classes with logits of -inf; only the label's logit must be finite."""
+    labels, logits = random_batch((3,))
     labels[:] = 1
     logits[:, 4] = -np.inf
     one_hot = np.eye(5, dtype="float32")[labels]
@@ -169,7 +170,7 @@ def test_an_impossible_class_does_no_harm(case, bias):
 
 @every_family
 def test_compiled_equals_eager(case):
-    labels, logits = batch_of((7,), num_classes=50)
+    labels, logits = random_batch((7,), num_classes=50)
     targets = np.random.default_rng(1).dirichlet(np.ones(50), 7).astype("float32")
     loss = case.make(logit_bias="auto")
     for y_true in (labels, targets):
@@ -181,11 +182,11 @@ def test_compiled_equals_eager(case):
         )
 
 
-@pytest.mark.skipif(BACKEND != "jax", reason="vmap is JAX's")
-def test_vmap():
+@pytest.mark.skipif(BACKEND != "jax", reason="only JAX has vmap")
+def test_vmap_agrees_with_a_loop():
     import jax
 
-    labels, logits = batch_of((4, 3))
+    labels, logits = random_batch((4, 3))
     loss = keras_noisy.MAE(logit_bias=1.0, from_logits=True)
     each = jax.vmap(loss)(tensor(labels), tensor(logits))
     expected = [float(loss(y, z)) for y, z in zip(labels, logits, strict=True)]
@@ -194,8 +195,8 @@ def test_vmap():
 
 @pytest.mark.parametrize("ignore_class", [None, 2])
 @pytest.mark.parametrize("kind", ["int32", "float32", "one-hot"])
-def test_inside_a_functional_model(kind, ignore_class):
-    labels, logits = batch_of((6,))
+def test_loss_works_inside_a_functional_model(kind, ignore_class):
+    labels, logits = random_batch((6,))
     given = np.eye(5, dtype="float32")[labels] if kind == "one-hot" else labels.astype(kind)
     loss = keras_noisy.CE(from_logits=True, ignore_class=ignore_class, reduction=None)
     inputs = [keras.Input((5,)), keras.Input(given.shape[1:], dtype=given.dtype)]
@@ -212,7 +213,7 @@ def test_labels_of_unknown_shape_are_not_broadcast():
     loss = keras_noisy.CE(from_logits=True, reduction=None)
     shapes = [tf.TensorSpec([None, None]), tf.TensorSpec([None, 5])]
     function = tf.function(loss, input_signature=shapes)
-    labels, logits = batch_of((6,))
+    labels, logits = random_batch((6,))
     one_hot = np.eye(5, dtype="float32")[labels]
     np.testing.assert_allclose(
         to_numpy(function(one_hot, logits)), to_numpy(loss(labels, logits)), rtol=1e-5
@@ -222,16 +223,16 @@ def test_labels_of_unknown_shape_are_not_broadcast():
             function(wrong, logits)
 
 
-@pytest.mark.skipif(BACKEND != "torch", reason="torch.compile is PyTorch's")
+@pytest.mark.skipif(BACKEND != "torch", reason="only PyTorch has torch.compile")
 @pytest.mark.parametrize("dynamic", [None, True])
-def test_one_graph_for_changing_shapes(dynamic):
+def test_one_graph_accepts_changing_shapes(dynamic):
     import torch
 
     torch._dynamo.reset()
     loss = keras_noisy.MAE(logit_bias="auto", from_logits=True)
     function = torch.compile(loss, backend="eager", fullgraph=True, dynamic=dynamic)
     for size, num_classes in ((4, 20), (7, 20), (7, 30)):
-        labels, logits = batch_of((size,), num_classes)
+        labels, logits = random_batch((size,), num_classes)
         assert float(function(tensor(labels), tensor(logits))) == pytest.approx(
             float(loss(labels, logits)), rel=1e-5
         )

@@ -1,4 +1,4 @@
-"""What is known of the losses beyond their formulas: limits, symmetry, and ranges."""
+"""Properties of the losses: special cases, limits, symmetry and ranges."""
 
 import math
 import re
@@ -41,8 +41,8 @@ EQUAL = [
 @pytest.mark.parametrize(
     ("left", "right", "rtol"), [e[1:] for e in EQUAL], ids=[e[0] for e in EQUAL]
 )
-def test_special_cases_and_limits(left, right, rtol, bias):
-    # Scale 1: no label is so unlikely that a limit would still be far off.
+def test_special_cases_and_limits_agree(left, right, rtol, bias):
+    # With scale 1, no label is so unlikely that the limits are still far.
     labels, logits = some_batch(num_classes=10, scale=1.0)
     options = {"from_logits": True, "reduction": None, "logit_bias": bias}
 
@@ -55,10 +55,10 @@ def test_special_cases_and_limits(left, right, rtol, bias):
 
 
 SYMMETRIC = {"MAE", "RCE", "NCE", "NFL", "NGCE", "NNCE"}
-WHERE_SYMMETRIC = {"GCE(q=1)"}
+SYMMETRIC_CASES = {"GCE(q=1)"}
 
 
-def sums_over_all_labels(loss, num_classes=10):
+def sum_over_all_labels(loss, num_classes=10):
     _, logits = some_batch(num_classes, batch=40, scale=10.0)
     losses = [to_numpy(loss(np.full(40, k), logits)) for k in range(num_classes)]
     return np.sum(losses, axis=0)
@@ -66,9 +66,9 @@ def sums_over_all_labels(loss, num_classes=10):
 
 @every_variant
 def test_symmetric_losses_sum_to_a_constant_and_others_do_not(case):
-    sums = sums_over_all_labels(case.make())
+    sums = sum_over_all_labels(case.make())
     is_constant = np.ptp(sums) < 1e-5 * sums.mean()
-    assert is_constant == (case.loss.__name__ in SYMMETRIC or case.name in WHERE_SYMMETRIC)
+    assert is_constant == (case.loss.__name__ in SYMMETRIC or case.name in SYMMETRIC_CASES)
     expected = {"MAE": 18.0, "NCE": 1.0, "NFL": 1.0, "NGCE": 1.0, "NNCE": 9.0}
     if case.loss.__name__ in expected:
         assert sums.mean() == pytest.approx(expected[case.loss.__name__], rel=1e-5)
@@ -79,19 +79,19 @@ def test_symmetric_losses_sum_to_a_constant_and_others_do_not(case):
     [kn.AGCE(a=3.0, q=1.0), kn.AUL(a=3.0, q=1.0), kn.TaylorCE(order=1), kn.PHuberCE(tau=1.0)],
     ids=lambda loss: type(loss).__name__,
 )
-def test_where_others_are_symmetric(loss):
-    sums = sums_over_all_labels(loss.with_options(from_logits=True, reduction=None))
+def test_other_losses_are_symmetric_in_special_cases(loss):
+    sums = sum_over_all_labels(loss.with_options(from_logits=True, reduction=None))
     assert np.ptp(sums) < 1e-5 * sums.mean()
 
 
 @every_loss
 def test_no_loss_is_symmetric_with_a_bias(case):
-    sums = sums_over_all_labels(case.make(logit_bias=2.5))
+    sums = sum_over_all_labels(case.make(logit_bias=2.5))
     assert np.ptp(sums) > 1e-3 * sums.mean()
 
 
 @every_loss
-def test_documented_symmetry(case):
+def test_documented_symmetry_is_true(case):
     if case.loss is kn.losses.WeightedSum:
         pytest.skip("a sum has the symmetry of its parts")
     assert read_docstring(case.loss).properties["Symmetric"].startswith("yes") == (
@@ -99,17 +99,17 @@ def test_documented_symmetry(case):
     )
 
 
-# A sum has no range of its own, and no float32 logit takes so heavy a tail (t2 = 4) near its bound.
-RANGED = [
+# The range of a sum depends on its parts. With t2 = 4, no float32 logit comes close to the bound.
+CASES_WITH_RANGE = [
     case
     for case in DEFAULTS + VARIANTS
     if case.loss is not kn.losses.WeightedSum and case.arguments.get("t2") != 4.0
 ]
 
 
-@pytest.mark.parametrize("case", RANGED, ids=[case.name for case in RANGED])
-def test_documented_range(case):
-    """Every value lies in it, and both ends are reached or approached."""
+@pytest.mark.parametrize("case", CASES_WITH_RANGE, ids=[case.name for case in CASES_WITH_RANGE])
+def test_documented_range_is_true(case):
+    """All values lie in the range and come close to both ends."""
     loss, num_classes = case.make(), 5
     low, high = re.match(
         r"\[(.+), (.+)[\])]", read_docstring(case.loss).properties["Range"]
@@ -123,24 +123,24 @@ def test_documented_range(case):
     low = eval(low, names)
     high = eval(high, names) if names.get("t1") != 1.0 else math.inf
     ends = np.zeros((3, num_classes), "float32")
-    # The label all but certain; all but impossible, the others tied; and one of the others certain.
+    # The label is almost certain, almost impossible with ties, or another class is certain.
     ends[:, 0] = 1e4, -1e4, -1e4
     ends[2, 1] = 1e4
     at_ends = to_numpy(loss(np.zeros(3, int), ends))
     inside = [to_numpy(loss(*some_batch(num_classes, 64, scale))) for scale in (1, 5, 50)]
-    everything = np.concatenate([at_ends, *inside])
-    assert everything.min() == pytest.approx(low, abs=1e-6)
+    values = np.concatenate([at_ends, *inside])
+    assert values.min() == pytest.approx(low, abs=1e-6)
     if math.isinf(high):
-        assert everything.max() > 20.0
+        assert values.max() > 20.0
     else:
-        assert everything.max() <= high * (1 + 1e-6)
-        assert everything.max() >= high * (1 - 1e-3)
+        assert values.max() <= high * (1 + 1e-6)
+        assert values.max() >= high * (1 - 1e-3)
 
 
 @pytest.mark.parametrize("t2", [1.0001, 1.05, 1.2, 1.5, 2.0, 5.0])
 @pytest.mark.parametrize("scale", [0.0, 1.0, 10.0, 1e4])
 @pytest.mark.parametrize("num_classes", [2, 10, 1000])
-def test_bi_tempered_mass_is_one(t2, scale, num_classes):
+def test_bi_tempered_probabilities_sum_to_1(t2, scale, num_classes):
     _, logits = some_batch(num_classes, 16, scale)
     log_probs = keras.ops.log_softmax(tensor(logits))
     log_mass = _log_tempered(

@@ -1,4 +1,4 @@
-"""Everything that lists losses lists all of them."""
+"""Exports, references, pages and docstrings cover every loss."""
 
 import importlib
 import inspect
@@ -23,8 +23,8 @@ HINT = "see CONTRIBUTING.md, 'A new loss'"
 every_loss = pytest.mark.parametrize("loss", LOSSES, ids=lambda loss: loss.__name__)
 
 
-def concrete_losses():
-    """The classes with a formula in the modules of `keras_noisy.losses`."""
+def find_losses():
+    """Returns the classes with a formula in the modules of `keras_noisy.losses`."""
     modules = (
         importlib.import_module(f"{losses.__name__}.{module.name}")
         for module in pkgutil.iter_modules(losses.__path__)
@@ -40,13 +40,13 @@ def concrete_losses():
 
 
 def test_every_class_is_registered_and_in_the_catalogue():
-    assert concrete_losses() == set(LOSSES), f"decorate the class with @register; {HINT}"
+    assert find_losses() == set(LOSSES), f"decorate the class with @register; {HINT}"
     listed = vars(_catalogue).values()
     assert set(LOSSES) <= {value for value in listed if inspect.isclass(value)}, HINT
 
 
 @every_loss
-def test_exports(loss):
+def test_loss_is_exported(loss):
     name = loss.__name__
     for room in (keras_noisy, losses):
         assert name in room.__all__
@@ -62,7 +62,7 @@ def test_file_is_named_as_the_class(loss):
 
 
 @every_loss
-def test_reference_and_pages(loss):
+def test_loss_has_a_reference_and_is_on_the_pages(loss):
     name = loss.__name__
     assert name in references.LOSSES, f"write it in tests/losses/references.py; {HINT}"
     assert f"\n   {name}\n" in (ROOT / "docs/api.md").read_text(), f"add it to docs/api.md; {HINT}"
@@ -81,7 +81,7 @@ def test_docstring_states_the_ranges_of_hyperparameters(loss):
 
 
 @every_loss
-def test_limits_of_hyperparameters(loss):
+def test_limits_of_hyperparameters_are_checked(loss):
     for each in loss.hyperparameters:
         low, high = each.limits
         step = 1 if each.is_integer else 1e-6 * max(abs(low), abs(high))
@@ -97,8 +97,8 @@ def test_limits_of_hyperparameters(loss):
 
 
 @every_loss
-def test_usage_with_compile(loss):
-    """The example of the docstring trains a model."""
+def test_example_with_compile_trains(loss):
+    """The example in the docstring trains a model."""
     code = re.search(
         r"Usage with `compile\(\)`:\n\n```python\n(.*?)```", inspect.getdoc(loss), re.S
     )

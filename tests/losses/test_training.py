@@ -1,4 +1,4 @@
-"""Through compile, fit, evaluate, save, load and predict, as users do it."""
+"""Losses in `compile`, `fit`, `evaluate` and `predict`, and in saved models."""
 
 import json
 import subprocess
@@ -13,35 +13,35 @@ from support import BACKEND, label_probability, to_numpy
 import keras_noisy
 
 CLASSES = 300
-# PyTorch's own compiler takes minutes for a model; its graphs are tested without one.
+# PyTorch takes minutes to compile a model; other tests compile the losses alone.
 JIT = [False] if BACKEND == "torch" else [False, True]
 
 
-def data():
+def make_data():
     rng = np.random.default_rng(0)
     y = rng.integers(0, CLASSES, 64)
     return rng.normal(size=(64, 8)).astype("float32"), y
 
 
-def classifier(activation=None):
+def build_classifier(activation=None):
     inputs = keras.Input((8,))
     hidden = keras.layers.Dense(16, activation="relu")(inputs)
     outputs = keras.layers.Dense(CLASSES, activation=activation, dtype="float32")(hidden)
     return keras.Model(inputs, outputs)
 
 
-def run(model, loss, x, y, **options):
+def train(model, loss, x, y, **options):
     model.compile(keras.optimizers.Adam(0.02), loss=loss, metrics=["accuracy"], **options)
     return model.fit(x, y, batch_size=32, epochs=3, verbose=0).history
 
 
 @pytest.mark.parametrize("jit", JIT)
 @pytest.mark.parametrize("policy", ["float32", "mixed_bfloat16"])
-def test_fit_evaluate_save_load_predict(jit, policy, tmp_path):
+def test_model_trains_and_is_saved(jit, policy, tmp_path):
     keras.config.set_dtype_policy(policy)
-    x, y = data()
-    model = classifier("softmax")
-    history = run(model, keras_noisy.MAE(logit_bias="auto"), x, y, jit_compile=jit)
+    x, y = make_data()
+    model = build_classifier("softmax")
+    history = train(model, keras_noisy.MAE(logit_bias="auto"), x, y, jit_compile=jit)
     assert history["loss"][-1] < history["loss"][0] < 2.0
     evaluated = model.evaluate(x, y, verbose=0, return_dict=True)
     predicted = model.predict(x, verbose=0)
@@ -52,47 +52,49 @@ def test_fit_evaluate_save_load_predict(jit, policy, tmp_path):
     assert "accuracy" in evaluated
 
     model.save(tmp_path / "model.keras")
-    again = keras.saving.load_model(tmp_path / "model.keras")
-    assert isinstance(again.loss, keras_noisy.MAE)
-    assert again.loss.logit_bias == "auto"
-    np.testing.assert_array_equal(again.predict(x, verbose=0), predicted)
-    assert again.evaluate(x, y, verbose=0) == model.evaluate(x, y, verbose=0)
-    again.fit(x, y, verbose=0)
+    restored = keras.saving.load_model(tmp_path / "model.keras")
+    assert isinstance(restored.loss, keras_noisy.MAE)
+    assert restored.loss.logit_bias == "auto"
+    np.testing.assert_array_equal(restored.predict(x, verbose=0), predicted)
+    assert restored.evaluate(x, y, verbose=0) == model.evaluate(x, y, verbose=0)
+    restored.fit(x, y, verbose=0)
 
 
 @every_loss
 @pytest.mark.parametrize("jit", JIT)
 def test_every_loss_trains(case, jit):
     if jit and case not in FAMILIES:
-        pytest.skip("test_formulas.py compiles it; a whole training step takes long to compile")
-    x, y = data()
+        pytest.skip("compiling a training step takes long; test_formulas.py compiles the loss")
+    x, y = make_data()
     loss = case.make(logit_bias="auto", reduction="sum_over_batch_size")
-    history = run(classifier(), loss, x, y, jit_compile=jit)
+    history = train(build_classifier(), loss, x, y, jit_compile=jit)
     assert np.all(np.isfinite(history["loss"]))
     assert history["loss"][-1] < history["loss"][0]
 
 
 def test_one_hot_and_integer_labels_train_alike():
-    x, y = data()
+    x, y = make_data()
     histories = []
     for y_true in (y, y[:, np.newaxis], np.eye(CLASSES, dtype="float32")[y]):
         keras.utils.set_random_seed(1)
         histories.append(
-            run(classifier(), keras_noisy.MAE(logit_bias="auto", from_logits=True), x, y_true)
+            train(
+                build_classifier(), keras_noisy.MAE(logit_bias="auto", from_logits=True), x, y_true
+            )
         )
     for history in histories[1:]:
         np.testing.assert_allclose(history["loss"], histories[0]["loss"], rtol=1e-4)
 
 
 def test_ce_trains_as_keras_cross_entropy():
-    x, y = data()
+    x, y = make_data()
     histories = []
     for loss in (
         keras_noisy.CE(from_logits=True),
         keras.losses.SparseCategoricalCrossentropy(from_logits=True),
     ):
         keras.utils.set_random_seed(1)
-        histories.append(run(classifier(), loss, x, y)["loss"])
+        histories.append(train(build_classifier(), loss, x, y)["loss"])
     np.testing.assert_allclose(histories[0], histories[1], rtol=1e-4)
 
 
@@ -116,9 +118,9 @@ if BACKEND == "tensorflow":
 
 @pytest.mark.parametrize("y_value", [CLASSES, -1])
 def test_label_out_of_range_in_fit(y_value):
-    x, y = data()
+    x, y = make_data()
     y[7] = y_value
-    model = classifier()
+    model = build_classifier()
     model.compile("sgd", loss=keras_noisy.MAE(logit_bias="auto", from_logits=True))
     if BACKEND == "jax":
         assert np.isnan(model.evaluate(x, y, verbose=0))
@@ -130,9 +132,9 @@ def test_label_out_of_range_in_fit(y_value):
         assert np.isnan(model.evaluate(x, y, verbose=0))
 
 
-def test_logits_taken_for_probabilities_in_fit():
-    x, y = data()
-    model = classifier()
+def test_logits_passed_as_probabilities_in_fit():
+    x, y = make_data()
+    model = build_classifier()
     model.compile("sgd", loss=keras_noisy.MAE(logit_bias="auto"))
     if BACKEND == "jax":
         assert np.isnan(model.fit(x, y, verbose=0).history["loss"][-1])
@@ -157,20 +159,20 @@ def test_segmentation_with_ignored_pixels():
 
 @pytest.mark.tensorflow
 @pytest.mark.parametrize("ignore_class", [None, 5])
-def test_two_replicas_compute_the_loss_of_one(ignore_class):
+def test_two_replicas_train_as_one(ignore_class):
     import tensorflow as tf
 
     devices = tf.config.list_logical_devices("CPU")
-    assert len(devices) == 2  # conftest splits the CPU
-    x, y = data()
+    assert len(devices) == 2  # conftest.py splits the CPU
+    x, y = make_data()
     loss = keras_noisy.MAE(logit_bias="auto", from_logits=True, ignore_class=ignore_class)
     if ignore_class is not None:
-        y[::4] = ignore_class  # as many on each replica: Keras averages the replicas' means
+        y[::4] = ignore_class  # equally many on each replica, because Keras averages their means
     keras.utils.set_random_seed(1)
-    single = classifier()
+    single = build_classifier()
     strategy = tf.distribute.MirroredStrategy([d.name for d in devices])
     with strategy.scope():
-        double = classifier()
+        double = build_classifier()
     double.set_weights(single.get_weights())
     histories = []
     for model in (single, double):
@@ -199,13 +201,13 @@ print(json.dumps(results))
 
 
 def test_saved_models_load_in_a_new_process(tmp_path):
-    x, y = data()
+    x, y = make_data()
     np.save(tmp_path / "x.npy", x)
     np.save(tmp_path / "y.npy", y)
-    model, expected = classifier(), {}
+    model, expected = build_classifier(), {}
     for case in DEFAULTS:
         loss = case.make(logit_bias="auto", reduction="sum_over_batch_size", ignore_class=-1)
-        model.compile("sgd", loss=loss, run_eagerly=True)  # tracing 18 times takes long
+        model.compile("sgd", loss=loss, run_eagerly=True)  # because tracing 18 losses takes long
         model.save(tmp_path / f"{case.loss.__name__}.keras")
         expected[case.loss.__name__] = [loss.get_config(), model.evaluate(x, y, verbose=0)]
     result = subprocess.run(

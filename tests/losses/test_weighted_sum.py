@@ -1,4 +1,4 @@
-"""Sums by operators, their common options, and the combinations of the literature."""
+"""Weighted sums of losses: operators, common options and published combinations."""
 
 import math
 
@@ -14,21 +14,21 @@ from keras_noisy import losses
 from keras_noisy.losses._published import PUBLISHED
 
 
-def parts_of(loss):
+def list_parts(loss):
     return [(weight, type(part)) for weight, part in zip(loss.weights, loss.losses, strict=True)]
 
 
-def test_operators():
+def test_operators_build_sums():
     nce, mae, ce = kn.NCE(), kn.MAE(), kn.CE()
-    assert parts_of(10.0 * nce + 0.1 * mae) == [(10.0, kn.NCE), (0.1, kn.MAE)]
-    assert parts_of(nce + mae) == [(1.0, kn.NCE), (1.0, kn.MAE)]
-    assert parts_of(nce * 3) == [(3.0, kn.NCE)]
-    assert parts_of(np.float64(3.0) * nce) == [(3.0, kn.NCE)]
-    assert parts_of(2 * (nce + 3 * mae) + ce) == [(2.0, kn.NCE), (6.0, kn.MAE), (1.0, kn.CE)]
-    assert parts_of(sum([nce, mae, ce])) == [(1.0, kn.NCE), (1.0, kn.MAE), (1.0, kn.CE)]
+    assert list_parts(10.0 * nce + 0.1 * mae) == [(10.0, kn.NCE), (0.1, kn.MAE)]
+    assert list_parts(nce + mae) == [(1.0, kn.NCE), (1.0, kn.MAE)]
+    assert list_parts(nce * 3) == [(3.0, kn.NCE)]
+    assert list_parts(np.float64(3.0) * nce) == [(3.0, kn.NCE)]
+    assert list_parts(2 * (nce + 3 * mae) + ce) == [(2.0, kn.NCE), (6.0, kn.MAE), (1.0, kn.CE)]
+    assert list_parts(sum([nce, mae, ce])) == [(1.0, kn.NCE), (1.0, kn.MAE), (1.0, kn.CE)]
 
 
-def test_value_is_the_sum_of_the_parts():
+def test_value_is_the_weighted_sum_of_the_parts():
     labels, logits = some_batch()
     options = {"from_logits": True, "reduction": None, "logit_bias": 2.0}
     loss = 10.0 * kn.NCE(**options) + 0.1 * kn.AGCE(a=1.8, q=3.0, **options)
@@ -37,7 +37,7 @@ def test_value_is_the_sum_of_the_parts():
     np.testing.assert_allclose(to_numpy(loss(labels, logits)), expected, rtol=1e-5)
 
 
-def test_the_sum_has_one_set_of_options():
+def test_parts_share_their_options():
     loss = kn.NCE(from_logits=True, logit_bias="auto", name="a") + kn.MAE(
         from_logits=True, logit_bias="auto", name="b"
     )
@@ -53,7 +53,7 @@ def test_the_sum_has_one_set_of_options():
     ("option", "value"),
     [("logit_bias", 2.0), ("from_logits", True), ("ignore_class", 1), ("reduction", "sum")],
 )
-def test_parts_that_differ(option, value):
+def test_parts_with_different_options_are_rejected(option, value):
     with pytest.raises(ValueError, match=f"`{option}` must be the same in all parts.*Received"):
         kn.NCE(**{option: value}) + kn.MAE()
 
@@ -65,7 +65,7 @@ def test_weight_out_of_range(weight):
 
 
 @pytest.mark.parametrize("other", [True, "2", None, [1.0]])
-def test_no_number(other):
+def test_invalid_operands(other):
     with pytest.raises(TypeError):
         other * kn.NCE()
     with pytest.raises(TypeError):
@@ -82,12 +82,12 @@ def test_no_number(other):
         ([kn.MAE()], ["1"], "`weights` must be a number"),
     ],
 )
-def test_bad_sums(parts, weights, message):
+def test_invalid_sums(parts, weights, message):
     with pytest.raises(ValueError, match=message):
         losses.WeightedSum(parts, weights)
 
 
-def test_a_part_of_weight_0_does_not_count():
+def test_parts_of_weight_0_do_not_count():
     labels, logits = some_batch()
     options = {"from_logits": True, "reduction": None}
     loss = 0.0 * kn.CE(**options) + kn.MAE(**options)
@@ -96,8 +96,8 @@ def test_a_part_of_weight_0_does_not_count():
     )
 
 
-# Written out a second time, from the papers: (weight, loss, arguments) of each part. There the MAE
-# is 1 - p_y, half of ours, and A is -log(1e-4).
+# The parts as (weight, loss, arguments), transcribed independently from the papers. Their MAE is
+# 1 - p_y, half of ours, and A is -log(1e-4).
 A = {"A": 9.210340371976182}
 PAPERS = {
     "mnist": {
@@ -156,7 +156,7 @@ PAPERS = {
 
 
 @pytest.mark.parametrize("dataset", PAPERS)
-def test_published_settings(dataset):
+def test_published_settings_agree_with_the_papers(dataset):
     labels, logits = some_batch(num_classes=20)
     assert set(PAPERS[dataset]) == {n for n in PUBLISHED if dataset in PUBLISHED[n].settings}
     options = {"from_logits": True, "logit_bias": 2.0, "reduction": None}
@@ -173,7 +173,7 @@ def test_published_settings(dataset):
         assert keras.losses.deserialize(config).get_config() == loss.get_config()
 
 
-def test_published_settings_that_do_not_exist():
+def test_unknown_published_settings():
     for arguments in ({}, {"dataset": "imagenet"}):
         with pytest.raises(ValueError, match=r"`dataset` must be one of \['cifar10', .*Received"):
             losses.get("nce+agce", **arguments)
@@ -183,18 +183,18 @@ def test_published_settings_that_do_not_exist():
         losses.get(kn.MAE(), dataset="cifar10")
 
 
-def test_weights_whose_product_is_out_of_range():
+def test_product_of_weights_out_of_range():
     with pytest.raises(ValueError, match=r"`weights` must be a number in \[0, 1e6\]"):
         1e4 * (1e4 * kn.NCE())
 
 
-def test_all_weights_zero():
+def test_weights_must_not_all_be_0():
     loss = 0.0 * kn.MAE(from_logits=True) + 0.0 * kn.CE(from_logits=True)
     with pytest.raises(ValueError, match="`weights` must not all be 0"):
         loss(*some_batch())
 
 
-def test_get_with_options():
+def test_get_sets_options():
     assert losses.get("nce+agce", dataset="cifar100").name == "nce_agce"
     assert losses.get("mae", from_logits=True).from_logits
     assert losses.get(kn.GCE, logit_bias=1.0).logit_bias == 1.0

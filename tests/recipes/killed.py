@@ -1,4 +1,4 @@
-"""Runs `recipes/train.py` and kills it by SIGKILL in a batch of an epoch, both counted from 0.
+"""Runs `recipes/train.py` and kills it by SIGKILL in the given epoch and batch, counted from 0.
 
 killed.py EPOCH BATCH ARGUMENTS…
 """
@@ -18,6 +18,8 @@ import train
 
 
 class Killer(train.EpochTimer):
+    """Kills the process in the given epoch and batch."""
+
     def on_epoch_begin(self, epoch, logs=None):
         super().on_epoch_begin(epoch, logs)
         self.epoch = epoch

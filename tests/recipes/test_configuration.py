@@ -46,7 +46,7 @@ DEFAULTS = flatten(dataclasses.asdict(Configuration()))
 # Reading
 
 
-def test_without_arguments_all_is_default():
+def test_without_arguments_all_settings_are_default():
     assert configure() == Configuration()
 
 
@@ -78,8 +78,8 @@ def test_one_reading_does_not_change_another():
     assert configure() == Configuration()
 
 
-def test_numbers_are_plain():
-    """The number types that check the range are gone."""
+def test_numbers_have_plain_types():
+    """The number types of jsonargparse that check ranges are converted."""
     content = flatten(
         dataclasses.asdict(configure("--seed=3", "--network.arguments={n: [1, 2.5]}"))
     )
@@ -107,11 +107,16 @@ SETTINGS = {
 def test_written_configuration_can_be_read(tmp_path):
     written = configure(*SETTINGS, f"--results={tmp_path}", "--devices.num_processes=2")
     claim_folder(written)
-    again = configure(f"--config={tmp_path / 'configuration.yaml'}")
-    assert again.outcome_settings() == written.outcome_settings()
-    changed = {n for n, value in flatten(again.outcome_settings()).items() if value != DEFAULTS[n]}
+    restored = configure(f"--config={tmp_path / 'configuration.yaml'}")
+    assert restored.outcome_settings() == written.outcome_settings()
+    changed = {
+        n for n, value in flatten(restored.outcome_settings()).items() if value != DEFAULTS[n]
+    }
     assert changed == set(SETTINGS.values())
-    assert (again.results, again.devices) == (Configuration().results, Configuration().devices)
+    assert (restored.results, restored.devices) == (
+        Configuration().results,
+        Configuration().devices,
+    )
 
 
 def test_only_settings_of_the_outcome_are_compared(tmp_path):
@@ -141,8 +146,8 @@ def test_help_describes_every_setting(capsys):
         (text,) = re.findall(
             rf"^  --{re.escape(name)} ([^\n]*\n(?: {{10}}[^\n]*\n)*)", output, re.M
         )
-        told = re.sub(r"\(type:.*|^\S+", "", text, flags=re.S)
-        assert told.strip(), name
+        description = re.sub(r"\(type:.*|^\S+", "", text, flags=re.S)
+        assert description.strip(), name
 
 
 # Errors
@@ -224,7 +229,7 @@ FOLDERS = {"folder": "/data", "train_list": "a.txt", "test_list": "b.txt"}
         ("tfds", ["tfds_name"]),
     ],
 )
-def test_required_settings_of_a_data_set(name, needed):
+def test_data_set_requires_its_settings(name, needed):
     complete = Data(name=name, **FOLDERS, tfds_name="food101")
     assert find_problem(Configuration(data=complete)) is None
     for setting in needed:
@@ -233,7 +238,7 @@ def test_required_settings_of_a_data_set(name, needed):
         assert find_problem(Configuration(data=lacking)) == expected
 
 
-def test_noise_and_data_go_together():
+def test_noise_models_are_restricted_to_some_data_sets():
     allowed = {
         "asymmetric": {"fashion_mnist", "cifar10", "cifar100"},
         "index_block": {"cifar100"},

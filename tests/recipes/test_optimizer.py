@@ -53,11 +53,11 @@ def test_glyph_protocols_have_the_defaults(path):
         (Optimizer(schedule="constant"), {0: 0.1, 9: 0.1}),
     ],
 )
-def test_schedules(settings, rates):
+def test_schedules_set_learning_rates(settings, rates):
     assert learning_rates(settings, rates) == pytest.approx([*rates.values()])
 
 
-def test_adamw():
+def test_adamw_gets_its_settings():
     settings = Optimizer(name="adamw", weight_decay=0.0, clip_norm=None, clip_global_norm=2.0)
     optimizer = build_optimizer(settings, 2, 5)
     assert isinstance(optimizer, keras.optimizers.AdamW)

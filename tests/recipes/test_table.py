@@ -180,14 +180,14 @@ def test_failures_are_reported_and_all_others_are_done(trained):
     assert len(trained.after) == 5
     assert trained.after.keys().isdisjoint(trained.failing)
     lines = trained.errors.splitlines()
-    said = [line for line in lines if line.startswith("table.py: error: ")]
-    assert len(said) == 3
+    errors = [line for line in lines if line.startswith("table.py: error: ")]
+    assert len(errors) == 3
     for cell, reason in (
         ("none, MAE, seed 0", "while parsing"),
         ("symmetric 0.4, CE, seed 1", "has a training with other settings, epochs 7 (now 1), "),
         ("symmetric 0.4, MAE, seed 0", "another process trains in "),
     ):
-        (line,) = (line for line in said if line[17:].startswith(f"glyphs_10, {cell}: "))
+        (line,) = (line for line in errors if line[17:].startswith(f"glyphs_10, {cell}: "))
         assert reason in line
     ends = re.findall(r"^\[(\d)/(\d)\] ", trained.output, re.M)
     waiting = 8 - len(trained.before)
@@ -354,7 +354,7 @@ def test_dry_run_lists_the_waiting_trainings(tmp_path, capsys):
 
 
 @pytest.mark.backend_free
-def test_settings_of_the_grid_come_first(tmp_path):
+def test_settings_of_the_grid_take_precedence(tmp_path):
     """They override those of the protocol and of `settings`."""
     settings = ["--loss.name=gce", "--loss.arguments={q: 0.5}", "--noise.rate=0.9", "--epochs=3"]
     loss = {"name": "mae", "logit_bias": "auto"}

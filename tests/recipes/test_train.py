@@ -275,7 +275,7 @@ class TestJAX:
             )
 
 
-def test_a_folder_belongs_to_one_training(tmp_path):
+def test_folder_with_another_training_is_refused(tmp_path):
     arguments = ["--data.classes=3", "--data.images=4", f"--results={tmp_path}", *SMALL]
     train.main(arguments)
     first = (tmp_path / "results.json").read_bytes()

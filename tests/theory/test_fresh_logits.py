@@ -6,7 +6,7 @@ from keras_noisy.theory._fresh_logits import fresh_logits
 pytestmark = pytest.mark.backend_free
 
 
-def test_is_normal_and_the_same_in_every_call():
+def test_logits_are_normal_and_deterministic():
     logits = fresh_logits(1024, 7, 2.0)
     assert logits.shape == (1024, 7)
     np.testing.assert_array_equal(logits, fresh_logits(1024, 7, 2.0))
@@ -16,8 +16,8 @@ def test_is_normal_and_the_same_in_every_call():
     assert np.abs(correlation).max() < 4.5 / np.sqrt(1024)
 
 
-def test_each_column_is_spread_evenly():
+def test_each_column_is_stratified():
     logits = fresh_logits(64, 5)
-    quantile_of = np.searchsorted(np.sort(fresh_logits(2**17, 1)[:, 0]), logits)
-    intervals = np.sort(quantile_of // (2**17 // 64), axis=0)
+    quantiles = np.searchsorted(np.sort(fresh_logits(2**17, 1)[:, 0]), logits)
+    intervals = np.sort(quantiles // (2**17 // 64), axis=0)
     np.testing.assert_array_equal(intervals, np.arange(64)[:, np.newaxis].repeat(5, axis=1))

@@ -7,7 +7,8 @@ from keras_noisy.theory import gce_q, initial_pull
 
 pytestmark = pytest.mark.backend_free
 
-# Computed independently, with another quadrature: from q = 0.7 at 10 classes, and at 100.
+# Exponents that correspond to q = 0.7 with 10 and with 100 classes, computed independently with
+# another quadrature.
 KNOWN = {
     5: (0.9488, 1.0),
     10: (0.7, 1.0),
@@ -34,7 +35,7 @@ def test_known_values(num_classes):
 
 
 @pytest.mark.parametrize("logit_std", [0.5, 1.0])
-def test_keeps_the_pull_of_simulated_networks(logit_std):
+def test_pull_of_simulated_networks_is_kept(logit_std):
     q = gce_q(300, 0.7, 30, logit_std)
     pulls = []
     for num_classes, exponent in ((30, 0.7), (300, q)):
@@ -51,7 +52,7 @@ def test_keeps_the_pull_of_simulated_networks(logit_std):
     q=st.floats(0.01, 1.0),
     logit_std=st.floats(0.0, 3.0),
 )
-def test_solves_its_equation(num_classes, reference_classes, q, logit_std):
+def test_pulls_are_equal(num_classes, reference_classes, q, logit_std):
     result = gce_q(num_classes, q, reference_classes, logit_std)
     assert 0.0 < result <= 1.0
     pulls = [
@@ -60,7 +61,7 @@ def test_solves_its_equation(num_classes, reference_classes, q, logit_std):
     ]
     if result < 1.0:
         assert pulls[0] == pytest.approx(pulls[1], rel=1e-6)
-    else:  # even the most robust exponent pulls as hard
+    else:  # q = 1 is the limit, whose pull is at least as strong
         assert pulls[0] >= pulls[1] * (1 - 1e-6)
 
 

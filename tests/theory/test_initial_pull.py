@@ -25,7 +25,7 @@ def test_agrees_with_simulation(num_classes, logit_std):
 
 @pytest.mark.parametrize(
     ("num_classes", "expected"),
-    # Computed independently, with another quadrature.
+    # Computed independently with another quadrature.
     [
         (2, 2.066e-1),
         (5, 1.322e-1),
@@ -35,29 +35,29 @@ def test_agrees_with_simulation(num_classes, logit_std):
         (10**5, 6.065e-6),
     ],
 )
-def test_known_values_at_0(num_classes, expected):
+def test_known_values_at_logit_0(num_classes, expected):
     assert initial_pull(0.0, num_classes) == pytest.approx(expected, rel=3e-4)
 
 
 @given(z=st.floats(-20, 30), num_classes=st.integers(2, 10**6))
-def test_equal_logits_have_a_closed_form(z, num_classes):
+def test_equal_logits_agree_with_the_closed_form(z, num_classes):
     p = 1 / (1 + (num_classes - 1) * math.exp(-z))
     assert initial_pull(z, num_classes, 0.0) == pytest.approx(p * (1 - p), rel=1e-9, abs=1e-15)
 
 
 @given(z=st.floats(-30, 40), num_classes=st.integers(2, 10**6), logit_std=st.floats(0, 5))
-def test_bounds(z, num_classes, logit_std):
+def test_pull_is_from_0_to_a_quarter(z, num_classes, logit_std):
     assert -1e-12 <= initial_pull(z, num_classes, logit_std) <= 0.25 + 1e-12
 
 
-def test_keeps_the_shape():
+def test_result_has_the_shape_of_the_logits():
     z = np.linspace(-1, 1, 6).reshape(2, 3)
     pull = initial_pull(z, 50)
     assert pull.shape == (2, 3)
     assert pull[1, 2] == pytest.approx(float(initial_pull(z[1, 2], 50)), rel=1e-12)
 
 
-def test_extreme_logits():
+def test_extreme_logits_have_no_pull():
     assert initial_pull(np.array([-1e4, 1e4]), 10).tolist() == [0.0, 0.0]
 
 
@@ -68,6 +68,6 @@ def test_bad_classes(num_classes):
 
 
 @pytest.mark.parametrize("logit_std", [-1.0, 6.0, np.nan])
-def test_bad_spread(logit_std):
+def test_bad_logit_std(logit_std):
     with pytest.raises(ValueError, match="`logit_std` must be a number from 0 to 5"):
         initial_pull(0.0, 10, logit_std)

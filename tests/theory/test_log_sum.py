@@ -1,4 +1,4 @@
-"""The quadrature of the other classes against simulation and against a formula of another kind."""
+"""The quadrature over the other classes agrees with simulation and with another formula."""
 
 import math
 
@@ -12,8 +12,10 @@ pytestmark = pytest.mark.backend_free
 
 
 def pull_by_laplace_transform(z, num_classes, logit_std):
-    """E[p (1 - p)], exact in another way: with the Laplace transform phi(t) of one e^{z_j} it is the
-    integral over t of a t e^{-a t} (-d/dt phi(t)^{K-1}), a = e^z."""
+    """Computes E[p (1 - p)] with the Laplace transform phi(t) of one e^{z_j}.
+
+    It is the integral over t of a t e^{-a t} (-d/dt phi(t)^{K-1}) with a = e^z.
+    """
     log_sum = np.log(num_classes - 1.0) + logit_std**2 / 2
     log_time = np.arange(-log_sum - 60.0, 6.0 + 9.0 * logit_std, 0.05)
     normal = np.arange(-9.0, 9.025, 0.05)
@@ -50,13 +52,13 @@ def test_moments_agree_with_simulation(count):
         assert abs(weights @ nodes**power - moments.mean()) < 4.5 * error
 
 
-def test_sum_of_exponentials_has_its_exact_mean():
+def test_mean_of_the_sum_is_exact():
     for count in (1, 9, 500):
         nodes, weights = log_sum(count, 1.0)
         assert weights @ np.exp(nodes) == pytest.approx(count * math.exp(0.5), rel=1e-10)
 
 
-def test_no_spread_is_one_point():
+def test_without_spread_there_is_one_node():
     nodes, weights = log_sum(9, 0.0)
     assert nodes.tolist() == [pytest.approx(math.log(9.0))]
     assert weights.tolist() == [1.0]
