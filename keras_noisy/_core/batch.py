@@ -72,9 +72,9 @@ class Predictions:
     def __init__(self, y_pred: Tensor, from_logits: bool, logit_bias: Any, dtype: str) -> None:
         if from_logits and hasattr(y_pred, "_keras_logits"):  # set by Keras's softmax
             raise ValueError(
-                "`y_pred` must be logits with `from_logits=True`, but it is the output of a softmax "
-                "or a sigmoid. Received: from_logits=True. Remove that activation; after a softmax, "
-                "`from_logits=False` is possible, too."
+                "`y_pred` must be logits with `from_logits=True`, but it is the output of a "
+                "softmax or a sigmoid. Received: from_logits=True. Remove that activation; after a "
+                "softmax, `from_logits=False` is possible, too."
             )
         self.from_logits = from_logits
         self._values = to_tensor(y_pred, dtype)

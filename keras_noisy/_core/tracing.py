@@ -19,8 +19,8 @@ _IS_TORCH = keras.backend.backend() == "torch"
 def to_tensor(value: Any, dtype: Any = None) -> Tensor:
     """Converts a value to a dense tensor of the backend.
 
-    Unlike `keras.ops.convert_to_tensor`, it returns the value of a variable on TensorFlow, and makes
-    sparse tensors dense.
+    Unlike `keras.ops.convert_to_tensor`, it returns the value of a variable on TensorFlow, and
+    makes sparse tensors dense.
     """
     tensor = ops.convert_to_tensor(value, dtype=dtype, sparse=False)
     if keras.backend.backend() == "tensorflow":
@@ -34,7 +34,7 @@ def to_tensor(value: Any, dtype: Any = None) -> Tensor:
 
 
 def is_compiling() -> bool:
-    """Returns whether PyTorch's compiler traces the call; it breaks graphs at attributes of tensors."""
+    """Returns whether PyTorch's compiler traces the call."""
     if not _IS_TORCH:
         return False
     import torch
@@ -71,8 +71,8 @@ def any_true(condition: Tensor) -> bool | None:
 def raise_if_any(invalid: Tensor, message: str, values: Tensor, options: str = "") -> Tensor | None:
     """Raises a ValueError if any element of `invalid` is true.
 
-    A graph of TensorFlow raises an `InvalidArgumentError` when it runs. Other graphs, and XLA, cannot
-    raise.
+    A graph of TensorFlow raises an `InvalidArgumentError` when it runs. Other graphs, and XLA,
+    cannot raise.
 
     Args:
         invalid: Boolean tensor.

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from keras_noisy._arguments import check_choice, check_classes
+from keras_noisy._labels import read_labels
 from keras_noisy.datasets._pipeline.from_arrays import build_from_arrays
 from keras_noisy.datasets._pipeline.options import resolve_options
 from keras_noisy.datasets._pipeline.pipeline import Pipeline
@@ -29,7 +30,8 @@ def pipeline(
     Args:
         images: `uint8` array (samples, height, width, channels), or (samples, height, width) for
             one channel.
-        labels: Integer array (samples,) or (samples, 1), with values in [0, K).
+        labels: Integer array (samples,) or (samples, 1) with values in [0, K), or one-hot rows
+            (samples, K) of any type.
         num_classes: Integer K, at least 2.
         is_training: Whether images are shuffled and augmented, unless the options say otherwise.
             Defaults to `True`.
@@ -56,20 +58,17 @@ def pipeline(
     (3, [None, 8, 8, 3])
     """
     num_classes = check_classes("num_classes", num_classes)
-    images, labels = np.asarray(images), np.asarray(labels)
+    images = np.asarray(images)
     if images.dtype != np.uint8 or images.ndim not in (3, 4):
         raise ValueError(
             "`images` must be uint8 of shape (samples, height, width) or (samples, height, width, "
             f"channels). Received: {images.dtype} of shape {images.shape}"
         )
-    labels = labels.ravel() if labels.shape[1:] == (1,) else labels
-    is_valid = np.issubdtype(labels.dtype, np.integer) and labels.shape == images.shape[:1]
-    if not is_valid or (labels.size and not 0 <= labels.min() <= labels.max() < num_classes):
-        raise ValueError(
-            f"`labels` must be {len(images)} integers in [0, {num_classes}), one for each image. "
-            f"Received: {labels.dtype} of shape {labels.shape}"
-        )
+    allowed = f"be {len(images)} integers in [0, {num_classes}), one for each image"
+    classes = read_labels("labels", labels, num_classes, allowed=allowed).classes
+    if len(classes) != len(images):
+        raise ValueError(f"`labels` must {allowed}. Received: {len(classes)} labels")
     check_choice("augmentation", augmentation, (None, *DATASETS))
     augment = None if augmentation is None else seeded_augmentation(augmentation)
     resolved = resolve_options(options, is_training=is_training)
-    return build_from_arrays(images, labels, num_classes, resolved, augment, class_names)
+    return build_from_arrays(images, classes, num_classes, resolved, augment, class_names)

@@ -8,9 +8,11 @@ from keras_noisy.noise.describe import NoiseReport, describe
 from keras_noisy.noise.human import from_human
 from keras_noisy.noise.instance_dependent import instance_dependent
 from keras_noisy.noise.transition_matrices import asymmetric, from_matrix, pair_flip, symmetric
+from keras_noisy.noise.transition_matrix import TransitionMatrix
 
 __all__ = [
     "NoiseReport",
+    "TransitionMatrix",
     "add_index",
     "asymmetric",
     "corrupt",

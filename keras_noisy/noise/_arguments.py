@@ -47,35 +47,21 @@ def read_integers(argument: str, values: ArrayLike) -> NDArray[Any]:
     return array
 
 
-def read_labels(
-    argument: str, values: ArrayLike, num_classes: int, source: str = "`num_classes`"
-) -> NDArray[Any]:
-    """Returns an array of integers in [0, num_classes).
+def read_indices(indices: ArrayLike | None, labels: NDArray[Any]) -> NDArray[Any]:
+    """Returns the indices of the samples in the full data set, 0, 1, 2, … by default.
 
     Args:
-        argument: Name of the argument, for the error.
-        values: What the user passed.
-        num_classes: Number of classes.
-        source: Where the number of classes comes from, for the error.
+        indices: What the user passed.
+        labels: The classes of the samples, an array of one integer each.
     """
-    labels = read_integers(argument, values)
-    if labels.size and not (labels.min() >= 0 and labels.max() < num_classes):
-        raise ValueError(
-            f"`{argument}` must lie in [0, {num_classes}), by {source}. "
-            f"Received: labels from {labels.min()} to {labels.max()}"
-        )
-    return labels
-
-
-def read_indices(indices: ArrayLike | None, labels: NDArray[Any]) -> NDArray[Any]:
-    """Returns the indices of the samples in the full data set, 0, 1, 2, … by default."""
     if indices is None:
         return np.arange(labels.size, dtype="uint64").reshape(labels.shape)
     indices = read_integers("indices", indices)
     if indices.shape != labels.shape or (indices.size and indices.min() < 0):
         raise ValueError(
-            "`indices` must be non-negative and have the shape of `labels`, "
-            f"{labels.shape}. Received: indices of shape {indices.shape}, {indices.tolist()[:5]}, …"
+            "`indices` must be non-negative and have the shape of `labels` (without the axis of "
+            f"one-hot rows), {labels.shape}. "
+            f"Received: indices of shape {indices.shape}, {indices.tolist()[:5]}, …"
         )
     return indices
 

@@ -55,7 +55,8 @@ def add_index(dataset: Any) -> Any:
     if label.shape.rank is None or tuple(label.shape) not in ((), (1,)):
         raise ValueError(
             "`dataset` must have one sample in each element. Call "
-            "keras_noisy.noise.add_index before batch, and corrupt_dataset after it. "
+            "keras_noisy.noise.add_index before batch, and corrupt_dataset after it, and replace "
+            "one-hot labels by integers (tf.argmax). "
             f"Received: labels of shape {label.shape}"
         )
     _check_order(dataset)

@@ -1,16 +1,14 @@
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from keras_noisy._labels import read_labels
 from keras_noisy._random import stream, uniform
-from keras_noisy.noise._arguments import (
-    noisy_dtype,
-    read_indices,
-    read_labels,
-    read_transition_matrix,
-)
+from keras_noisy.noise._arguments import noisy_dtype, read_indices, read_transition_matrix
 from keras_noisy.noise._transitions import cumulate_row, find_class
+from keras_noisy.noise.transition_matrix import TransitionMatrix
 
 
 def corrupt(
@@ -24,14 +22,17 @@ def corrupt(
     `keras_noisy.noise.corrupt_dataset`.
 
     Args:
-        labels: Integer array of any shape with values in [0, K), the true labels.
+        labels: The true labels: an integer array of any shape with values in [0, K), or one-hot
+            rows (…, K) of any type.
         transition_matrix: Array (K, K), `T[true, noisy]`; see `keras_noisy.noise.symmetric`.
         seed: Non-negative integer below 2^63.
-        indices: Integer array of the shape of `labels`, the samples' indices in the full data set.
-            Needed if `labels` are only a part of it. Defaults to 0, 1, 2, …
+        indices: Integer array of the shape of `labels`, or (…,) for one-hot rows, the samples'
+            indices in the full data set. Needed if `labels` are only a part of it. Defaults to
+            0, 1, 2, …
 
     Returns:
-        Array of the shape and dtype of `labels`, or of a larger integer dtype if K needs it.
+        Array of the shape and dtype of `labels`, or of a larger integer dtype if K needs it. The
+        noisy labels of one-hot rows are one-hot rows.
 
     Raises:
         ValueError: If an argument is invalid, or a row of `transition_matrix` is not a
@@ -51,19 +52,36 @@ def corrupt(
     >>> bool(np.all(part == noisy[last]))
     True
     """
-    matrix = read_transition_matrix("transition_matrix", transition_matrix)
+    matrix = (
+        transition_matrix
+        if isinstance(transition_matrix, TransitionMatrix)
+        else read_transition_matrix("transition_matrix", transition_matrix)
+    )
     num_classes = len(matrix)
-    labels = read_labels("labels", labels, num_classes, "the shape of `transition_matrix`")
-    draws = uniform(stream(seed), read_indices(indices, labels)).ravel()
-    flat = labels.ravel()
-    noisy = np.empty(flat.shape, noisy_dtype(labels.dtype, num_classes - 1))
+    source = "the shape of `transition_matrix`"
+    read = read_labels("labels", labels, num_classes, source=source, any_shape=True)
+    draws = uniform(stream(seed), read_indices(indices, read.classes)).ravel()
+    true = read.classes.ravel()
+    if isinstance(matrix, TransitionMatrix):
+        noisy = matrix.draw(true.astype(np.int64), draws)
+    else:
+        noisy = _draw_by_rows(matrix, true, draws)
+    dtype = noisy_dtype(read.classes.dtype, num_classes - 1)
+    return read.restore(noisy.astype(dtype).reshape(read.classes.shape))
+
+
+def _draw_by_rows(
+    matrix: NDArray[np.float64], true: NDArray[Any], draws: NDArray[np.float64]
+) -> NDArray[np.int64]:
+    """Returns the noisy label for each true one and its draw from [0, 1), both (samples,)."""
+    noisy = np.empty(true.shape, np.int64)
     # The loop over classes saves memory: a row for each sample would take samples x K numbers.
-    order = np.argsort(flat, kind="stable")
-    starts = np.searchsorted(flat[order], np.arange(num_classes + 1))
-    for true, (start, stop) in enumerate(pairwise(starts)):
+    order = np.argsort(true, kind="stable")
+    starts = np.searchsorted(true[order], np.arange(len(matrix) + 1))
+    for number, (start, stop) in enumerate(pairwise(starts)):
         members = order[start:stop]
         if len(members):
-            table = cumulate_row(matrix[true], true)
+            table = cumulate_row(matrix[number], number)
             positions = np.searchsorted(table, draws[members], side="right")
-            noisy[members] = find_class(positions, true)
-    return noisy.reshape(labels.shape)
+            noisy[members] = find_class(positions, number)
+    return noisy

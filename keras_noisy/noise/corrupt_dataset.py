@@ -6,8 +6,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from keras_noisy._arguments import check_flag
 from keras_noisy._extras import require
+from keras_noisy._labels import read_labels
 from keras_noisy._random import FACTORS, STEP, stream
-from keras_noisy.noise._arguments import noisy_dtype, read_integers, read_transition_matrix
+from keras_noisy.noise._arguments import noisy_dtype, read_transition_matrix
 from keras_noisy.noise._elements import (
     check_dataset,
     get_label,
@@ -17,6 +18,7 @@ from keras_noisy.noise._elements import (
 )
 from keras_noisy.noise._transitions import cumulate_row
 from keras_noisy.noise.add_index import add_index
+from keras_noisy.noise.transition_matrix import SymmetricMatrix, TransitionMatrix
 
 # A function from labels and indices, both int64 of shape (n,), to noisy labels.
 _Draw = Callable[[Any, Any], Any]
@@ -37,8 +39,9 @@ def corrupt_dataset(
             `"label"`, as in TensorFlow Datasets, with integer labels. Or a data set to which
             `add_index` has been applied; then the elements may be batches.
         noise: Array (K, K), a transition matrix `T[true, noisy]`, as `keras_noisy.noise.symmetric`
-            returns it. Or an integer array (samples,) or (samples, 1) of the noisy labels by index,
-            as `instance_dependent` and `from_human` return it.
+            returns it. Or the noisy labels by index, as `instance_dependent` and `from_human`
+            return them: an integer array (samples,) or (samples, 1), or one-hot rows
+            (samples, K) of other shapes than (K, K).
         seed: Non-negative integer below 2^63. Required with a transition matrix, and not allowed
             with noisy labels.
         keep_clean: Whether labels become `{"noisy": …, "clean": …}`. Defaults to `False`: they
@@ -110,29 +113,39 @@ def _check_index(numbered: Any) -> None:
 
 def _read_noise(noise: ArrayLike, seed: int | None) -> tuple[_Draw, int]:
     """Returns the function that draws noisy labels, and the largest label that it may return."""
+    if isinstance(noise, TransitionMatrix):
+        return _make_formula(noise, _check_seed(seed)), len(noise) - 1
     array = np.asarray(noise)
-    if array.ndim == 1 or array.shape[1:] == (1,):
-        labels = read_integers("noise", array).reshape(-1)
-        if labels.size == 0 or labels.min() < 0:
-            raise ValueError(
-                "`noise` must hold at least one label, and none below 0. "
-                f"Received: noise={labels!r}"
-            )
-        if seed is not None:
-            raise ValueError(
-                "`seed` must be None with an array of labels: there is nothing to draw. "
-                f"Received: seed={seed!r}"
-            )
-        return _make_lookup(labels), int(labels.max())
-    if array.ndim != 2:
+    if array.ndim not in (1, 2):
         raise ValueError(
             "`noise` must be a transition matrix (K, K) or labels (samples,). "
             f"Received: noise of shape {array.shape}"
         )
-    matrix = read_transition_matrix("noise", array)
+    is_matrix = array.ndim == 2 and array.shape[1] != 1 and array.dtype.kind in "iufb"
+    if is_matrix and (array.shape[0] == array.shape[1] or not _has_one_hot_rows(array)):
+        matrix = read_transition_matrix("noise", array)
+        return _make_sampler(matrix, _check_seed(seed)), len(matrix) - 1
+    labels = read_labels("noise", array).classes
+    if labels.size == 0 or labels.min() < 0:
+        raise ValueError(
+            f"`noise` must hold at least one label, and none below 0. Received: noise={labels!r}"
+        )
+    if seed is not None:
+        raise ValueError(
+            "`seed` must be None with an array of labels: there is nothing to draw. "
+            f"Received: seed={seed!r}"
+        )
+    return _make_lookup(labels), int(labels.max())
+
+
+def _has_one_hot_rows(array: NDArray[Any]) -> bool:
+    return bool(np.all((array == 0) | (array == 1)) and np.all(array.sum(axis=1) == 1))
+
+
+def _check_seed(seed: int | None) -> int:
     if seed is None:
         raise ValueError("`seed` must be an integer with a transition matrix. Received: seed=None")
-    return _make_sampler(matrix, seed), len(matrix) - 1
+    return seed
 
 
 def _make_lookup(labels: NDArray[Any]) -> _Draw:
@@ -155,22 +168,49 @@ def _make_sampler(matrix: NDArray[np.float64], seed: int) -> _Draw:
     """Returns a function that draws exactly the labels of `corrupt`, from the same tables."""
     tf = require("tensorflow", extra="datasets")
     start = stream(seed)
-    tables = np.stack([cumulate_row(row, true) for true, row in enumerate(matrix)])
+    for true, row in enumerate(matrix):
+        matrix[true] = cumulate_row(row, true)  # in place, as K x K numbers may be many
     with tf.device("CPU:0"):  # tf.data runs on the CPU.
-        tables = tf.constant(tables)
+        tables = tf.constant(matrix)
 
     def draw(label: Any, index: Any) -> Any:
-        message = (
-            f"`labels` must lie in [0, {len(matrix)}), by the shape of `noise`. Received: label"
-        )
-        with tf.control_dependencies([_assert_inside(label, len(matrix), message)]):
+        with tf.control_dependencies([_assert_class(label, len(matrix))]):
             table = tf.gather(tables, label)
         draws = _uniform(start, index)[:, tf.newaxis]
         position = tf.searchsorted(table, draws, side="right", out_type=tf.int64)[:, 0]
-        # This is `find_class` in TensorFlow.
-        return tf.where(position == 0, label, position - tf.cast(position <= label, tf.int64))
+        return _find_class(position, label)
 
     return draw
+
+
+def _make_formula(matrix: TransitionMatrix, seed: int) -> _Draw:
+    """Returns a function that draws the labels of `corrupt`, as `TransitionMatrix.draw` does."""
+    tf = require("tensorflow", extra="datasets")
+    start = stream(seed)
+    if isinstance(matrix, SymmetricMatrix):
+        with tf.device("CPU:0"):
+            table = tf.constant(matrix.cumulate())
+
+    def draw(label: Any, index: Any) -> Any:
+        with tf.control_dependencies([_assert_class(label, len(matrix))]):
+            draws = _uniform(start, index)
+        if isinstance(matrix, SymmetricMatrix):
+            position = tf.searchsorted(table, draws, side="right", out_type=tf.int64)
+            return _find_class(position, label)
+        return tf.where(draws < 1.0 - matrix.rate, label, (label + 1) % len(matrix))
+
+    return draw
+
+
+def _find_class(position: Any, label: Any) -> Any:
+    """Computes `keras_noisy.noise._transitions.find_class` in TensorFlow."""
+    tf = require("tensorflow", extra="datasets")
+    return tf.where(position == 0, label, position - tf.cast(position <= label, tf.int64))
+
+
+def _assert_class(label: Any, num_classes: int) -> Any:
+    message = f"`labels` must lie in [0, {num_classes}), by the shape of `noise`. Received: label"
+    return _assert_inside(label, num_classes, message)
 
 
 def _assert_inside(values: Any, size: int, message: str) -> Any:

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from keras_noisy._arguments import check_choice
-from keras_noisy.noise._arguments import read_integers, read_labels
+from keras_noisy._labels import read_labels
 from keras_noisy.noise._label_files import read_label_file
 
 # The kinds of noisy labels, the default first, each with its correct labels and number of classes.
@@ -56,8 +56,9 @@ def from_human(
             `"random_label1"`, `"random_label2"`, `"random_label3"` (17 to 18 %); for CIFAR-100N
             `"noisy_label"` (40 %) or `"noisy_coarse_label"`, of the 20 superclasses. Defaults to
             `"worse_label"` and `"noisy_label"`.
-        true_labels: Integer array (samples,) or (samples, 1), the correct labels as you have loaded
-            them, which are compared with those of the file. Defaults to `None`: no comparison.
+        true_labels: The correct labels as you have loaded them, an integer array (samples,) or
+            (samples, 1), or one-hot rows (samples, K). They are compared with those of the file.
+            Defaults to `None`: no comparison.
         order: `"keras"`, the order of `keras.datasets`, or `"tfds"`, the order of `tfds.load`
             without shuffling. Defaults to `"keras"`.
 
@@ -107,7 +108,7 @@ def from_human(
         positions = _read_order(file, name, len(clean), to=order)
         noisy, clean = noisy[positions], clean[positions]
     if true_labels is not None:
-        _check_true_labels(read_integers("true_labels", true_labels).reshape(-1), clean, file)
+        _check_true_labels(read_labels("true_labels", true_labels).classes, clean, file)
     return noisy
 
 
@@ -135,7 +136,8 @@ def _select(content: dict[str, Any], kind: str, num_classes: int, file: Path) ->
             f"Received: {str(file)!r}, which has {', '.join(map(repr, content)) or 'nothing'}"
         )
     source = f"their kind, {kind!r}"
-    return read_labels(f"path: {kind}", content[kind], num_classes, source).astype(np.int64)
+    labels = read_labels(f"path: {kind}", content[kind], num_classes, source=source)
+    return labels.classes.astype(np.int64)
 
 
 def _read_order(file: Path, name: str, size: int, to: str) -> NDArray[np.int64]:

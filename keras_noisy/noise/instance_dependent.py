@@ -4,8 +4,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from keras_noisy._arguments import check_classes, check_number
+from keras_noisy._labels import read_labels
 from keras_noisy._random import stream, uniform
-from keras_noisy.noise._arguments import noisy_dtype, read_indices, read_labels
+from keras_noisy.noise._arguments import noisy_dtype, read_indices
 from keras_noisy.noise._normal import normal, truncated_normal
 
 # Numbers of `x`, or of scores, that are processed at a time: 64 MiB of float64.
@@ -48,17 +49,20 @@ def instance_dependent(
 
     Args:
         x: Array (samples, …) of real numbers, the inputs.
-        labels: Integer array (samples,) or (samples, 1) with values in [0, K), the true labels.
+        labels: The true labels: an integer array (samples,) or (samples, 1) with values in [0, K),
+            or one-hot rows (samples, K) of any type.
         num_classes: Integer K, at least 2.
         rate: Mean share of wrong labels before truncation, a number in [0, 1].
         seed: Non-negative integer below 2^63.
         rate_std: Standard deviation of the samples' rates before truncation, a number in [0, 1].
             Defaults to `0.1`. With `0`, all samples have `rate`.
-        indices: Integer array of the shape of `labels`, the samples' indices in the full data set.
-            Needed if `labels` are only a part of it. Defaults to 0, 1, 2, …
+        indices: Integer array of the shape of `labels`, or (samples,) for one-hot rows, the
+            samples' indices in the full data set. Needed if `labels` are only a part of it.
+            Defaults to 0, 1, 2, …
 
     Returns:
-        Array of the shape and dtype of `labels`, or of a larger integer dtype if K needs it.
+        Array of the shape and dtype of `labels`, or of a larger integer dtype if K needs it. The
+        noisy labels of one-hot rows are one-hot rows.
 
     Raises:
         ValueError: If an argument is invalid.
@@ -81,7 +85,8 @@ def instance_dependent(
     check_classes("num_classes", num_classes)
     rate = check_number("rate", rate, "[0, 1]")
     rate_std = check_number("rate_std", rate_std, "[0, 1]")
-    labels = read_labels("labels", labels, num_classes)
+    read = read_labels("labels", labels, num_classes, any_shape=True)
+    labels = read.classes
     indices = read_indices(indices, labels).ravel()
     inputs = _read_inputs(x, labels)
     noisy = labels.ravel().astype(noisy_dtype(labels.dtype, num_classes - 1))
@@ -100,7 +105,7 @@ def instance_dependent(
             # would change about one label in a hundred thousand.
             scores = inputs[part].astype("float64") @ weights
             noisy[part] = _sample(scores, true, draws[part])
-    return noisy.reshape(labels.shape)
+    return read.restore(noisy.reshape(labels.shape))
 
 
 def _sample(scores: NDArray[np.float64], true: int, draws: NDArray[np.float64]) -> NDArray[Any]:

@@ -5,6 +5,7 @@ from keras_noisy._arguments import check_choice, check_classes, check_flag, chec
 from keras_noisy.noise._arguments import read_square_matrix, read_transition_matrix
 from keras_noisy.noise._transitions import build_flip_matrix
 from keras_noisy.noise.cifar100 import superclass
+from keras_noisy.noise.transition_matrix import PairFlipMatrix, SymmetricMatrix, TransitionMatrix
 
 # Digits that look similar: 2 -> 7, 3 -> 8, 5 <-> 6, 7 -> 1.
 _DIGITS = {2: 7, 3: 8, 5: 6, 6: 5, 7: 1}
@@ -13,7 +14,7 @@ _CIFAR10 = {2: 0, 3: 5, 4: 7, 5: 3, 9: 1}
 _ASYMMETRIC = {"cifar10": _CIFAR10, "mnist": _DIGITS, "fashion_mnist": _DIGITS}
 
 
-def symmetric(num_classes: int, rate: float, include_self: bool = False) -> NDArray[np.float64]:
+def symmetric(num_classes: int, rate: float, include_self: bool = False) -> TransitionMatrix:
     """Returns the transition matrix of symmetric (uniform) label noise.
 
     Formula: with probability `rate`, a label becomes one of the other classes, each with equal
@@ -41,15 +42,17 @@ def symmetric(num_classes: int, rate: float, include_self: bool = False) -> NDAr
         include_self: Whether the draw includes the true class. Defaults to `False`.
 
     Returns:
-        Float64 array (K, K) whose rows sum to 1.
+        A `keras_noisy.noise.TransitionMatrix` (K, K) whose rows sum to 1. It behaves as a float64
+        array, but takes no memory.
 
     Raises:
         ValueError: If an argument is out of its range.
 
     Example:
 
+    >>> import numpy as np
     >>> import keras_noisy
-    >>> keras_noisy.noise.symmetric(num_classes=3, rate=0.4)
+    >>> np.asarray(keras_noisy.noise.symmetric(num_classes=3, rate=0.4))
     array([[0.6, 0.2, 0.2],
            [0.2, 0.6, 0.2],
            [0.2, 0.2, 0.6]])
@@ -61,16 +64,12 @@ def symmetric(num_classes: int, rate: float, include_self: bool = False) -> NDAr
     - Patrini, Rozza, Menon, Nock, Qu, 2017, "Making Deep Neural Networks Robust to Label Noise: a
       Loss Correction Approach", [CVPR 2017](https://arxiv.org/abs/1609.03683).
     """
-    check_classes("num_classes", num_classes)
+    num_classes = check_classes("num_classes", num_classes)
     rate = check_number("rate", rate, "[0, 1]")
-    check_flag("include_self", include_self)
-    drawn_from = num_classes if include_self else num_classes - 1
-    matrix = np.full((num_classes, num_classes), rate / drawn_from)
-    np.fill_diagonal(matrix, 1.0 - rate + (rate / drawn_from if include_self else 0.0))
-    return matrix
+    return SymmetricMatrix(num_classes, rate, check_flag("include_self", include_self))
 
 
-def pair_flip(num_classes: int, rate: float) -> NDArray[np.float64]:
+def pair_flip(num_classes: int, rate: float) -> TransitionMatrix:
     """Returns the transition matrix of pair-flip noise, which confuses each class with the next.
 
     Formula: with probability `rate`, class `i` becomes `(i + 1) mod K`.
@@ -81,15 +80,17 @@ def pair_flip(num_classes: int, rate: float) -> NDArray[np.float64]:
             wrong in the same way, and no loss can recover the true class.
 
     Returns:
-        Float64 array (K, K) whose rows sum to 1.
+        A `keras_noisy.noise.TransitionMatrix` (K, K) whose rows sum to 1. It behaves as a float64
+        array, but takes no memory.
 
     Raises:
         ValueError: If an argument is out of its range.
 
     Example:
 
+    >>> import numpy as np
     >>> import keras_noisy
-    >>> keras_noisy.noise.pair_flip(num_classes=3, rate=0.25)
+    >>> np.asarray(keras_noisy.noise.pair_flip(num_classes=3, rate=0.25))
     array([[0.75, 0.25, 0.  ],
            [0.  , 0.75, 0.25],
            [0.25, 0.  , 0.75]])
@@ -99,8 +100,8 @@ def pair_flip(num_classes: int, rate: float) -> NDArray[np.float64]:
     - Han, Yao, Yu, Niu, Xu, Hu, Tsang, Sugiyama, 2018, "Co-teaching: Robust Training of Deep Neural
       Networks with Extremely Noisy Labels", [NeurIPS 2018](https://arxiv.org/abs/1804.06872).
     """
-    check_classes("num_classes", num_classes)
-    return build_flip_matrix((np.arange(num_classes) + 1) % num_classes, rate)
+    num_classes = check_classes("num_classes", num_classes)
+    return PairFlipMatrix(num_classes, check_number("rate", rate, "[0, 1]"))
 
 
 def asymmetric(dataset: str, rate: float) -> NDArray[np.float64]:

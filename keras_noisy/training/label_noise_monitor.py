@@ -1,12 +1,13 @@
-from collections.abc import Iterator
-from typing import Any
+import copy
+from collections.abc import Iterator, Mapping
+from typing import Any, Self
 
 import keras
 import numpy as np
 from numpy.typing import NDArray
 
 from keras_noisy._arguments import check_integer
-from keras_noisy.training._predictions import compute_accuracy, predict_classes
+from keras_noisy.training._predictions import compute_accuracy, predict_classes, read_classes
 
 # Inputs, and two labels for each sample with which predictions are compared.
 _Batch = tuple[Any, NDArray, NDArray]
@@ -26,20 +27,28 @@ class LabelNoiseMonitor(keras.callbacks.Callback):
     Without `train` or `test`, their values are left out. Callbacks that write logs must come after
     this one in the list of callbacks.
 
+    Labels are integers (samples,) or (samples, 1), or one-hot rows (samples, K). Of soft labels
+    (samples, K), the most probable class counts. A data set is anything that yields batches, such
+    as a `tf.data.Dataset`, a `keras_noisy.datasets.Pipeline`, a `keras.utils.PyDataset` or a
+    `DataLoader`. Its batches may contain weights, too: samples of weight 0, such as padding, are
+    left out, and all others count alike. `copy.deepcopy` of the callback shares its data.
+
     Args:
         train: Training samples: arrays `(x, noisy_labels, true_labels)`, or a data set of batches
             `(x, {"noisy": labels, "clean": labels})`, as pipelines with `keep_clean=True` return it
             (use `shuffle=False, augment=False`). Defaults to `None`.
         test: Samples with correct labels: arrays `(x, labels)`, or a data set of batches of them.
-            Defaults to `None`.
+            If the labels are `{"noisy": …, "clean": …}`, the clean ones count. Defaults to `None`.
         max_samples: Positive integer, the number of samples that are evaluated: the first ones of
             `test`, and the first ones of `train` with a wrong label. Defaults to `None`: all.
         batch_size: Positive integer, the number of samples of a batch that is predicted. Defaults
             to `256`.
 
     Raises:
-        ValueError: If there is neither `train` nor `test`, if arrays differ in length, or if a
-            number is out of its range.
+        ValueError: If there is neither `train` nor `test`, if one of them is no data, if arrays
+            differ in length, or if a number is out of its range. Also if labels have another
+            format, are NaN, or lie outside [0, K): at once for arrays, and after the first epoch
+            for data sets.
 
     Example:
 
@@ -74,28 +83,31 @@ class LabelNoiseMonitor(keras.callbacks.Callback):
         if train is None and test is None:
             raise ValueError("`train` or `test` must be given. Received: neither")
         for argument, data, parts in (("train", train, 3), ("test", test, 2)):
-            if isinstance(data, (tuple, list)):
-                lengths = [len(part) for part in data]
-                if len(lengths) != parts or len(set(lengths)) != 1:
-                    raise ValueError(
-                        f"`{argument}` must be a data set or {parts} arrays of the same length. "
-                        f"Received: {len(lengths)} arrays of lengths {lengths}"
-                    )
+            if data is not None:
+                _check_data(argument, data, parts)
         self.train, self.test = train, test
         self.max_samples = check_integer("max_samples", max_samples, 1, or_none=True)
         self.batch_size = check_integer("batch_size", batch_size, 1)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        # A tf.data.Dataset can't be copied, and arrays need not be.
+        memo.update({id(data): data for data in (self.train, self.test)})
+        new = type(self).__new__(type(self))
+        memo[id(self)] = new
+        new.__dict__.update(copy.deepcopy(self.__dict__, memo))
+        return new
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Adds the values to the logs."""
         logs = {} if logs is None else logs
         if self.test is not None:
-            logs["test_accuracy"], _ = self._compute_shares(_test_batches(self.test))
+            logs["test_accuracy"], _ = self._compute_shares("test", _test_batches(self.test))
         if self.train is not None:
             logs["memorised"], logs["recognised"] = self._compute_shares(
-                _mislabelled_batches(self.train)
+                "train", _mislabelled_batches(self.train)
             )
 
-    def _compute_shares(self, batches: Iterator[_Batch]) -> tuple[float, float]:
+    def _compute_shares(self, argument: str, batches: Iterator[_Batch]) -> tuple[float, float]:
         """Returns the share of predictions that equal the first label, and the second one."""
         seen = 0
         parts: list[tuple[NDArray, NDArray, NDArray]] = []
@@ -103,7 +115,8 @@ class LabelNoiseMonitor(keras.callbacks.Callback):
             left = len(first) if self.max_samples is None else self.max_samples - seen
             x, first, second = x[:left], first[:left], second[:left]
             if len(first):
-                predicted = predict_classes(self.model, x, self.batch_size)
+                labels = {f"{argument}: labels": np.concatenate([first, second])}
+                predicted = predict_classes(self.model, x, self.batch_size, labels)
                 parts.append((predicted, first, second))
             seen += len(first)
             if seen == self.max_samples:
@@ -114,11 +127,53 @@ class LabelNoiseMonitor(keras.callbacks.Callback):
         return compute_accuracy(predicted, first), compute_accuracy(predicted, second)
 
 
+def _check_data(argument: str, data: Any, parts: int) -> None:
+    """Raises a ValueError unless data are a data set, or arrays of inputs and labels."""
+    if not isinstance(data, (tuple, list)):
+        if not _is_iterable(data) and not _is_iterable(getattr(data, "dataset", None)):
+            raise ValueError(
+                f"`{argument}` must be a data set or {parts} arrays. "
+                f"Received: {type(data).__name__}"
+            )
+        return
+    lengths = [len(part) for part in data]
+    if len(lengths) != parts or len(set(lengths)) != 1:
+        raise ValueError(
+            f"`{argument}` must be a data set or {parts} arrays of the same length. "
+            f"Received: {len(lengths)} arrays of lengths {lengths}"
+        )
+    for labels in data[1:]:
+        read_classes(f"{argument}: labels", labels)
+
+
+def _is_iterable(data: Any) -> bool:
+    return hasattr(data, "__iter__") or hasattr(data, "__getitem__")
+
+
+def _iterate(argument: str, data: Any) -> Iterator[tuple[Any, Any]]:
+    """Yields the inputs and labels of each batch, without the samples of weight 0."""
+    # A pipeline is no data set, but has one.
+    for batch in data if _is_iterable(data) else data.dataset:
+        if not isinstance(batch, (tuple, list)) or len(batch) not in (2, 3):
+            parts = f" with {len(batch)} parts" if isinstance(batch, (tuple, list)) else ""
+            raise ValueError(
+                f"`{argument}` must have batches (x, labels) or (x, labels, weights). "
+                f"Received: {type(batch).__name__}{parts}"
+            )
+        x, labels, *weights = batch
+        if weights and weights[0] is not None:
+            present = np.flatnonzero(np.ravel(weights[0]))
+            x = np.asarray(x)[present]
+            labels = keras.tree.map_structure(lambda y: np.asarray(y)[present], labels)  # noqa: B023
+        yield x, labels
+
+
 def _test_batches(data: Any) -> Iterator[_Batch]:
     """Yields the test samples; both labels are the correct one."""
-    for x, labels in [data] if isinstance(data, (tuple, list)) else data:
-        labels = np.ravel(labels)
-        yield x, labels, labels
+    for x, labels in [data] if isinstance(data, (tuple, list)) else _iterate("test", data):
+        labels = labels["clean"] if isinstance(labels, Mapping) and "clean" in labels else labels
+        classes = read_classes("test: labels", labels)
+        yield x, classes, classes
 
 
 def _mislabelled_batches(data: Any) -> Iterator[_Batch]:
@@ -127,8 +182,13 @@ def _mislabelled_batches(data: Any) -> Iterator[_Batch]:
         x, noisy, clean = data
         batches = iter([(x, {"noisy": noisy, "clean": clean})])
     else:
-        batches = iter(data)
+        batches = _iterate("train", data)
     for x, labels in batches:
-        noisy, clean = np.ravel(labels["noisy"]), np.ravel(labels["clean"])
+        if not isinstance(labels, Mapping) or not {"noisy", "clean"} <= set(labels):
+            raise ValueError(
+                '`train` must have labels {"noisy": …, "clean": …}, as pipelines with '
+                f"keep_clean=True have them. Received: {type(labels).__name__}"
+            )
+        noisy, clean = (read_classes(f"train: {key}", labels[key]) for key in ("noisy", "clean"))
         wrong = np.flatnonzero(noisy != clean)
         yield np.asarray(x)[wrong], noisy[wrong], clean[wrong]

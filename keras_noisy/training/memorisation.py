@@ -4,7 +4,7 @@ import keras
 import numpy as np
 
 from keras_noisy._arguments import check_integer
-from keras_noisy.training._predictions import compute_accuracy, predict_classes
+from keras_noisy.training._predictions import compute_accuracy, predict_classes, read_classes
 
 
 def memorised(
@@ -20,15 +20,18 @@ def memorised(
     Args:
         model: Classifier with outputs (batch, K), logits or probabilities.
         x: Array (samples, …) of the training inputs.
-        noisy_labels: Integer array (samples,) of the labels that the model was trained with.
-        true_labels: Integer array (samples,) of the correct labels.
+        noisy_labels: The labels that the model was trained with: an array (samples,) or
+            (samples, 1) of integers, or one-hot rows (samples, K). Of soft labels (samples, K), the
+            most probable class counts.
+        true_labels: The correct labels, in any of these formats.
         batch_size: Positive integer, the number of samples of a batch. Defaults to `256`.
 
     Returns:
         Float in [0, 1]; NaN if no label is wrong, or if an output of the model is NaN.
 
     Raises:
-        ValueError: If the arrays have different lengths, or if `batch_size` is below 1.
+        ValueError: If the arrays have different lengths, if labels have another format, are NaN or
+            lie outside [0, K), or if `batch_size` is below 1.
 
     Example:
 
@@ -46,7 +49,8 @@ def memorised(
       Memorization of Noisy Labels", [NeurIPS 2020](https://arxiv.org/abs/2007.00151).
     """
     batch_size = check_integer("batch_size", batch_size, 1)
-    noisy_labels, true_labels = np.ravel(noisy_labels), np.ravel(true_labels)
+    noisy_labels = read_classes("noisy_labels", noisy_labels)
+    true_labels = read_classes("true_labels", true_labels)
     if not len(x) == len(noisy_labels) == len(true_labels):
         raise ValueError(
             "`x`, `noisy_labels` and `true_labels` must have one entry for each sample. "
@@ -55,5 +59,6 @@ def memorised(
     wrong = noisy_labels != true_labels
     if not wrong.any():
         return float("nan")
-    predicted = predict_classes(model, np.asarray(x)[wrong], batch_size)
+    labels = {"noisy_labels": noisy_labels[wrong], "true_labels": true_labels[wrong]}
+    predicted = predict_classes(model, np.asarray(x)[wrong], batch_size, labels)
     return compute_accuracy(predicted, noisy_labels[wrong])

@@ -1,4 +1,4 @@
-"""`LogitBias` with weights of other models, with a loss that ignores it, and inside of other layers."""
+"""`LogitBias` with weights of other models, with losses that ignore it, and in inner models."""
 
 import keras
 import numpy as np

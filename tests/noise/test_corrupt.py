@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from keras_noisy.noise import corrupt, symmetric
+from keras_noisy.noise import corrupt, describe, pair_flip, symmetric
 
 pytestmark = pytest.mark.backend_free
 
@@ -80,6 +80,34 @@ def test_keeps_shape_and_type(shape, dtype):
     assert corrupt(labels.tolist(), MATRIX, seed=0).tolist() == noisy.tolist()
 
 
+@pytest.mark.parametrize("dtype", ["bool", "uint8", "int64", "float16", "float64"])
+@pytest.mark.parametrize("shape", [(12,), (3, 4)], ids=str)
+def test_one_hot_rows(dtype, shape):
+    labels = LABELS[:12].reshape(shape)
+    noisy = corrupt(np.eye(20, dtype=dtype)[labels], MATRIX, seed=7)
+    assert noisy.dtype == dtype
+    np.testing.assert_array_equal(noisy, np.eye(20)[corrupt(labels, MATRIX, seed=7)])
+    last = corrupt(np.eye(20)[LABELS[9:12]], MATRIX, seed=7, indices=[9, 10, 11])
+    np.testing.assert_array_equal(last.argmax(axis=-1), noisy.reshape(12, 20).argmax(axis=-1)[9:])
+
+
+@pytest.mark.parametrize("function", [symmetric, pair_flip])
+@pytest.mark.parametrize("rate", [0.0, 0.4, 1.0])
+def test_a_formula_draws_what_its_matrix_draws(function, rate):
+    noise = function(20, rate)
+    np.testing.assert_array_equal(
+        corrupt(LABELS, noise, seed=3), corrupt(LABELS, np.asarray(noise), seed=3)
+    )
+
+
+def test_a_million_classes():
+    labels = np.random.default_rng(0).integers(0, 10**6, 10**4)
+    for noise in (symmetric(10**6, 0.4), pair_flip(10**6, 0.4)):
+        noisy = corrupt(labels, noise, seed=0)
+        assert np.mean(noisy != labels) == pytest.approx(0.4, abs=0.025)
+        assert str(describe(labels, noisy, 10**6)).startswith("10,000 labels of 1,000,000 classes")
+
+
 def test_type_grows_where_classes_need_it():
     noisy = corrupt(np.full(1000, 200, "uint8"), symmetric(1000, 1.0), seed=0)
     assert noisy.dtype == "uint16"
@@ -100,6 +128,14 @@ def test_input_is_not_changed():
         ({"labels": [0, 20]}, r"`labels` must lie in \[0, 20\).*from 0 to 20"),
         ({"labels": [-1, 2]}, r"`labels` must lie in \[0, 20\).*from -1 to 2"),
         ({"labels": [0.0, 1.0]}, "`labels` must hold integers.*float64"),
+        ({"labels": [0.0, np.nan]}, "`labels` must hold integers.*float64.*, 1 of them NaN"),
+        ({"labels": ["cat", "dog"]}, "`labels` must hold integers.*Received: text, such as cat"),
+        ({"labels": np.array(["cat", 1], object)}, "Received: text, such as cat"),
+        ({"labels": [[0], [0, 1]]}, "`labels` must hold integers.*Received: list, which is no"),
+        ({"labels": {"label": 1}}, "`labels` must hold integers.*Received: dict of type object"),
+        ({"labels": np.full((2, 20), 0.05)}, "one-hot rows: one 1 .*float64 of .* other rows"),
+        ({"labels": np.ones((2, 20), int)}, "one-hot rows: one 1 in each row, and zeros.*int64"),
+        ({"labels": np.eye(10, dtype=int)}, r"have rows of 20 numbers .*shape \(10, 10\)"),
         ({"transition_matrix": np.ones((2, 3))}, r"shape \(K, K\).*\(2, 3\)"),
         ({"transition_matrix": np.ones((3, 3))}, "sum to 1.*to 3"),
         ({"transition_matrix": [[1.5, -0.5], [0, 1]]}, "non-negative"),

@@ -15,6 +15,7 @@ from keras_noisy.noise import (
     corrupt,
     corrupt_dataset,
     instance_dependent,
+    pair_flip,
     superclass,
     symmetric,
 )
@@ -98,8 +99,16 @@ def test_any_matrix(seed, num_classes, zeros, data):
 
 @pytest.mark.parametrize(
     "matrix",
-    [asymmetric("cifar10", 0.4), superclass(0.3), symmetric(1000, 1.0), np.eye(3)[[1, 1, 0]]],
-    ids=["asymmetric", "superclass", "1000 classes", "certain"],
+    [
+        asymmetric("cifar10", 0.4),
+        superclass(0.3),
+        np.asarray(symmetric(1000, 1.0)),
+        np.eye(3)[[1, 1, 0]],
+        symmetric(10**6, 0.4),
+        pair_flip(10**6, 0.4),
+        pair_flip(20, 1.0),
+    ],
+    ids=["asymmetric", "superclass", "1000", "certain", "million", "pairs", "all pairs"],
 )
 def test_other_matrices(matrix):
     labels = LABELS % len(matrix)
@@ -169,6 +178,8 @@ def test_noisy_labels_as_noise(shape):
     for dataset in (slices(), add_index(slices()).shuffle(50).batch(7)):
         for epoch in noisy_labels(corrupt_dataset(dataset, noisy), epochs=2):
             np.testing.assert_array_equal(epoch, noisy.ravel())
+    rows = np.eye(K, dtype=int)[noisy.ravel()]
+    np.testing.assert_array_equal(noisy_labels(corrupt_dataset(slices(), rows))[0], noisy.ravel())
     small = corrupt_dataset(slices(LABELS.astype("uint8")), noisy.ravel() + 300)
     assert small.element_spec[1].dtype == tf.uint16
     np.testing.assert_array_equal(noisy_labels(small)[0], noisy.ravel() + 300)

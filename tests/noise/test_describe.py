@@ -41,6 +41,29 @@ def test_many_classes_do_not_overflow():
     assert report.counts.sum() == 9
 
 
+def test_one_hot_rows_and_columns():
+    """The length of the rows is the number of classes."""
+    labels = np.arange(100) % 5
+    noisy = corrupt(labels, symmetric(5, 0.4), seed=0)
+    rows = np.eye(8, dtype=int)
+    expected = str(describe(labels, noisy, 8))
+    for pair in ((rows[labels], rows[noisy]), (labels, rows[noisy] > 0), (rows[labels], noisy)):
+        assert str(describe(*pair)) == expected
+    assert str(describe(labels[:, np.newaxis], noisy, 8)) == expected
+
+
+def test_very_many_classes():
+    """Counts are as many as pairs of classes that occur."""
+    report = describe([0, 10**6, 5, 5], [0, 1, 6, 6])
+    assert report.pairs.tolist() == [[0, 0, 1], [5, 6, 2], [10**6, 1, 1]]
+    assert str(report).split("\n") == [
+        "4 labels of 1,000,001 classes, 75.0 % are wrong",
+        "most often wrong: class 5 (100.0 %), 1000000 (100.0 %)",
+        "most frequent confusions: 5 -> 6 (2), 1000000 -> 1 (1)",
+        "without labels: 999,998 classes",
+    ]
+
+
 def test_estimates_the_transition_matrix():
     labels = np.repeat(np.arange(5), 20_000)
     report = describe(labels, corrupt(labels, symmetric(5, 0.4), seed=0))

@@ -149,6 +149,13 @@ def test_inputs_of_any_type_and_shape():
         np.testing.assert_array_equal(x, copy)
 
 
+@pytest.mark.parametrize("dtype", ["bool", "int64", "float32"])
+def test_one_hot_rows(dtype):
+    noisy = draw(labels=np.eye(K, dtype=dtype)[LABELS])
+    assert noisy.dtype == dtype
+    np.testing.assert_array_equal(noisy, np.eye(K)[draw()])
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

@@ -1,3 +1,6 @@
+import copy
+import pickle
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -37,6 +40,41 @@ def test_symmetric_with_the_true_class(num_classes, rate):
             expected = (1 - rate if i == j else 0) + rate / num_classes
             assert matrix[i, j] == pytest.approx(expected)
     np.testing.assert_allclose(matrix.sum(axis=1), 1.0)
+
+
+@pytest.mark.parametrize(
+    "noise", [symmetric(5, 0.4), symmetric(5, 0.4, include_self=True), pair_flip(5, 0.3)], ids=repr
+)
+def test_a_formula_behaves_as_its_matrix(noise):
+    matrix = np.array(noise)
+    assert (len(noise), noise.shape, noise.ndim, noise.size) == (5, (5, 5), 2, 25)
+    assert noise.dtype == matrix.dtype == "float64"
+    for key in (2, (1, -1), slice(1, 3), (..., 2), ([0, 1], [1, 1]), matrix > 0.5, (None, 0), -1):
+        np.testing.assert_array_equal(noise[key], matrix[key])
+        assert type(noise[key]) is type(matrix[key])
+    assert np.all(noise == matrix)
+    assert np.all(noise == noise)
+    assert np.allclose(noise @ noise, matrix @ matrix)
+    np.testing.assert_array_equal(1 - 2 * noise, 1 - 2 * matrix)
+    np.testing.assert_array_equal(noise.T, matrix.T)
+    np.testing.assert_array_equal(list(noise), matrix)
+    assert noise.tolist() == matrix.tolist()
+    np.testing.assert_array_equal(from_matrix(noise), matrix)
+    assert np.array(noise, "float32").dtype == "float32"
+    for copied in (pickle.loads(pickle.dumps(noise)), copy.deepcopy(noise)):
+        assert repr(copied) == repr(noise)
+    assert not hasattr(noise, "numpy")
+    with pytest.raises(IndexError, match="out of bounds"):
+        noise[5]
+    with pytest.raises(TypeError, match=r"formula.*`np\.array`.*Received: (symmetric|pair_flip)\("):
+        noise[0, 0] = 1.0
+
+
+def test_a_formula_takes_no_memory():
+    noise = symmetric(10**9, 0.5)
+    assert noise.shape == (10**9, 10**9)
+    assert noise.size == 10**18
+    assert not hasattr(noise, "numpy")
 
 
 def test_published_share_of_wrong_labels():

@@ -1,5 +1,6 @@
 """Compares the logs of the monitor, for arrays and data sets, with counts by hand."""
 
+import copy
 import csv
 
 import keras
@@ -81,6 +82,70 @@ def test_data_sets():
     check(fit_and_log(LabelNoiseMonitor(train, test, max_samples=11)), expected(slice(11)))
 
 
+@pytest.mark.parametrize("dtype", ["int64", "float32"])
+def test_one_hot_and_soft_labels(dtype):
+    x, noisy, true, _ = data()
+    rows = np.eye(CLASSES, dtype=dtype)
+    monitor = LabelNoiseMonitor((x, rows[noisy], rows[true]), test=(x, rows[true]), max_samples=7)
+    check(fit_and_log(monitor), expected(slice(7)))
+    smooth = 0.9 * rows + 0.1 / CLASSES
+    monitor = LabelNoiseMonitor((x, smooth[noisy], true), test=(x, smooth[true]))
+    check(fit_and_log(monitor), expected())
+
+
+class Batches(keras.utils.PyDataset):
+    """Two batches, and perhaps padding of weight 0."""
+
+    def __init__(self, labels, padding):
+        super().__init__()
+        self.labels, self.padding = labels, padding
+
+    def __len__(self):
+        return 2
+
+    def __getitem__(self, index):
+        part = slice(20 * index, 20 * index + 20)
+        x = data()[0][part]
+        labels = {name: values[part] for name, values in self.labels.items()}
+        weights = np.repeat([1.5, 0.0], [20, self.padding])
+        x, labels = keras.tree.map_structure(
+            lambda values: np.concatenate([values, values[: self.padding]]), (x, labels)
+        )
+        return x, labels, weights[:, np.newaxis]
+
+
+@pytest.mark.parametrize("padding", [0, 5])
+def test_weighted_batches(padding):
+    _, noisy, true, _ = data()
+    batches = Batches({"noisy": noisy, "clean": np.eye(CLASSES)[true]}, padding)
+    check(fit_and_log(LabelNoiseMonitor(batches, batches)), expected())
+    check(fit_and_log(LabelNoiseMonitor(batches, batches, max_samples=31)), expected(slice(31)))
+
+
+def test_pipelines_and_copies():
+    """KerasTuner copies callbacks."""
+    pytest.importorskip("tensorflow")
+    from keras_noisy.datasets import arrays
+
+    _, noisy, true, predicted = data()
+    images = np.eye(CLASSES, dtype="uint8")[predicted][:, :, np.newaxis]
+    options = {"num_classes": CLASSES, "is_training": False, "batch_size": 16, "noise": noisy}
+    train, whole = (
+        arrays.pipeline(images, true, **options, keep_clean=True, whole_batches=is_whole)
+        for is_whole in (False, True)
+    )
+    monitor = LabelNoiseMonitor(train, test=whole)
+    copied = copy.deepcopy(monitor)
+    assert copied.train is train
+    model = keras.Sequential([keras.Input((CLASSES, 1, 1)), keras.layers.Flatten()])
+    model.compile("sgd", keras.losses.SparseCategoricalCrossentropy(True))
+    for each in (monitor, copied, copy.deepcopy(copied)):
+        each.set_model(model)
+        logs = {}
+        each.on_epoch_end(0, logs)
+        check(logs, expected())
+
+
 def test_without_wrong_labels_the_shares_are_nan():
     x, _, true, _ = data()
     logs = fit_and_log(LabelNoiseMonitor((x, true, true)))
@@ -130,6 +195,31 @@ def test_logs_follow_the_training():
     after = np.argmax(model.predict(x, verbose=0), axis=-1)
     assert logs["test_accuracy"][-1] == pytest.approx(np.mean(after == true), rel=1e-6)
     assert logs["test_accuracy"][-1] != expected()["test_accuracy"]  # That of the untrained model.
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"test": 3}, "`test` must be a data set or 2 arrays. Received: int"),
+        ({"test": (np.eye(3), [0.0, np.nan, 1.0])}, "`test: labels` must hold .*1 of them NaN"),
+        ({"test": (np.eye(3), ["a", "b", "c"])}, "`test: labels` must hold .*text, such as a"),
+        ({"train": (np.eye(2), [0, 1], [0.5, 1])}, "`train: labels` must hold .*float64"),
+    ],
+)
+def test_other_data_are_refused_at_once(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        LabelNoiseMonitor(**arguments)
+
+
+def test_other_batches_are_refused():
+    x, noisy, true, _ = data()
+    for arguments, message in (
+        ({"test": iter([(x, true + 1)])}, r"`test: labels` must lie in \[0, 4\), by the outputs"),
+        ({"test": iter([x])}, r"`test` must have batches \(x, labels\) or .*Received: ndarray"),
+        ({"train": iter([(x, noisy)])}, '`train` must have labels {"noisy": .*Received: ndarray'),
+    ):
+        with pytest.raises(ValueError, match=message):
+            fit_and_log(LabelNoiseMonitor(**arguments))
 
 
 def test_bad_input():

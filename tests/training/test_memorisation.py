@@ -18,6 +18,28 @@ def test_counts_the_wrong_labels_that_are_predicted():
     assert memorised(IDENTITY, np.eye(4)[noisy], noisy[:, np.newaxis], true) == 1.0
 
 
+@pytest.mark.parametrize("dtype", ["int64", "float32", "bool"])
+def test_one_hot_and_soft_labels(dtype):
+    true, noisy = np.array([0, 1, 2, 3, 0]), np.array([0, 2, 2, 0, 3])
+    x, rows = np.eye(4)[[0, 2, 1, 0, 1]], np.eye(4, dtype=dtype)
+    assert memorised(IDENTITY, x, rows[noisy], rows[true]) == 2 / 3
+    assert memorised(IDENTITY, x, 0.9 * rows[noisy] + 0.025, true.astype("float32")) == 2 / 3
+
+
+@pytest.mark.parametrize(
+    ("labels", "message"),
+    [
+        ([0.0, np.nan, 1.0, 2.0], "`noisy_labels` must hold integers, .*float64.*1 of them NaN"),
+        (["a", "b", "c", "d"], "`noisy_labels` must hold integers, .*text, such as a"),
+        (np.ones((4, 4)), "`noisy_labels` must hold integers, one-hot rows or soft labels"),
+        ([1, 2, 3, 4], r"`noisy_labels` must lie in \[0, 4\), by the outputs .*from 1 to 4"),
+    ],
+)
+def test_other_labels_are_refused(labels, message):
+    with pytest.raises(ValueError, match=message):
+        memorised(IDENTITY, np.eye(4), labels, np.arange(4))
+
+
 def test_no_wrong_label():
     assert np.isnan(memorised(IDENTITY, np.eye(4), np.arange(4), np.arange(4)))
 

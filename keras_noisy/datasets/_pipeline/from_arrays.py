@@ -50,10 +50,12 @@ def build_from_arrays(
     clean_labels = labels if clean_labels is None else clean_labels
     if images.ndim == 3:
         images = images[..., np.newaxis]
-    # The graph refers to tensors, but would hold copies of arrays.
-    all_images, all_noisy, all_clean = (
-        tf.constant(each) for each in (images, noisy_labels, np.asarray(clean_labels, "int32"))
-    )
+    # The graph refers to tensors, but would hold copies of arrays. tf.data runs on the CPU; without
+    # a device, TensorFlow would copy the data set to the GPU.
+    with tf.device("CPU:0"):
+        all_images, all_noisy, all_clean = (
+            tf.constant(each) for each in (images, noisy_labels, np.asarray(clean_labels, "int32"))
+        )
 
     def order(epoch: int) -> NDArray[np.int64]:
         return order_samples(options, len(labels), epoch)

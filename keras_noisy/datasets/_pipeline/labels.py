@@ -5,31 +5,36 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from keras_noisy._labels import read_labels
 from keras_noisy.datasets._pipeline.options import Options
-from keras_noisy.noise import corrupt
+from keras_noisy.noise import TransitionMatrix, corrupt
 
 
-def check_noise(noise: Any, num_samples: int, num_classes: int) -> NDArray | None:
+def check_noise(noise: Any, num_samples: int, num_classes: int) -> Any:
     """Returns `noise` as a matrix (K, K), as labels (samples,), or as `None`.
+
+    Labels may be integers (samples,) or (samples, 1), or one-hot rows (samples, K). K x K numbers
+    are always a matrix.
 
     Raises:
         ValueError: If it is anything else.
     """
     if noise is None:
         return None
-    noise = np.asarray(noise)
+    if not isinstance(noise, TransitionMatrix):
+        noise = np.asarray(noise)
     if noise.shape == (num_classes, num_classes):
         return noise
-    if noise.shape == (num_samples, 1):  # the shape of labels in `keras.datasets`
-        noise = noise.ravel()
-    is_valid = np.issubdtype(noise.dtype, np.integer) and noise.shape == (num_samples,)
-    if not is_valid or (noise.size and not (noise.min() >= 0 and noise.max() < num_classes)):
-        raise ValueError(
-            f"`noise` must be a transition matrix of {num_classes} x {num_classes}, or "
-            f"{num_samples} integers in [0, {num_classes}), one for each sample. "
-            f"Received: {noise.dtype} of shape {noise.shape}"
-        )
-    return noise
+    allowed = (
+        f"be a transition matrix of {num_classes} x {num_classes}, or {num_samples} integers in "
+        f"[0, {num_classes}), one for each sample"
+    )
+    labels = None
+    if not isinstance(noise, TransitionMatrix):
+        labels = read_labels("noise", noise, num_classes, allowed=allowed).classes
+    if labels is None or len(labels) != num_samples:
+        raise ValueError(f"`noise` must {allowed}. Received: {noise.dtype} of shape {noise.shape}")
+    return labels
 
 
 def apply_noise(labels: NDArray, noise: Any, seed: int, num_classes: int) -> NDArray[np.int32]:
