@@ -225,8 +225,8 @@ class LogitBias(RecordingLayer, keras.layers.Layer):
         if step is not None and step >= self.training_steps:
             warnings.warn(
                 f"The schedule of the LogitBias layer {self.name!r} is over: the bias is 0 from "
-                "the first step on. For another training, call `layer.restart()` or use a new layer. "
-                f"Received: step {step} of training_steps={self.training_steps}",
+                "the first step on. For another training, call `layer.restart()`, or use a new "
+                f"layer. Received: step {step} of training_steps={self.training_steps}",
                 stacklevel=2,
             )
 
