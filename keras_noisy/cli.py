@@ -3,9 +3,8 @@
 import argparse
 import json
 import platform
-import sys
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,7 @@ import keras
 
 import keras_noisy
 from keras_noisy import calibration, datasets, plots
-from keras_noisy.datasets._image_files import webvision_lists
+from keras_noisy.datasets._image_files import checking, webvision_lists
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -103,30 +102,51 @@ def _figures(options: argparse.Namespace) -> None:
 
 
 def _check_images(options: argparse.Namespace) -> None:
+    paths, skipped, warnings = _listed_images(options)
     bad = datasets.check_images(
         options.root,
-        _listed_images(options),
+        paths,
         options.bad_images,
         options.workers,
         verbose=0 if options.json else 1,
     )
     if options.json:
-        print(json.dumps([image._asdict() for image in bad], indent=1))
+        others = (
+            {"path": path, "reason": reason}
+            for reason, entries in skipped.items()
+            for path in entries
+        )
+        print(json.dumps([*(image._asdict() for image in bad), *others], indent=1))
         return
     reasons = Counter(image.reason for image in bad)
     print(f"{len(bad)} bad images" + (f" in {options.bad_images}" if bad else ""))
     for reason, count in reasons.most_common():
         print(f"  {count:>8}  {reason}")
+    print(
+        f"{len(paths)} images checked" + (", and skipped (--json lists them):" if skipped else "")
+    )
+    for reason, entries in skipped.items():
+        print(f"  {len(entries):>8}  {reason}, such as {entries[0]}")
+    for warning in warnings:
+        print(f"Note: {warning}")
 
 
-def _listed_images(options: argparse.Namespace) -> list[bytes] | None:
-    """Returns the images to check, or None for all images."""
+def _listed_images(
+    options: argparse.Namespace,
+) -> tuple[list[Any], Mapping[str, Sequence[str]], list[str]]:
+    """Returns the images to check, what is skipped by reason, and warnings."""
     if options.file_list is not None:
-        return datasets.read_file_list(options.file_list, num_classes=sys.maxsize).paths
+        files = datasets.read_file_list(options.file_list, num_classes=2**31 - 1, root=options.root)
+        return files.paths, files.skipped, []
     if options.subset is not None:
         training = webvision_lists.list_training_files(options.root, options.subset)
-        return training.paths + webvision_lists.list_validation_files(options.root).paths
-    return None
+        validation = webvision_lists.list_validation_files(options.root)
+        skipped: dict[str, list[str]] = {}
+        for files in (training, validation):
+            for reason, entries in files.skipped.items():
+                skipped.setdefault(reason, []).extend(entries)
+        return training.paths + validation.paths, skipped, []
+    return checking.survey_folder(options.root)
 
 
 def _parser() -> tuple[argparse.ArgumentParser, dict[str, argparse.ArgumentParser]]:

@@ -1,5 +1,6 @@
 """Images in one folder for each class."""
 
+import logging
 import os
 from hashlib import blake2b
 from pathlib import Path
@@ -8,13 +9,21 @@ from typing import Any
 import numpy as np
 
 from keras_noisy._arguments import check_choice, check_number
+from keras_noisy.datasets._image_files.exclusion import format_skipped
 from keras_noisy.datasets._image_files.file_list import FileList
-from keras_noisy.datasets._image_files.folders import check_folder, list_images
+from keras_noisy.datasets._image_files.folders import (
+    check_folder,
+    list_folders,
+    read_folder,
+)
 from keras_noisy.datasets._image_files.from_files import build_from_files
+from keras_noisy.datasets._image_files.layouts import find_odd_layout
 from keras_noisy.datasets._pipeline.options import resolve_options
 from keras_noisy.datasets._pipeline.pipeline import Pipeline
 
 __all__ = ["list_classes", "pipeline"]
+
+_LOG = logging.getLogger("keras_noisy")
 
 
 def pipeline(
@@ -26,6 +35,7 @@ def pipeline(
     image_size: int = 224,
     colour_jitter: bool = True,
     max_bad_share: float = 0.01,
+    max_bad_files: int = 10,
     bad_images: str | os.PathLike = "bad_images.csv",
     **options: Any,
 ) -> Pipeline:
@@ -38,6 +48,12 @@ def pipeline(
     seed, and stays there when other images are added. Augmentation, bad files and determinism are
     those of `keras_noisy.datasets.image_list.pipeline`.
 
+    Hidden and system files and folders (such as `._1.jpg`, `.ipynb_checkpoints`, `__MACOSX`) are
+    skipped at any depth, and so are links to folders inside the folder of a class. Nothing is
+    skipped in silence: `Pipeline.skipped` has all files that are not used, by reason, and the
+    classes without an image in the split; a warning in the log counts them. Other warnings tell of
+    folders that look as if they were not classes, such as `train` and `val`.
+
     Args:
         root: Folder with a folder for each class.
         split: `"train"`; `"validation"`, images that `"train"` does not have; or `"test"`, all
@@ -46,13 +62,17 @@ def pipeline(
         validation_split: Share of the images to hold out for validation, in [0, 1), the same for
             both splits. It is approximate, in particular for few images. Defaults to `0.0`.
         class_names: Names of the folders in the order of the labels, such as the `class_names` of
-            the training data for those of a test. Defaults to `list_classes(root)`.
+            the training data for those of a test. They may be paths, such as `"birds/owl"`. A class
+            whose folder does not exist has no images. Defaults to `list_classes(root)`.
         image_size: Positive integer, height and width of the images. Defaults to `224`.
         colour_jitter: Whether augmentation also changes colours. Defaults to `True`.
         max_bad_share: Share of the images, from 0 to 1, that may turn out to be bad; if there are
-            more, training stops. Defaults to `0.01`.
-        bad_images: CSV file of the bad images, read and appended to. Defaults to
-            `"bad_images.csv"`.
+            more, training stops. Images that `bad_images` lists already are not counted. Defaults
+            to `0.01`.
+        max_bad_files: Number of bad images that is allowed even if it is more than
+            `max_bad_share`, unless it is more than half of all. Defaults to `10`.
+        bad_images: CSV file of the bad images, read and appended to. An entry belongs to `root`,
+            and holds until the file changes. Defaults to `"bad_images.csv"`.
         **options: `batch_size`, `noise`, `seed` and so on; see `keras_noisy.datasets.Options`. An
             array of labels as `noise` has one for each image of the split, in the order of their
             classes and paths.
@@ -63,7 +83,7 @@ def pipeline(
     Raises:
         ValueError: If an argument is out of its range, if there are no images, or if too many
             images are bad.
-        FileNotFoundError: If `root` or the folder of a class does not exist.
+        FileNotFoundError: If `root` does not exist.
         ImportError: If TensorFlow is not installed.
 
     Example:
@@ -92,15 +112,22 @@ def pipeline(
         )
     folder = Path(root)
     names = list_classes(folder) if class_names is None else _check_names(class_names, folder)
+    all_files = read_folder(folder, names)
+    for warning in find_odd_layout(
+        folder, names, list(map(os.fsdecode, all_files.paths)), is_default=class_names is None
+    ):
+        _LOG.warning(warning)
     return build_from_files(
         folder,
-        _list_files(folder, names, split, validation_split),
+        _select_split(folder, all_files, split, validation_split),
         len(names),
         resolve_options(options, is_training=split == "train"),
         image_size=image_size,
         colour_jitter=colour_jitter,
         max_bad_share=max_bad_share,
+        max_bad_files=max_bad_files,
         bad_images=Path(bad_images),
+        source=f"{os.fspath(root)} ({split})",
         class_names=names,
     )
 
@@ -130,53 +157,60 @@ def list_classes(root: str | os.PathLike) -> tuple[str, ...]:
     ('cat', 'dog')
     """
     check_folder("root", Path(root))
-    folders = (each.name for each in Path(root).iterdir() if each.is_dir())
-    names = tuple(sorted(name for name in folders if not name.startswith(".")))
+    names = tuple(list_folders(Path(root)))
     if len(names) < 2:
         raise ValueError(
             "`root` must hold a folder for each class, two or more of them. "
             f"Received: root={os.fspath(root)!r} with the folders {list(names)}"
+            + _suggest_root(Path(root), names)
         )
     return names
+
+
+def _suggest_root(root: Path, names: tuple[str, ...]) -> str:
+    """Returns a hint if the only folder holds the folders of the classes."""
+    if len(names) != 1 or len(inner := list_folders(root / names[0])) < 2:
+        return ""
+    return f". {names[0]!r} holds {inner[:3]}: is it the one to pass?"
 
 
 def _check_names(class_names: Any, root: Path) -> tuple[str, ...]:
+    """Returns the paths of the folders of the classes in the form that the reader has them in."""
     check_folder("root", root)
-    names = () if isinstance(class_names, str) else tuple(class_names)
-    if len(names) < 2 or len(set(names)) < len(names):
+    given = () if isinstance(class_names, (str, os.PathLike)) else tuple(class_names)
+    names = tuple(_normalise_name(name) for name in given)
+    is_nested = any(name.startswith(tuple(f"{n}/" for n in names)) for name in names if "/" in name)
+    if len(names) < 2 or len(set(names)) < len(names) or not all(names) or is_nested:
         raise ValueError(
-            "`class_names` must be the names of two or more folders, without duplicates. "
-            f"Received: class_names={class_names!r}"
+            "`class_names` must be the names of two or more folders in `root`, without "
+            f"duplicates, and none inside another. Received: class_names={class_names!r}"
         )
-    for name in names:
-        if not (root / name).is_dir():
-            raise FileNotFoundError(
-                f"`class_names` must be folders in {os.fspath(root)!r}. Received: {name!r}, "
-                "which is not one of them"
-            )
     return names
 
 
-def _list_files(
-    root: Path, names: tuple[str, ...], split: str, validation_split: float
-) -> FileList:
+def _normalise_name(name: Any) -> str:
+    """Returns `"cat"` for `"./cat/"`, for example, and an empty string for what is no name."""
+    if not isinstance(name, (str, os.PathLike)):
+        return ""
+    text = os.fspath(name).replace(os.sep, "/")
+    parts = [part for part in text.split("/") if part not in ("", ".")]
+    return "" if text.startswith("/") or ".." in parts else "/".join(parts)
+
+
+def _select_split(root: Path, files: FileList, split: str, validation_split: float) -> FileList:
     """Returns the images of a split, class by class."""
-    paths: list[bytes] = []
-    labels: list[int] = []
-    for label, name in enumerate(names):
-        images = [os.fsencode(f"{name}/{image}") for image in list_images(root / name)]
-        if split != "test":
-            held_out = split == "validation"
-            images = [path for path in images if (_hash(path) < validation_split) == held_out]
-        paths += images
-        labels += [label] * len(images)
-    if not paths:
+    kept = np.arange(len(files.paths))
+    if split != "test":
+        held_out = split == "validation"
+        kept = kept[[(_hash(path) < validation_split) == held_out for path in files.paths]]
+    if not len(kept):
+        others = format_skipped(files.skipped)
         raise ValueError(
             f"`root` must hold images in the folders of its classes. Received: "
             f"root={os.fspath(root)!r}, which has none for split={split!r} with "
-            f"validation_split={validation_split}"
+            f"validation_split={validation_split}" + (f"; it has {others}" if others else "")
         )
-    return FileList(paths, np.array(labels, "int32"), [])
+    return files._replace(paths=[files.paths[i] for i in kept], labels=files.labels[kept])
 
 
 def _hash(path: bytes) -> float:

@@ -21,6 +21,7 @@ def pipeline(
     image_size: int = 224,
     colour_jitter: bool = True,
     max_bad_share: float = 0.01,
+    max_bad_files: int = 10,
     bad_images: str | os.PathLike = "bad_images.csv",
     class_names: tuple[str, ...] | None = None,
     **options: Any,
@@ -35,19 +36,25 @@ def pipeline(
     to `bad_images`; images that this list has already are not read at all. PNG, GIF, BMP and WebP
     files are read whatever their suffix, and so are greyscale and CMYK images.
 
+    Nothing is skipped in silence: `Pipeline.skipped` has the images and lines that are not used, by
+    reason, and a warning in the log counts them.
+
     Args:
-        root: Folder to which the paths in the list are relative.
+        root: Folder to which the paths in the list are relative. Absolute paths must lie below it.
         file_list: File with a line `path label` for each image, labels counted from 0; see
-            `keras_noisy.datasets.read_file_list`.
+            `keras_noisy.datasets.read_file_list`. An image in several lines counts several times.
         num_classes: Number of classes, at least 2.
         is_training: Whether images are shuffled and augmented, unless the options say otherwise.
             Defaults to `True`.
         image_size: Positive integer, height and width of the images. Defaults to `224`.
         colour_jitter: Whether augmentation also changes colours. Defaults to `True`.
         max_bad_share: Share of the images, from 0 to 1, that may turn out to be bad; if there are
-            more, training stops. Defaults to `0.01`.
-        bad_images: CSV file of the bad images, read and appended to. Defaults to
-            `"bad_images.csv"`.
+            more, training stops. Images that `bad_images` lists already are not counted. Defaults
+            to `0.01`.
+        max_bad_files: Number of bad images that is allowed even if it is more than
+            `max_bad_share`, unless it is more than half of all. Defaults to `10`.
+        bad_images: CSV file of the bad images, read and appended to. An entry belongs to `root`,
+            and holds until the file changes. Defaults to `"bad_images.csv"`.
         class_names: Class names in the order of the labels. Defaults to `None`.
         **options: `batch_size`, `noise`, `seed` and so on; see `keras_noisy.datasets.Options`. An
             array of labels as `noise` has one for each usable line of the list, in order.
@@ -76,7 +83,7 @@ def pipeline(
     ...     [(x.shape, str(x.dtype)) for x, y in train.dataset.as_numpy_iterator()]
     [((2, 224, 224, 3), 'uint8')]
     """
-    files = read_file_list(file_list, num_classes)
+    files = read_file_list(file_list, num_classes, root=root)
     return build_from_files(
         Path(root),
         files,
@@ -85,6 +92,8 @@ def pipeline(
         image_size=image_size,
         colour_jitter=colour_jitter,
         max_bad_share=max_bad_share,
+        max_bad_files=max_bad_files,
         bad_images=Path(bad_images),
+        source=os.fspath(file_list),
         class_names=class_names,
     )

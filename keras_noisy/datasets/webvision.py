@@ -33,6 +33,7 @@ def pipeline(
     image_size: int = 224,
     colour_jitter: bool = True,
     max_bad_share: float = 0.01,
+    max_bad_files: int = 10,
     bad_images: str | os.PathLike = "bad_images.csv",
     ilsvrc12: str | os.PathLike | None = None,
     **options: Any,
@@ -59,10 +60,14 @@ def pipeline(
             Defaults to `"google"`.
         image_size: Positive integer, height and width. Defaults to `224`.
         colour_jitter: Whether augmentation also changes colours. Defaults to `True`.
-        max_bad_share: Share of the images, from 0 to 1, that may turn out to be bad. Defaults to
-            `0.01`.
-        bad_images: CSV file of the bad images, read and appended to; `keras-noisy check-images`
-            creates it beforehand. Defaults to `"bad_images.csv"`.
+        max_bad_share: Share of the images, from 0 to 1, that may turn out to be bad; if there are
+            more, training stops. Images that `bad_images` lists already are not counted. Defaults
+            to `0.01`.
+        max_bad_files: Number of bad images that is allowed even if it is more than
+            `max_bad_share`, unless it is more than half of all. Defaults to `10`.
+        bad_images: CSV file of the bad images, read and appended to. An entry belongs to the
+            folder of the images, and holds until the file changes; `keras-noisy check-images`
+            creates the list beforehand. Defaults to `"bad_images.csv"`.
         ilsvrc12: Folder of the ILSVRC 2012 validation images: one folder for each synset, or a list
             `val.txt`. Needed for that split only. Defaults to `None`.
         **options: `batch_size`, `noise`, `seed`, `worker`, `num_workers` and so on; see
@@ -112,6 +117,8 @@ def pipeline(
         image_size=image_size,
         colour_jitter=colour_jitter,
         max_bad_share=max_bad_share,
+        max_bad_files=max_bad_files,
         bad_images=Path(bad_images),
+        source=f"{os.fspath(folder)} ({split}, {subset})",
         class_names=read_class_names(root, num_classes),
     )

@@ -90,8 +90,8 @@ def inspected(monkeypatch):
 def listed(path):
     with open(path, newline="", encoding="utf-8") as file:
         header, *rows = csv.reader(file)
-    assert header == ["path", "reason"]
-    return [BadImage(*row) for row in rows]
+    assert header == ["path", "reason", "root", "size", "modified"]
+    return [BadImage(*row[:2]) for row in rows]
 
 
 # Finding bad images
@@ -347,7 +347,9 @@ def test_a_killed_search_goes_on(check, tree, inspected, tmp_path):
 )
 def test_a_file_of_another_kind_is_left_alone(check, tmp_path, content):
     (tmp_path / "bad.csv").write_text(content)
-    expected = "`path` must be a CSV file with the columns path, reason. Received: "
+    expected = (
+        "`path` must be a CSV file with the columns path, reason, root, size, modified. Received: "
+    )
     with pytest.raises(
         ValueError, match=re.escape(f"{expected}{tmp_path / 'bad.csv'}, which begins with [")
     ):

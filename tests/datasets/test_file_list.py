@@ -1,5 +1,6 @@
 """Lists of images: usable lines are read, all others are reported."""
 
+import os
 import re
 
 import numpy as np
@@ -97,10 +98,12 @@ def test_prefix(read):
     ],
 )
 def test_lines_that_cannot_be_used(read, tmp_path, line, reason):
-    found = read(b"first.jpg 1\r\n\r\n" + line + b"\r\nlast.jpg 2\r\n")
+    found = read(b"first.jpg 0\r\n\r\n" + line + b"\r\nlast.jpg 2\r\n")
     assert found.paths == [b"first.jpg", b"last.jpg"]
-    assert found.labels.tolist() == [1, 2]
+    assert found.labels.tolist() == [0, 2]
     assert found.bad == [BadImage(f"{tmp_path / 'list.txt'}:3", reason)]
+    kind = "no label" if reason.endswith("no label") else "label out of range"
+    assert found.skipped == {kind: [f"{tmp_path / 'list.txt'}:3"]}
 
 
 def test_labels_go_up_to_the_number_of_classes(read):
@@ -109,16 +112,40 @@ def test_labels_go_up_to_the_number_of_classes(read):
     assert list(reasons(found)) == [3]
 
 
-def test_the_first_of_lines_with_the_same_path_counts(read):
-    found = read(b"a.jpg 1\nb.jpg 2\na.jpg 1\nb.jpg 3\na.jpg 1\na.jpg 77\n")
-    assert found.paths == [b"a.jpg", b"b.jpg"]
-    assert found.labels.tolist() == [1, 2]
+def test_repeated_lines_count_unless_they_contradict_the_first(read, tmp_path):
+    """Lines are repeated to oversample a class."""
+    found = read(b"a.jpg 1\nb.jpg 2\n./a.jpg 1\n.//b.jpg 3\na.jpg 1\na.jpg 77\n")
+    assert found.paths == [b"a.jpg", b"b.jpg", b"a.jpg", b"a.jpg"]
+    assert found.labels.tolist() == [1, 2, 1, 1]
     assert reasons(found) == {
-        3: "a.jpg: repeated with label 1; the first line has label 1",
         4: "b.jpg: repeated with label 3; the first line has label 2",
-        5: "a.jpg: repeated with label 1; the first line has label 1",
         6: "a.jpg: label 77 is not in [0, 10)",
     }
+    assert found.skipped == {
+        "repeated with another label": [f"{tmp_path / 'list.txt'}:4"],
+        "label out of range": [f"{tmp_path / 'list.txt'}:6"],
+    }
+
+
+def test_labels_that_begin_at_1(read):
+    with pytest.raises(ValueError, match=r"begin at 1: none is 0, and 3, which is `num_classes`"):
+        read(b"a 1\nb 2\nc 3\n", num_classes=3)
+    assert read(b"a 1\nb 2\nc 0\nd 3\n", num_classes=3).labels.tolist() == [1, 2, 0]
+    assert read(b"a 1\nb 2\nd 4\n", num_classes=3).labels.tolist() == [1, 2]
+
+
+def test_absolute_paths_below_the_root(read, tmp_path):
+    (tmp_path / "link").symlink_to(tmp_path)
+    root = tmp_path / "photos"
+    lines = f"{root}/a b.jpg 0\nc.jpg 1\n{root}//d/./e.jpg 0\n{tmp_path}/link/photos/f.jpg 1\n"
+    found = read(lines.encode(), root=root)
+    assert found.paths == [b"a b.jpg", b"c.jpg", b"d/e.jpg", b"f.jpg"]
+    assert read(lines.encode(), root=tmp_path / "link" / "photos").paths == found.paths
+    assert read(lines.encode()).paths[0] == os.fsencode(root / "a b.jpg")
+    with pytest.raises(
+        ValueError, match=r"must lie below `root`\. Received: '/else/g\.jpg' in line 2"
+    ):
+        read(b"a 1\n/else/g.jpg 2\n", root=root)
 
 
 @pytest.mark.parametrize("content", [b"", b"\n\r\n", b"a.jpg\nb.jpg 10\n", b"\xef\xbb\xbf"])
@@ -135,8 +162,9 @@ def test_missing_list(tmp_path):
         read_file_list(tmp_path / "nothing.txt", 10)
 
 
-def without_space_around(name):
-    return name == name.strip()
+def is_normal(name):
+    """Returns whether a name has no space around it, and would not be normalised."""
+    return name == name.strip() and b"./" not in name and b"//" not in name
 
 
 NAMES = st.one_of(
@@ -144,7 +172,26 @@ NAMES = st.one_of(
         str.encode
     ),
     st.binary(min_size=1).filter(lambda name: b"\n" not in name),
-).filter(without_space_around)
+).filter(is_normal)
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from([b"a.jpg", b"./a.jpg", b"b c.jpg", b"c//d.jpg", b""]),
+            st.sampled_from([b" 0", b" 1", b" 2", b" 3", b" -1", b" one", b""]),
+        ),
+        max_size=12,
+    )
+)
+def test_used_and_skipped_lines_are_all(tmp_path_factory, lines):
+    path = tmp_path_factory.mktemp("list") / "list.txt"
+    content = [b"0.jpg 0", *(name + label for name, label in lines)]
+    path.write_bytes(b"\n".join(content))
+    found = read_file_list(path, 3)
+    skipped = [line for entries in found.skipped.values() for line in entries]
+    assert sorted(skipped) == sorted(bad.path for bad in found.bad)
+    assert len(found.paths) + len(skipped) == sum(1 for line in content if line)
 
 
 @given(

@@ -1,14 +1,22 @@
 """A folder for each class: labels and splits of the images."""
 
+import os
 import re
+import tempfile
+from pathlib import Path
 
 import keras
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from pictures import encode, photograph
 
 import keras_noisy
-from keras_noisy.datasets import image_folder, read_bad_images
+from keras_noisy.datasets import check_images, image_folder, image_list, read_bad_images
+from keras_noisy.datasets._image_files.checking import survey_folder
+from keras_noisy.datasets._image_files.folders import read_folder
+from keras_noisy.datasets._image_files.layouts import find_odd_layout
 
 pytestmark = pytest.mark.backend_free
 
@@ -179,6 +187,204 @@ def test_class_names_are_checked(build, names):
         build(class_names=names)
 
 
-def test_class_names_are_folders(build):
-    with pytest.raises(FileNotFoundError, match=r"`class_names` must be folders.*'dog'"):
-        build(class_names=("cat", "dog"))
+@pytest.mark.parametrize(
+    "names", [("cat", "./cat/"), ("cat", ""), ("cat", "."), ("cat", "../x"), ("a", "a/b"), ("a", 1)]
+)
+def test_class_names_are_distinct_folders_in_root(build, names):
+    with pytest.raises(ValueError, match=r"^`class_names` must be the names of two"):
+        build(class_names=names)
+
+
+def test_class_names_are_normalised(build):
+    share = {"validation_split": 0.5}
+    expected = read(build("validation", **share))
+    data = build("validation", class_names=("ant/", "./bee", "cat//"), **share)
+    assert data.class_names == CLASSES
+    assert read(data) == expected
+
+
+def test_a_class_without_a_folder_is_empty(build, caplog):
+    data = build("test", class_names=("cat", "dog", "ant"))
+    assert np.bincount(read(data)[1]).tolist() == [PER_CLASS, 0, PER_CLASS]
+    assert data.skipped["class without an image"] == ["dog"]
+    assert len(data.skipped["in no class folder"]) == PER_CLASS
+    assert "1 x class without an image (dog)" in caplog.text
+
+
+def write(root, *paths):
+    """Writes grey images."""
+    for path in paths:
+        (root / path).parent.mkdir(parents=True, exist_ok=True)
+        (root / path).write_bytes(encode(np.full((8, 8, 3), 9, "uint8"), "PNG"))
+
+
+def test_what_is_no_image_is_skipped_and_said(build, tmp_path, caplog):
+    root = tmp_path / "photos"
+    write(root, "cat/1.png", "cat/deep/2.png", "dog/1.png", "elsewhere/1.png", "elsewhere/2.png")
+    hidden = ["cat/._1.png", "cat/deep/.ipynb_checkpoints/2.png", "__MACOSX/cat/1.png"]
+    hidden += ["cat/@eaDir/1.png", "dog/Thumbs.db", "dog/.DS_Store", "lost+found/1.png"]
+    write(root, *hidden, "cat/notes.txt", "1.png")
+    (root / "bird").mkdir()
+    (root / "cat" / "broken.png").symlink_to(root / "nowhere")
+    (root / "cat" / "self.png").symlink_to(root / "cat" / "self.png")
+    (root / "dog" / "2.png").symlink_to(root / "dog" / "1.png")
+    (root / "dog" / "more").symlink_to(root / "elsewhere")
+    (root / "owl").symlink_to(root / "elsewhere")
+    os.mkfifo(root / "cat" / "pipe.png")  # would block whoever reads it
+    data = build("test", root=root, class_names=("bird", "cat", "dog", "owl"))
+    assert np.bincount(read(data)[1]).tolist() == [0, 2, 2, 2]
+    assert data.skipped == {
+        "hidden or system file": sorted(hidden),
+        "other format": ["cat/notes.txt"],
+        "broken link": ["cat/broken.png", "cat/self.png"],
+        "link to a folder": ["dog/more/"],
+        "not a regular file": ["cat/pipe.png"],
+        "in no class folder": ["1.png", "elsewhere/1.png", "elsewhere/2.png"],
+        "class without an image": ["bird"],
+    }
+    (record,) = caplog.records
+    assert record.getMessage().startswith(f"{root} (test): 6 images are used. Skipped: ")
+    for part in ("7 x hidden or system file (", "2 x broken link (cat/broken.png, cat/self.png)"):
+        assert part in record.getMessage()
+    assert image_folder.list_classes(root) == ("bird", "cat", "dog", "elsewhere", "owl")
+    assert data.take(1).skipped == data.skipped
+
+
+# `b` is no class.
+TREES = st.recursive(
+    st.sampled_from(["file", "link", "broken", "folder link"]),
+    lambda inner: st.dictionaries(
+        st.sampled_from(
+            [
+                "a.jpg",
+                "B.PNG",
+                "._a.jpg",
+                "notes.txt",
+                "a",
+                "b",
+                ".b",
+                "@eaDir",
+                "Thumbs.db",
+                "\udcff",
+            ]
+        ),
+        inner,
+        max_size=4,
+    ),
+    max_leaves=12,
+)
+
+
+@given(st.dictionaries(st.sampled_from(["a", "b", "c", "__MACOSX", "1.jpg"]), TREES))
+def test_used_and_skipped_files_are_all(tree):
+    def plant(path, content):
+        """Creates files, links and folders."""
+        if isinstance(content, dict):
+            path.mkdir(exist_ok=True)
+            for name, inner in content.items():
+                plant(path / name, inner)
+        elif content == "file" or (content == "folder link" and path.parent == root):
+            path.touch()
+        else:
+            path.symlink_to({"link": file, "broken": root / "x"}.get(content, root))
+
+    with tempfile.TemporaryDirectory() as folder:
+        root, file = Path(folder) / "photos", Path(folder) / "target"
+        file.touch()
+        plant(root, tree)
+        found = read_folder(root, ("a", "c"))
+        there = [
+            os.path.relpath(os.path.join(parent, name), root) + ("/" if name in folders else "")
+            for parent, folders, files in os.walk(root)
+            for name in files + [name for name in folders if Path(parent, name).is_symlink()]
+        ]
+    used = list(map(os.fsdecode, found.paths))
+    skipped = [path for paths in found.skipped.values() for path in paths]
+    assert sorted(used + skipped) == sorted(there)
+    hidden = [path for path in there if re.search(r"(^|/)(\.|@eaDir|Thumbs\.db|__MACOSX)", path)]
+    assert sorted(found.skipped.get("hidden or system file", [])) == sorted(hidden)
+
+
+@pytest.mark.parametrize(
+    ("paths", "words"),
+    [
+        (["train/a/1", "train/b/1", "val/a/1"], "are those of splits. Pass root='.*/train'"),
+        (["Aves/1/1", "Aves/2/1", "Fungi/3/1", "Fungi/4/1"], r"pass class_names=\('Aves/1', "),
+        (["a/1", "b/1", "c/a/1", "c/b/1"], r"perhaps a copy.* Pass class_names=\('a', 'b'\)"),
+        (["2/1", "10/1", "empty/"], r"are numbers.*: 10, 2\. .* pass class_names=\('2', '10'\)"),
+        (["Cat/1", "cat/1"], "The folders Cat, cat in .* Merge them"),
+        (["train/1", "bus/1"], None),
+        (["1/1", "2/1", "3/images/1"], None),
+    ],
+    ids=["splits", "folders only", "copy", "numbers", "case", "trains", "nothing odd"],
+)
+def test_odd_layouts(tmp_path, paths, words):
+    write(tmp_path, *(f"{path}.png" for path in paths))
+    names = image_folder.list_classes(tmp_path)
+    _, _, warnings = survey_folder(tmp_path)
+    assert len(warnings) == (words is not None)
+    assert all(re.search(words, warning) for warning in warnings)
+    # Whoever passes the names knows them.
+    assert find_odd_layout(tmp_path, names, (), is_default=False) == []
+
+
+def test_odd_layouts_and_classes_without_training_images_are_logged(build, tmp_path, caplog):
+    root = tmp_path / "photos"
+    write(root, *(f"{name}/1.png" for name in range(1, 11)))
+    parts = [build(split, root=root, validation_split=0.5) for split in ("train", "validation")]
+    empty = [set(part.skipped["class without an image"]) for part in parts]
+    assert sorted(map(int, empty[0] | empty[1])) == list(range(1, 11))
+    assert not empty[0] & empty[1]
+    assert (
+        caplog.text.count("are numbers, but labels follow their alphabetical order: 1, 10, ") == 2
+    )
+    line = f"{root} (train): {10 - len(empty[0])} images are used. Skipped: {len(empty[0])} x class"
+    assert line in caplog.text
+
+
+def test_one_level_too_high(build, tmp_path):
+    write(tmp_path / "photos", "all/cat/1.png", "all/dog/1.png")
+    with pytest.raises(
+        ValueError, match=r"folders \['all'\]\. 'all' holds \['cat', 'dog'\]: is it"
+    ):
+        build(root=tmp_path / "photos")
+
+
+def test_bad_images_of_another_folder_and_repaired_ones(tmp_path, monkeypatch, caplog):
+    """The default list of bad images is the same file for all folders, too."""
+    monkeypatch.chdir(tmp_path)
+    for root in ("photos", "checked"):
+        write(Path(root), *(f"{name}/{i}.png" for name in ("cat", "dog") for i in range(10)))
+    Path("photos/cat/1.png").write_text("<html>")
+    Path("photos/cat/2.png").write_text("<html>")
+
+    def count(root):
+        return len(read(image_folder.pipeline(root, "test", image_size=8))[1])
+
+    assert [count("photos"), count("checked"), count(tmp_path / "photos")] == [18, 20, 18]
+    write(Path("photos"), "cat/1.png")
+    known = image_folder.pipeline("photos", "test", image_size=8)
+    assert known.skipped == {"bad image": ["cat/2.png"]}
+    assert (known.num_samples, count("photos")) == (19, 19)
+    assert "photos (test): 19 images are used. Skipped: 1 x bad image (cat/2.png)" in caplog.text
+    assert check_images("checked", verbose=0) == []
+    assert [image.path for image in read_bad_images("bad_images.csv", "photos")] == ["cat/2.png"]
+    assert read_bad_images("bad_images.csv", "checked") == []
+    # A list of an earlier version, which holds for every folder.
+    Path("bad_images.csv").write_text("path,reason\ndog/3.png,empty\n")
+    assert [count("photos"), count("checked")] == [18, 19]
+    assert [image.path for image in read_bad_images("bad_images.csv", "checked")] == ["dog/3.png"]
+
+
+def test_oversampled_lines_and_absolute_paths(tmp_path, caplog):
+    write(tmp_path / "photos", *(f"{i}.png" for i in range(5)))
+    (tmp_path / "photos" / "4.png").write_text("<html>")
+    lines = ["0.png 0", "1.png 0", *["2.png 1", "4.png 1"] * 3, f"{tmp_path}/photos/3.png 1"]
+    (tmp_path / "list.txt").write_text("\n".join(lines))
+    options = {"image_size": 8, "bad_images": tmp_path / "bad.csv", "is_training": False}
+    for max_bad_files in (1, 0):  # a bad image counts once, and then it is known
+        data = image_list.pipeline(
+            tmp_path / "photos", tmp_path / "list.txt", 2, max_bad_files=max_bad_files, **options
+        )
+        assert read(data)[1] == [0, 0, 1, 1, 1, 1]
+    assert [image.path for image in read_bad_images(tmp_path / "bad.csv")] == ["4.png"]

@@ -85,7 +85,7 @@ def write_folder(tree, folder, n):
             (base / path).write_bytes(content)
     # Unusable lines between the others.
     lines = [f"{path} {label}" for path, label in zip(paths, labels, strict=True)]
-    lines.insert(3, f"{paths[0]} {labels[0]}")
+    lines.insert(3, f"{paths[0]} {labels[0] + 2}")
     lines.insert(50, f"{paths[1]} {(labels[1] + 1) % 50}")
     lines.insert(60, "")
     lines.insert(70, f"{folder}/q0001/no_such_class.jpg 1000")
@@ -103,7 +103,7 @@ def write_folder(tree, folder, n):
     first, second = labels[:2]
     tree.bad[folder] |= {
         f"{file_list}:4": (
-            f"{paths[0]}: repeated with label {first}; the first line has label {first}"
+            f"{paths[0]}: repeated with label {first + 2}; the first line has label {first}"
         ),
         f"{file_list}:51": (
             f"{paths[1]}: repeated with label {second + 1}; the first line has label {second}"
@@ -171,8 +171,8 @@ def numbered(tree, folder="google"):
 def read_csv(path):
     with open(path, newline="", encoding="utf-8") as file:
         header, *rows = csv.reader(file)
-    assert header == ["path", "reason"]
-    return rows
+    assert header == ["path", "reason", "root", "size", "modified"]
+    return [row[:2] for row in rows]
 
 
 # Samples
@@ -265,7 +265,7 @@ def test_what_is_whole_by_now_counts_but_is_not_listed(build, tree, tmp_path, mo
     assert len(epoch_of(build())[1]) == len(tree.good("google"))
     assert not [path for path, _ in read_csv(tmp_path / "bad.csv") if path.endswith(".jpg")]
     with pytest.raises(tf.errors.OpError, match="could not be read at first"):
-        epoch_of(build(max_bad_share=0.005))
+        epoch_of(build(max_bad_share=0.005, max_bad_files=0))
 
 
 @pytest.mark.backend_free
@@ -325,8 +325,15 @@ def test_log_tells_how_many_and_where_to_read_more(tree, build, tmp_path, caplog
     with caplog.at_level(logging.WARNING, "keras_noisy"):
         epoch_of(pipeline)
         epoch_of(pipeline)
-    (record,) = [record for record in caplog.records if record.name == "keras_noisy"]
-    message = record.getMessage()
+    at_first, message = (r.getMessage() for r in caplog.records if r.name == "keras_noisy")
+    listed = tree.root / "info" / "train_filelist_flickr.txt"
+    assert at_first == (
+        f"{tree.root} (train, flickr): 700 images are used. Skipped: "
+        f"2 x repeated with another label ({listed}:4, {listed}:51); "
+        f"1 x label out of range ({listed}:71); 1 x no label ({listed}:81); "
+        "940 x class without an image (class 60, or category 60, class 61, or category 61, "
+        "class 62, or category 62, …). `Pipeline.skipped` has the full list."
+    )
     bad = len(tree.bad["flickr"])
     start = f"{bad} of 704 images are skipped so far; they are listed in {tmp_path / 'bad.csv'}: "
     assert message.startswith(start)
@@ -374,15 +381,16 @@ def test_element_spec(build):
 
 def pattern(bad, total, share, path):
     return (
-        f"{bad} of {total} images can't be used, more than `max_bad_share` allows "
-        rf"\(max_bad_share={share}\); they are listed in {re.escape(str(path))}\. "
+        f"{bad} of {total} images can't be used, more than `max_bad_share` and `max_bad_files` "
+        rf"allow \(max_bad_share={share}, max_bad_files=0\); they are listed in "
+        rf"{re.escape(str(path))}\. "
     )
 
 
 @pytest.mark.backend_free
 def test_training_stops_at_too_many(tree, build, tmp_path):
     """Of the 1,504 lines of the list, 4 are bad from the start."""
-    pipeline = build(max_bad_share=0.005)
+    pipeline = build(max_bad_share=0.005, max_bad_files=0)
     expected = pattern(r"\d", 1504, 0.005, tmp_path / "bad.csv")
     with pytest.raises(tf.errors.InvalidArgumentError, match=expected):
         epoch_of(pipeline)
@@ -390,13 +398,19 @@ def test_training_stops_at_too_many(tree, build, tmp_path):
 
 
 @pytest.mark.backend_free
-def test_what_is_known_counts(tree, build, tmp_path):
-    epoch_of(build())
-    bad = len(tree.bad["google"])
-    expected = pattern(bad, 1504, 0.01, tmp_path / "bad.csv")
-    with pytest.raises(ValueError, match=expected):
-        build(max_bad_share=0.01)
-    build(max_bad_share=bad / 1504)
+def test_what_is_known_does_not_count(tree, build, tmp_path):
+    """Unusable lines count, however: otherwise a wrong list would stop the first training only."""
+    first = build()
+    epoch_of(first)
+    strict = {"max_bad_files": 0, "max_bad_share": 4 / 1504}
+    second = build(**strict)
+    assert len(epoch_of(second)[1]) == len(tree.good("google"))
+    with pytest.raises(ValueError, match=pattern(4, 1504, 0.002, tmp_path / "bad.csv")):
+        build(**{**strict, "max_bad_share": 0.002})
+    for pipeline in (first, second):
+        skipped = [path for entries in pipeline.skipped.values() for path in entries]
+        assert set(tree.bad["google"]) <= set(skipped)
+        assert len(pipeline.skipped["bad image"]) == len(tree.bad["google"]) - 4
 
 
 @pytest.fixture
@@ -411,6 +425,7 @@ def small(tmp_path):
                 (tmp_path / f"{i}.jpg").write_bytes(encode(photograph(i)))
         (tmp_path / "list.txt").write_text("\n".join(lines))
         given = {"image_size": SIZE, "batch_size": 4, "shuffle": False, "max_bad_share": 0.15}
+        given["max_bad_files"] = 0
         given["bad_images"] = tmp_path / "folder" / "bad.csv"
         return image_list.pipeline(tmp_path, tmp_path / "list.txt", 10, **{**given, **options})
 
@@ -440,6 +455,14 @@ def test_training_stops_wherever_they_are(small, missing, tmp_path):
 def test_training_goes_on_with_as_many_as_may_be(small, share, missing, batches):
     pipeline = small(missing, max_bad_share=share)
     assert [y.tolist() for _, y in pipeline.dataset.as_numpy_iterator()] == batches
+
+
+@pytest.mark.backend_free
+def test_some_bad_files_are_allowed_in_small_sets(small):
+    for bad, allowed in ((5, 5), (5, 10), (2, 2)):
+        pipeline = small(range(bad), max_bad_files=allowed)
+        assert sum(len(y) for _, y in pipeline.dataset.as_numpy_iterator()) == 10 - bad
+        assert small(range(bad)).num_samples == 10 - bad  # they are known by now
 
 
 @pytest.mark.backend_free
@@ -524,6 +547,18 @@ def test_ilsvrc12_by_synsets(build, ilsvrc12, subset, num_classes):
     for i in range(3):
         image = make_evaluation_image(encode(photograph(i)), SIZE)
         np.testing.assert_array_equal(x[i::3], np.broadcast_to(image, (num_classes, SIZE, SIZE, 3)))
+
+
+@pytest.mark.backend_free
+def test_ilsvrc12_in_other_formats(build, ilsvrc12):
+    first = sorted((ilsvrc12 / "n00000001").iterdir())
+    first[0].rename(first[0].with_suffix(".jpg"))
+    first[1].with_suffix(".png").write_bytes(encode(photograph(1), "PNG"))
+    (ilsvrc12 / "n99999999").mkdir()
+    (ilsvrc12 / "n99999999" / "a.JPEG").write_bytes(encode(photograph(1)))
+    pipeline = build("ilsvrc12", "google", ilsvrc12=ilsvrc12)
+    assert np.bincount(epoch_of(pipeline)[1]).tolist() == [4] + [3] * 54
+    assert pipeline.skipped["in no class folder"] == ["n99999999/a.JPEG"]
 
 
 @pytest.mark.backend_free

@@ -12,13 +12,23 @@ import keras
 
 from keras_noisy._arguments import check_integer
 from keras_noisy._files import write_atomically
+from keras_noisy.datasets._image_files import exclusion
 from keras_noisy.datasets._image_files.bad_images import (
     BadImage,
     append_bad_images,
+    append_rows,
     read_bad_images,
+    read_rows,
 )
-from keras_noisy.datasets._image_files.folders import check_folder, list_images
+from keras_noisy.datasets._image_files.folders import (
+    check_folder,
+    find_images,
+    list_folders,
+    read_folder,
+)
 from keras_noisy.datasets._image_files.inspection import inspect_image
+from keras_noisy.datasets._image_files.layouts import find_odd_layout
+from keras_noisy.datasets._image_files.paths import list_forms, make_relative, normalise
 
 # Number of images after which the results and the progress are written.
 _CHUNK = 512
@@ -38,10 +48,11 @@ def check_images(
 
     Args:
         root: Folder of the images.
-        paths: Paths of the images, relative to `root`. Defaults to all files in it, at any depth,
-            that have the suffix of a JPEG, PNG, GIF, BMP or WebP.
-        bad_images: CSV file to write the bad images to; pipelines then skip them. Defaults to
-            `"bad_images.csv"`.
+        paths: Paths of the images, relative to `root` or below it. Defaults to all files in it, at
+            any depth, that have the suffix of a JPEG, PNG, GIF, BMP or WebP; a warning in the log
+            counts the others.
+        bad_images: CSV file to write the bad images to; pipelines of the same `root` then skip
+            them. Entries of other folders are left as they are. Defaults to `"bad_images.csv"`.
         workers: Positive integer, the number of images that are decoded at the same time. Defaults
             to the number of processors.
         verbose: 1 shows a progress bar, 0 does not. Defaults to `1`.
@@ -51,8 +62,8 @@ def check_images(
 
     Raises:
         FileNotFoundError: If `root` is not a folder.
-        ValueError: If an argument is out of its range, or if `bad_images` is a file with other
-            columns.
+        ValueError: If an argument is out of its range, if an absolute path is not below `root`, or
+            if `bad_images` is a file with other columns.
         ImportError: If TensorFlow is not installed.
 
     Example:
@@ -68,10 +79,14 @@ def check_images(
     root, output = Path(root), Path(bad_images)
     check_folder("root", root)
     workers = check_integer("workers", workers, 1, or_none=True)
-    names = list_images(root) if paths is None else [os.fsdecode(path) for path in paths]
+    if paths is None:
+        names, skipped = find_images(root)
+        exclusion.log_skipped(os.fspath(root), len(names), skipped)
+    else:
+        names = _make_relative(paths, root)
     progress = _Progress(output, root, names)
     if progress.checked == 0:
-        _remove_from_list(output, set(names))
+        _remove_from_list(output, set(names), root)
     bar = keras.utils.Progbar(len(names), verbose=verbose, unit_name="image")
     if progress.checked:
         bar.update(progress.checked)
@@ -80,12 +95,47 @@ def check_images(
             chunk = names[start : start + _CHUNK]
             reasons = pool.map(lambda name: inspect_image(root / name), chunk)
             found = zip(chunk, reasons, strict=True)
-            append_bad_images(output, [BadImage(name, why) for name, why in found if why])
+            append_bad_images(output, [BadImage(name, why) for name, why in found if why], root)
             progress.write(start + len(chunk))
             bar.update(start + len(chunk))
     progress.path.unlink(missing_ok=True)
     checked = set(names)
-    return [image for image in read_bad_images(output) if image.path in checked]
+    return [image for image in read_bad_images(output, root) if image.path in checked]
+
+
+def survey_folder(root: Path) -> tuple[list[str], exclusion.Skipped, list[str]]:
+    """Returns the images in a folder, what else is there by reason, and warnings about its layout.
+
+    The warnings, and the classes without an image, are those of `image_folder.pipeline`.
+    """
+    check_folder("root", root)
+    images, skipped = found = find_images(root)
+    names = list_folders(root)
+    if len(names) < 2:
+        return images, skipped, []
+    files = read_folder(root, names, found)
+    warnings = find_odd_layout(root, names, images, is_default=True)
+    if others := files.skipped.get(exclusion.NO_CLASS):
+        warnings.append(f"{len(others)} images are in no class folder, such as {others[0]!r}.")
+    used = set(files.labels.tolist())
+    if empty := [name for label, name in enumerate(names) if label not in used]:
+        skipped = {**skipped, exclusion.EMPTY_CLASS: empty}
+    return images, skipped, warnings
+
+
+def _make_relative(paths: Sequence[str | bytes], root: Path) -> list[str]:
+    """Returns paths relative to `root`, each once."""
+    forms = list_forms(root)
+    names: dict[str, None] = {}
+    for path in paths:
+        name = make_relative(normalise(os.fsencode(path)), forms)
+        if name is None:
+            raise ValueError(
+                "Absolute paths in `paths` must lie below `root`. Received: "
+                f"{os.fsdecode(path)!r}, and root={os.fspath(root)!r}"
+            )
+        names[os.fsdecode(name)] = None
+    return list(names)
 
 
 class _Progress:
@@ -113,15 +163,16 @@ class _Progress:
         write_atomically(self.path, json.dumps({"names": self._names, "checked": checked}))
 
 
-def _remove_from_list(output: Path, names: set[str]) -> None:
+def _remove_from_list(output: Path, names: set[str], root: Path) -> None:
     """Removes the images that are about to be checked from an existing list."""
-    listed = read_bad_images(output)
-    kept = [image for image in listed if image.path not in names]
+    listed = read_rows(output)
+    roots = ("", os.path.realpath(root))
+    kept = [row for row in listed if row.root not in roots or row.path not in names]
     if len(kept) == len(listed):
         return
     draft = output.with_name(output.name + ".tmp")
     draft.unlink(missing_ok=True)
-    append_bad_images(draft, kept)
+    append_rows(draft, kept)
     if kept:
         draft.replace(output)
     else:

@@ -10,10 +10,11 @@ from numpy.typing import NDArray
 
 from keras_noisy._arguments import check_flag, check_integer, check_number
 from keras_noisy._typing import Tensor
+from keras_noisy.datasets._image_files import exclusion
 from keras_noisy.datasets._image_files.bad_images import append_bad_images, read_bad_images
 from keras_noisy.datasets._image_files.file_list import FileList
 from keras_noisy.datasets._image_files.folders import check_folder
-from keras_noisy.datasets._image_files.skipped_images import SkippedImageTracker, check_bad_share
+from keras_noisy.datasets._image_files.skipped_images import BadLimit, SkippedImageTracker
 from keras_noisy.datasets._image_files.transforms import add_draws, make_image
 from keras_noisy.datasets._pipeline.labels import apply_noise, select_labels
 from keras_noisy.datasets._pipeline.options import Options
@@ -44,23 +45,31 @@ def build_from_files(
     image_size: int,
     colour_jitter: bool,
     max_bad_share: float,
+    max_bad_files: int,
     bad_images: Path,
+    source: str,
     class_names: tuple[str, ...] | None = None,
 ) -> Pipeline:
-    """Builds the pipeline of a list of image files; see `image_list.pipeline` for the arguments."""
+    """Builds the pipeline of a list of image files; see `image_list.pipeline` for the arguments.
+
+    The log calls the data set `source`.
+    """
     check_folder("root", root)
     check_integer("image_size", image_size, 1)
     check_flag("colour_jitter", colour_jitter)
     check_number("max_bad_share", max_bad_share, "[0, 1]")
+    check_integer("max_bad_files", max_bad_files, 0)
     tf = require_tensorflow()
     noisy_labels = apply_noise(files.labels, options.noise, options.seed, num_classes)
 
-    listed = read_bad_images(bad_images)
-    append_bad_images(bad_images, sorted(set(files.bad) - set(listed)))
+    listed = read_bad_images(bad_images, root)
+    append_bad_images(bad_images, sorted(set(files.bad) - set(listed)), root)
+    limit = BadLimit(max_bad_share, max_bad_files, len(files.paths) + len(files.bad))
+    limit.check(files.bad, bad_images)
     listed_paths = {os.fsencode(image.path) for image in listed}
     is_bad = np.fromiter((path in listed_paths for path in files.paths), bool, len(files.paths))
-    bad_files, total = int(is_bad.sum()), len(files.paths) + len(files.bad)
-    check_bad_share(files.bad, bad_files, total, max_bad_share, bad_images)
+    skipped = _collect_skipped(files, is_bad, num_classes, class_names)
+    exclusion.log_skipped(source, int((~is_bad).sum()), skipped)
 
     def order(epoch: int) -> NDArray[np.int64]:
         return order_samples(options, len(files.paths), epoch, usable=~is_bad)
@@ -70,9 +79,9 @@ def build_from_files(
         files.paths,
         order,
         bad_images,
-        max_bad_share,
-        bad_files + len(files.bad),
-        total,
+        limit,
+        files.bad,
+        skipped,
         read_batch_size(options),
     )
     all_paths = tf.constant(files.paths)
@@ -107,7 +116,24 @@ def build_from_files(
         lambda: count_steps(options, size - len(tracker.bad)),
     )
     num_samples = count_samples(options, size)
-    return Pipeline(dataset, num_classes, num_samples, options.batch_size, class_names)
+    return Pipeline(dataset, num_classes, num_samples, options.batch_size, class_names, skipped)
+
+
+def _collect_skipped(
+    files: FileList,
+    is_bad: NDArray[np.bool_],
+    num_classes: int,
+    class_names: tuple[str, ...] | None,
+) -> exclusion.Skipped:
+    """Returns what is skipped, by reason, with known bad images and classes without an image."""
+    skipped = {reason: list(entries) for reason, entries in files.skipped.items()}
+    if is_bad.any():
+        skipped[exclusion.BAD] = [os.fsdecode(files.paths[i]) for i in np.flatnonzero(is_bad)]
+    counts = np.bincount(files.labels[~is_bad], minlength=num_classes)
+    if empty := np.flatnonzero(counts == 0).tolist():
+        names = class_names or ()
+        skipped[exclusion.EMPTY_CLASS] = [names[i] if i < len(names) else str(i) for i in empty]
+    return skipped
 
 
 def _call_once(function: Callable[[int], np.bool_], argument: Tensor, element_spec: Any) -> Any:

@@ -6,10 +6,12 @@ import os
 import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from keras_noisy.datasets._image_files import exclusion
 from keras_noisy.datasets._image_files.bad_images import (
     BadImage,
     append_bad_images,
@@ -18,6 +20,39 @@ from keras_noisy.datasets._image_files.bad_images import (
 from keras_noisy.datasets._image_files.inspection import inspect_image
 
 _LOG = logging.getLogger("keras_noisy")
+
+
+class BadLimit(NamedTuple):
+    """The number of images that may turn out to be bad.
+
+    Images that were known to be bad before are not counted.
+
+    Attributes:
+        max_bad_share: Share of the images.
+        max_bad_files: Number that is allowed in any case, unless it is more than half of all.
+        total: Number of all images and unusable lines.
+    """
+
+    max_bad_share: float
+    max_bad_files: int
+    total: int
+
+    def check(self, bad: Sequence[BadImage], list_path: Path) -> None:
+        """Raises a ValueError if there are too many bad images.
+
+        Args:
+            bad: Bad images; the message shows the first ones.
+            list_path: The list of bad images, for the message.
+        """
+        count = len({image.path for image in bad})
+        allowed = max(self.max_bad_share * self.total, min(self.max_bad_files, self.total // 2))
+        if count > allowed:
+            raise ValueError(
+                f"{count} of {self.total} images can't be used, more than `max_bad_share` and "
+                f"`max_bad_files` allow (max_bad_share={self.max_bad_share!r}, "
+                f"max_bad_files={self.max_bad_files!r}); they are listed in {list_path}. "
+                f"{format_bad_images(bad)}"
+            )
 
 
 class SkippedImageTracker:
@@ -32,9 +67,9 @@ class SkippedImageTracker:
         paths: Paths of the images, by index.
         order: Function from an epoch to the indices of its images.
         list_path: The list to which bad images are added.
-        max_bad_share: Share of the images that may be bad.
-        already_bad: Number of bad images that are known and not in any epoch.
-        total: Number of all images and unusable lines.
+        limit: How many images may turn out to be bad.
+        bad_lines: Unusable lines of the list of images; they count, too.
+        skipped: What is skipped, by reason; bad images are added to it.
         batch_size: Number of images in a batch; only the last one of an epoch has fewer.
     """
 
@@ -44,9 +79,9 @@ class SkippedImageTracker:
         paths: Sequence[bytes],
         order: Callable[[int], NDArray[np.int64]],
         list_path: Path,
-        max_bad_share: float,
-        already_bad: int,
-        total: int,
+        limit: BadLimit,
+        bad_lines: Sequence[BadImage],
+        skipped: exclusion.Skipped,
         batch_size: int,
     ) -> None:
         self.root = root
@@ -54,9 +89,10 @@ class SkippedImageTracker:
         # Cached, because every bad image needs it.
         self.order = functools.lru_cache(maxsize=2)(order)
         self.list_path = list_path
-        self.max_bad_share = max_bad_share
-        self.already_bad = already_bad
-        self.total = total
+        self.limit = limit
+        self.bad_lines = list(bad_lines)
+        self.skipped = skipped
+        self.already_bad = len(bad_lines) + len(skipped.get(exclusion.BAD, ()))
         self.batch_size = batch_size
         self.bad: dict[int, BadImage] = {}
         self._next_position: dict[int, int] = {}  # by epoch
@@ -92,7 +128,7 @@ class SkippedImageTracker:
             _LOG.warning(
                 "%d of %d images are skipped so far; they are listed in %s: %s",
                 len(self.bad) + self.already_bad,
-                self.total,
+                self.limit.total,
                 self.list_path,
                 format_bad_images(list(self.bad.values())),
             )
@@ -113,32 +149,6 @@ class SkippedImageTracker:
                 # An image that can be decoded by now counts, but is not listed: later trainings
                 # should use it.
                 self.bad[index] = BadImage(path, reason or "could not be read at first")
-            append_bad_images(self.list_path, found)
-        check_bad_share(
-            list(self.bad.values()),
-            self.already_bad,
-            self.total,
-            self.max_bad_share,
-            self.list_path,
-        )
-
-
-def check_bad_share(
-    bad: Sequence[BadImage], already_bad: int, total: int, max_bad_share: float, list_path: Path
-) -> None:
-    """Raises a ValueError if more than `max_bad_share` of the images are bad.
-
-    Args:
-        bad: Bad images; the message shows the first ones.
-        already_bad: Number of more bad images.
-        total: Number of all images and unusable lines.
-        max_bad_share: Share of the images that may be bad.
-        list_path: The list of bad images, for the message.
-    """
-    count = len(bad) + already_bad
-    if count > max_bad_share * total:
-        raise ValueError(
-            f"{count} of {total} images can't be used, more than `max_bad_share` allows "
-            f"(max_bad_share={max_bad_share!r}); they are listed in {list_path}. "
-            f"{format_bad_images(bad)}"
-        )
+                self.skipped.setdefault(exclusion.BAD, []).append(path)
+            append_bad_images(self.list_path, dict.fromkeys(found), self.root)
+        self.limit.check([*self.bad.values(), *self.bad_lines], self.list_path)

@@ -1,11 +1,11 @@
 """Reads the official lists of WebVision 1.0, and finds the validation images of ILSVRC 2012."""
 
-import os
 from pathlib import Path
 
 import numpy as np
 
 from keras_noisy.datasets._image_files.file_list import FileList, read_file_list
+from keras_noisy.datasets._image_files.folders import read_folder
 
 NUM_CLASSES = 1000
 # The subset "mini" of the literature has the Google images of the first 50 classes.
@@ -39,7 +39,7 @@ def list_training_files(root: Path, subset: str) -> FileList:
     path = _find(root, f"info/train_filelist_{name}.txt")
     for folder in ("google", "flickr") if subset == "all" else (name,):
         _find(root, folder)
-    return read_file_list(path, NUM_CLASSES)
+    return read_file_list(path, NUM_CLASSES, root=root)
 
 
 def list_validation_files(root: Path) -> FileList:
@@ -52,17 +52,13 @@ def list_validation_files(root: Path) -> FileList:
 def list_ilsvrc12_files(root: Path, folder: Path) -> FileList:
     """Returns the validation images of ILSVRC 2012 in `folder` and their labels."""
     if (folder / "val.txt").is_file():
-        return read_file_list(folder / "val.txt", NUM_CLASSES)
+        return read_file_list(folder / "val.txt", NUM_CLASSES, root=folder)
     synsets = [line.split()[0] for line in _read_synsets(_find(root, "info/synsets.txt"))]
-    paths, labels = [], []
-    for label, synset in enumerate(synsets):
-        for path in sorted((folder / synset).glob("*.JPEG")):
-            paths.append(os.fsencode(path.relative_to(folder)))
-            labels.append(label)
-    if not paths:
+    files = read_folder(folder, synsets) if folder.is_dir() else None
+    if files is None or not files.paths:
         missing = "a list val.txt or a folder such as n01440764"
         raise FileNotFoundError(_ILSVRC12_INSTRUCTIONS.format(root=folder, missing=missing))
-    return FileList(paths, np.array(labels, "int32"), [])
+    return files
 
 
 def select_first_classes(files: FileList, num_classes: int) -> FileList:
@@ -70,7 +66,7 @@ def select_first_classes(files: FileList, num_classes: int) -> FileList:
     if num_classes == NUM_CLASSES:
         return files
     kept = np.flatnonzero(files.labels < num_classes)
-    return FileList([files.paths[i] for i in kept], files.labels[kept], files.bad)
+    return files._replace(paths=[files.paths[i] for i in kept], labels=files.labels[kept])
 
 
 def read_class_names(root: Path, num_classes: int) -> tuple[str, ...] | None:

@@ -1,4 +1,5 @@
 import dataclasses
+from collections.abc import Mapping, Sequence
 from typing import Any, Self
 
 from keras_noisy._arguments import check_integer
@@ -18,6 +19,10 @@ class Pipeline:
             turn out to be bad.
         batch_size: Number of images in a batch; the last one of an epoch may have fewer.
         class_names: Class names in the order of the labels, or `None` if the data set has none.
+        skipped: What a data set of image files does not use, by reason, such as
+            `{"hidden or system file": ["cat/._1.jpg"]}`: files, folders (which end in `/`) and lines
+            of a list (`list:line`), and classes without an image. `"bad image"` grows when an epoch
+            finds more of them. Empty for other data sets.
     """
 
     dataset: Any
@@ -25,6 +30,9 @@ class Pipeline:
     num_samples: int
     batch_size: int
     class_names: tuple[str, ...] | None = None
+    skipped: Mapping[str, Sequence[str]] = dataclasses.field(
+        default_factory=dict, repr=False, compare=False
+    )
 
     @property
     def element_spec(self) -> Any:
