@@ -19,10 +19,10 @@ class Pipeline:
             turn out to be bad.
         batch_size: Number of images in a batch; the last one of an epoch may have fewer.
         class_names: Class names in the order of the labels, or `None` if the data set has none.
-        skipped: What a data set of image files does not use, by reason, such as
-            `{"hidden or system file": ["cat/._1.jpg"]}`: files, folders (which end in `/`) and lines
-            of a list (`list:line`), and classes without an image. `"bad image"` grows when an epoch
-            finds more of them. Empty for other data sets.
+        skipped: What a data set of image files does not use, by reason, such as `{"hidden or
+            system file": ["cat/._1.jpg"]}`: files, folders (which end in `/`) and lines of a list
+            (`list:line`), and classes without an image. `"bad image"` grows when an epoch finds
+            more of them. Empty for other data sets.
     """
 
     dataset: Any
