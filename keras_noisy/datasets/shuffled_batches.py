@@ -1,3 +1,4 @@
+from collections.abc import Mapping
 from typing import Any
 
 import keras
@@ -21,8 +22,9 @@ class ShuffledBatches(keras.utils.PyDataset):
     `keras.utils.set_random_seed`, it repeats one order in every epoch. Then a batch always holds
     the same samples, and a network with batch normalisation learns a batch rather than its samples.
 
-    Pass it to `fit` with `shuffle=False`, since it shuffles already. Unlike the pipelines, it does
-    not need TensorFlow; it shares some of their options.
+    Pass it to `fit` with `shuffle=False`, since it shuffles already. With `steps_per_epoch`, a pass
+    over the data takes several of Keras's epochs, and keeps its order until its last batch. Unlike
+    the pipelines, it does not need TensorFlow; it shares some of their options.
 
     Args:
         x: Array of inputs, samples first.
@@ -65,6 +67,11 @@ class ShuffledBatches(keras.utils.PyDataset):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
+        if isinstance(x, Mapping) or isinstance(y, Mapping):
+            raise ValueError(
+                "`x` and `y` must be arrays; write a keras.utils.PyDataset for models of several "
+                f"inputs or outputs. Received: {type(x).__name__} and {type(y).__name__}"
+            )
         if len(x) != len(y) or len(x) == 0:
             raise ValueError(
                 "`x` and `y` must have the same number of samples, at least one. "
@@ -82,12 +89,19 @@ class ShuffledBatches(keras.utils.PyDataset):
         )
         self.epoch = first_epoch
         self._order = order_samples(self.options, len(self.x), self.epoch)
+        self._last = -1  # Index of the batch that was read last in this order.
+        self._has_ended = False  # Whether one of Keras's epochs has ended since then.
         self._steps = count_steps(self.options, len(self._order))
 
     def __len__(self) -> int:
         return self._steps
 
     def __getitem__(self, index: int) -> tuple[Any, ...]:
+        if self._has_ended:
+            self._has_ended = False
+            if index != self._last + 1:  # Otherwise, `steps_per_epoch` has split a pass.
+                self._begin_pass()
+        self._last = index
         size = read_batch_size(self.options)
         batch = self._order[index * size : (index + 1) * size]
         if not pads_batches(self.options):
@@ -98,5 +112,13 @@ class ShuffledBatches(keras.utils.PyDataset):
         return self.x[batch], self.y[batch], weights.astype("float32")
 
     def on_epoch_end(self) -> None:
+        # Workers read ahead, and their copies of this object would not agree on the order.
+        if self._last < 0 or self.workers > 1 or self.use_multiprocessing:
+            self._begin_pass()
+        else:
+            self._has_ended = True
+
+    def _begin_pass(self) -> None:
         self.epoch += 1
+        self._last, self._has_ended = -1, False
         self._order = order_samples(self.options, len(self.x), self.epoch)

@@ -42,6 +42,32 @@ def test_every_epoch_has_its_own_order():
     assert epochs[0] != epochs[1] != epochs[2] != epochs[0]
 
 
+@pytest.mark.parametrize("steps", [1, 2, 3])
+def test_steps_per_epoch_split_a_pass(steps):
+    """Each sample comes once in a pass of six batches, however many epochs it takes."""
+    given = []
+
+    class Recorded(ShuffledBatches):
+        def __getitem__(self, index):
+            batch = super().__getitem__(index)
+            given.append((index, batch[0][:, 0].astype(int).tolist()))
+            return batch
+
+    x = np.arange(12, dtype="float32")[:, np.newaxis]
+    model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
+    model.compile("sgd", "mse")
+    model.fit(
+        Recorded(x, x, 2), epochs=12 // steps, steps_per_epoch=steps, shuffle=False, verbose=0
+    )
+    passes = []
+    for index, batch in given:
+        passes = [*passes, []] if index == 0 else passes
+        passes[-1].extend(batch)
+    whole = [samples for samples in passes if len(samples) == 12]  # Keras looks at a batch first.
+    assert [sorted(samples) for samples in whole] == [list(range(12))] * 2
+    assert whole == [np.random.default_rng([0, epoch]).permutation(12).tolist() for epoch in (1, 2)]
+
+
 @pytest.mark.backend_free
 def test_order_is_a_function_of_seed_and_epoch():
     x, y = np.arange(50), np.arange(50) * 2
@@ -62,6 +88,8 @@ def test_order_is_a_function_of_seed_and_epoch():
 def test_bad_input():
     with pytest.raises(ValueError, match="Received: 3 and 2 samples"):
         ShuffledBatches(np.zeros(3), np.zeros(2), batch_size=1)
+    with pytest.raises(ValueError, match=r"must be arrays.*Received: dict and ndarray"):
+        ShuffledBatches({"a": np.zeros(3), "b": np.zeros(3)}, np.zeros(3), batch_size=1)
     with pytest.raises(ValueError, match="Received: 0 and 0 samples"):
         ShuffledBatches(np.zeros(0), np.zeros(0), batch_size=1)
     with pytest.raises(
