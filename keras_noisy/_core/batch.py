@@ -78,8 +78,10 @@ class Predictions:
             )
         self.from_logits = from_logits
         self._values = to_tensor(y_pred, dtype)
-        self.shape, self.dtype = ops.shape(self._values), self._values.dtype
+        self.dtype = self._values.dtype
         self.num_classes = count_classes("y_pred", self._values.shape)
+        shape = tuple(self._values.shape)
+        self.shape = ops.shape(self._values) if None in shape else shape
         # Records belong to `y_pred`; a converted tensor has none.
         if logit_bias != "layer" and is_recorded("bias") and not is_compiling():
             warn_of_unused_bias(y_pred)

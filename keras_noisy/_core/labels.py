@@ -168,14 +168,15 @@ def _read_integers(
     # Labels are checked before they are cast, because a cast may turn one label into another.
     if dtype in ("uint32", "uint64"):
         invalid = y_true >= ops.cast(num_classes, dtype)
+        index = ops.cast(y_true, "int32")
+    elif dtype.startswith("float"):
+        is_integer = ops.equal(ops.floor(y_true), y_true)
+        invalid = (y_true < 0) | (y_true >= num_classes) | ops.logical_not(is_integer)
+        index = ops.cast(y_true, "int32")
     else:
-        if not dtype.startswith("float"):
-            # K may exceed the range of small integer types.
-            y_true = ops.cast(y_true, "int64" if dtype == "int64" else "int32")
-        invalid = (y_true < 0) | (y_true >= num_classes)
-    if dtype.startswith("float"):
-        invalid = invalid | ops.not_equal(ops.floor(y_true), y_true)
-    index = y_true if dtype == "int64" else ops.cast(y_true, "int32")
+        # K may exceed the range of small integer types.
+        index = y_true = ops.cast(y_true, "int64" if dtype == "int64" else "int32")
+        invalid = (index < 0) | (index >= num_classes)
     if ignore_class is None:
         return Labels(index, None, invalid, None)
     if dtype in ("uint32", "uint64") and ignore_class < 0:

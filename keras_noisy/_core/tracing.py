@@ -13,6 +13,7 @@ from keras import ops
 
 from keras_noisy._typing import Tensor
 
+_IS_TENSORFLOW = keras.backend.backend() == "tensorflow"
 _IS_TORCH = keras.backend.backend() == "torch"
 
 
@@ -23,7 +24,7 @@ def to_tensor(value: Any, dtype: Any = None) -> Tensor:
     makes sparse tensors dense.
     """
     tensor = ops.convert_to_tensor(value, dtype=dtype, sparse=False)
-    if keras.backend.backend() == "tensorflow":
+    if _IS_TENSORFLOW:
         import tensorflow as tf
 
         if isinstance(tensor, (tf.Variable, keras.Variable)):
@@ -45,7 +46,7 @@ def is_compiling() -> bool:
 def read_outside_graphs(variable: keras.Variable) -> int | None:
     """Returns the value of an integer variable before a step, also while the step is traced."""
     try:
-        if keras.backend.backend() == "tensorflow":
+        if _IS_TENSORFLOW:
             import tensorflow as tf
 
             with tf.init_scope():
@@ -94,7 +95,7 @@ def raise_if_any(invalid: Tensor, message: str, values: Tensor, options: str = "
 
 
 def _assert_in_graph(invalid: Tensor, message: str, values: Tensor) -> None:
-    if keras.backend.backend() != "tensorflow":
+    if not _IS_TENSORFLOW:
         return
     import tensorflow as tf
 
