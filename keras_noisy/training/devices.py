@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import functools
 import importlib
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
@@ -198,9 +199,8 @@ def _use_jax(
     """Connects the processes and sets the distribution of Keras for several devices."""
     jax: Any = importlib.import_module("jax")
     if count is not None and count > 1:
-        with contextlib.suppress(
-            RuntimeError
-        ):  # The number can't change after the first computation.
+        # The number can't change after the first computation.
+        with contextlib.suppress(RuntimeError):
             jax.config.update("jax_num_cpu_devices", count)
     if num_processes > 1:
         jax.distributed.initialize(
@@ -257,8 +257,19 @@ def _use_tensorflow(count: int | None) -> Devices:
     _check_count(count, available)
     if count == 1:
         return Devices()
-    names = [f"/{kind}:{i}" for i in range(count)]
-    return Devices(count, strategy=tf.distribute.MirroredStrategy(names))
+    return Devices(count, strategy=_mirrored_strategy(kind, count))
+
+
+@functools.cache
+def _mirrored_strategy(kind: str, count: int) -> Any:
+    """Creates the strategy for some devices, once for all trainings of the process.
+
+    Each strategy numbers its collective operations from the same number. TensorFlow confuses those
+    of two strategies, and the second training stops with a shape mismatch.
+    """
+    import tensorflow as tf
+
+    return tf.distribute.MirroredStrategy([f"/{kind}:{i}" for i in range(count)])
 
 
 def _check_count(count: int, available: int) -> None:

@@ -48,7 +48,7 @@ def test_two_replicas_train_like_one_device():
         return logs.biases, history.history, model
 
     one_biases, one, model = train(tf.distribute.get_strategy())
-    two_biases, two, replicated = train(tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"]))
+    two_biases, two, replicated = train(keras_noisy.training.use_devices(count=2).strategy)
     np.testing.assert_allclose(two_biases, one_biases, rtol=1e-6, atol=1e-7)
     for key in one:
         np.testing.assert_allclose(two[key], one[key], rtol=1e-5, atol=1e-6)
