@@ -25,9 +25,10 @@ def learning_rates(settings, steps):
 
 
 def test_defaults_are_the_glyph_protocol():
-    config = build_optimizer(Optimizer(), 2, 5).get_config()
+    optimizer = build_optimizer(Optimizer(), 2, 5)
+    assert isinstance(optimizer, keras.optimizers.SGD)
+    config = optimizer.get_config()
     expected = {
-        "name": "sgd",
         "momentum": 0.9,
         "nesterov": True,
         "weight_decay": 1e-4,
