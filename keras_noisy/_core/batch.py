@@ -167,7 +167,7 @@ class Batch:
         labels: The labels, a `Labels`.
         predictions: The predictions, a `Predictions`.
         invalid_predictions: Boolean tensor (…,) of the samples whose predictions should be
-            probabilities but are not, or `None` if there are none.
+            probabilities but are not, or `None` if all are known to be valid.
 
     Raises:
         ValueError: If the shapes do not fit together; in an eager call, if a label names no class

@@ -57,7 +57,7 @@ def read_labels(
 
     Raises:
         ValueError: If the shapes do not fit together, or, in an eager call, if a label names no
-            class. A graph, which can't raise, marks such samples as `invalid`.
+            class. A graph marks such samples as `invalid`.
     """
     y_true = _to_tensor(argument, y_true, ignore_class)
     has_targets = are_targets(argument, y_true.shape, shape)

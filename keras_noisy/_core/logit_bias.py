@@ -1,4 +1,7 @@
-"""The logit bias, which the loss adds to the label's logit during training."""
+"""The formula of the logit bias, and its reduction for certain predictions.
+
+Its value for a number of classes is in `theory`, its schedule in `layers/logit_bias.py`.
+"""
 
 from typing import Any
 

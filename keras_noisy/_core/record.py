@@ -1,10 +1,9 @@
 """The record that layers attach to the predictions of a model, for the loss to read.
 
-A value that changes during training must be a weight of the model, and only layers are told
-whether a step is a training step. So a layer decides, and attaches its record to the predictions,
-as Keras attaches
-masks: however a model was saved, copied or compiled, a loss finds the record of the predictions
-that it receives, and of no others.
+A value that changes during training must be a weight of the model, and only layers know whether a
+step is a training step. So the layer attaches its record to its output tensor, as Keras attaches
+masks. A loss reads the record of the tensor that it receives. This also works in models that were
+saved, copied or compiled.
 """
 
 import dataclasses
@@ -122,14 +121,14 @@ def take_bias(predictions: Tensor) -> tuple[Any, bool]:
     Predictions that do not come from a layer, such as those of `model.predict`, have the bias 0.0.
 
     Raises:
-        ValueError: If a layer has recorded a bias for other predictions, or if no model has such a
-            layer.
+        ValueError: If a layer has recorded a bias for other predictions, or if no model of the
+            process has such a layer.
     """
     record = _get_record(predictions)
     if record is not None and record.bias is not None:
         _untaken.layers.discard(record.bias.layer)
         return record.bias.value, record.bias.is_adaptive
-    # A training step has no NumPy arrays, so they do not come from a model that is trained.
+    # NumPy predictions come from `model.predict`, never from a training step.
     was_lost = _untaken.layers and not isinstance(predictions, np.ndarray)
     if was_lost or not is_recorded("bias"):
         clear_untaken_biases()
@@ -153,8 +152,8 @@ def warn_of_unused_bias(predictions: Tensor) -> None:
     if layer not in _warned:
         _warned.add(layer)
         warnings.warn(
-            f"The LogitBias layer {layer.name!r} has no effect, because the loss does not take its "
-            "bias from it. Pass the layer to the loss: `logit_bias=layer`.",
+            f"The LogitBias layer {layer.name!r} has no effect on a loss that does not take its "
+            "bias from it. If the loss should have the bias, pass the layer: `logit_bias=layer`.",
             stacklevel=2,
         )
 

@@ -217,7 +217,10 @@ class LogitBias(RecordingLayer, keras.layers.Layer):
         return ops.where(is_allowed, ops.maximum(bias, 0.0), math.nan)
 
     def _warn_if_over(self) -> None:
-        """Warns if a training begins with a schedule that is over."""
+        """Warns if the first training of a model begins with a schedule that is over.
+
+        A second `fit` of the same model is not noticed.
+        """
         if self.training_steps is None or self._is_checked or is_compiling():
             return
         self._is_checked = True
