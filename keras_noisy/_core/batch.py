@@ -25,6 +25,7 @@ from keras_noisy._core.logit_bias import (
     resolve_logit_bias,
 )
 from keras_noisy._core.record import (
+    find_bias,
     find_chunks,
     is_recorded,
     take_bias,
@@ -83,11 +84,9 @@ class Predictions:
         shape = tuple(self._values.shape)
         self.shape = ops.shape(self._values) if None in shape else shape
         # Records belong to `y_pred`; a converted tensor has none.
-        if logit_bias != "layer" and is_recorded("bias") and not is_compiling():
-            warn_of_unused_bias(y_pred)
         self.chunks = find_chunks(y_pred) if is_recorded("chunks") else None
         if logit_bias == "layer":
-            self.max_bias, self.is_adaptive = take_bias(y_pred)
+            self.max_bias, self.is_adaptive = find_bias(y_pred)
         else:
             self.max_bias = resolve_logit_bias(logit_bias, self.num_classes)
             self.is_adaptive = logit_bias == "adaptive"
@@ -138,18 +137,29 @@ class Predictions:
         """The log-probability of every class, (…, K), without the bias."""
         return class_log_probs(self.values, self.from_logits)
 
+    def label_log_prob(self, index: Tensor) -> Tensor:
+        """Computes the log-probability of labels, (…,), without the bias."""
+        if self.chunks is None or not self.from_logits:
+            return label_log_prob(index, self.values, self.from_logits)
+        log_prob, entropy = label_log_prob_and_entropy(self.chunks, index)
+        self.__dict__.setdefault("_entropy", ops.expand_dims(entropy, axis=-1))
+        return log_prob
+
+    @computed_once
+    def entropy(self) -> Tensor:
+        """The entropy of the predictions, (…, 1), without a gradient."""
+        if self.from_logits and self.chunks is not None and not self.chunks.has_logits:
+            # The pass over the chunks computes both.
+            self.label_log_prob(ops.zeros_like(self._values[..., 0], dtype="int32"))
+            return self.entropy
+        return prediction_entropy(self.log_probs)
+
     @computed_once
     def bias(self) -> Any:
         """The logit bias: a float, a scalar tensor, or a tensor (…, 1) if it is adaptive."""
-        return (
-            self.adapt_bias(prediction_entropy(self.log_probs))
-            if self.is_adaptive
-            else self.max_bias
-        )
-
-    def adapt_bias(self, entropy: Tensor) -> Tensor:
-        """Computes the adaptive bias (…, 1) from the entropy (…, 1) of the predictions."""
-        return adapt_logit_bias(self.max_bias, entropy, self.num_classes)
+        if not self.is_adaptive:
+            return self.max_bias
+        return adapt_logit_bias(self.max_bias, self.entropy, self.num_classes)
 
 
 class Batch:
@@ -183,6 +193,10 @@ class Batch:
         ignore_class: int | None,
         dtype: str,
     ) -> None:
+        if logit_bias == "layer":
+            take_bias(y_pred)
+        elif is_recorded("bias") and not is_compiling():
+            warn_of_unused_bias(y_pred)
         self.predictions = predictions = Predictions(y_pred, from_logits, logit_bias, dtype)
         self.labels = read_labels(
             "y_true", y_true, predictions.shape, predictions.dtype, ignore_class
@@ -191,18 +205,22 @@ class Batch:
 
     @computed_once
     def label_log_prob(self) -> Tensor:
-        """The label's log-probability with the bias, (…,), for integer labels."""
+        """The label's log-probability with the bias, (…,), for integer labels.
+
+        Raises:
+            ValueError: If the labels are targets, (…, K).
+        """
         index, predictions = self.labels.index, self.predictions
+        if index is None:
+            raise ValueError(
+                "`y_true` must be integer labels for `label_log_prob`; use `log_prob_as_label` "
+                f"for targets. Received: targets of shape {tuple(self.labels.targets.shape)}"
+            )
         if predictions.bias_is_negative:
             return ops.squeeze(take(self.log_prob_as_label, ops.expand_dims(index, -1)), axis=-1)
-        if predictions.chunks is None or not predictions.from_logits:
-            log_prob = label_log_prob(index, predictions.values, predictions.from_logits)
-            bias = predictions.bias
-        else:
-            log_prob, entropy = label_log_prob_and_entropy(predictions.chunks, index)
-            bias = predictions.max_bias
-            if predictions.is_adaptive:
-                bias = predictions.adapt_bias(ops.expand_dims(entropy, axis=-1))
+        # Before the bias: over the chunks of classes, one pass computes the entropy, too.
+        log_prob = predictions.label_log_prob(index)
+        bias = predictions.bias
         return add_logit_bias(log_prob, ops.squeeze(bias, -1) if predictions.is_adaptive else bias)
 
     @computed_once

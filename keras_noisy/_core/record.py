@@ -105,8 +105,8 @@ def record_bias(predictions: Tensor, bias: LayerBias, training: bool) -> None:
     if training:
         _untaken.layers.add(bias.layer)
     else:
-        # An error may have left layers of a training step.
-        _untaken.layers.clear()
+        # An error may have ended the last training step before the loss took the bias.
+        _untaken.layers.discard(bias.layer)
 
 
 def clear_untaken_biases() -> None:
@@ -115,31 +115,40 @@ def clear_untaken_biases() -> None:
 
 
 @outside_graphs
-def take_bias(predictions: Tensor) -> tuple[Any, bool]:
+def find_bias(predictions: Tensor) -> tuple[Any, bool]:
     """Returns the recorded bias, and whether each sample receives a share of it.
 
     Predictions that do not come from a layer, such as those of `model.predict`, have the bias 0.0.
+    """
+    record = _get_record(predictions)
+    if record is None or record.bias is None:
+        return 0.0, False
+    return record.bias.value, record.bias.is_adaptive
+
+
+@outside_graphs
+def take_bias(predictions: Tensor) -> None:
+    """Notes that a loss uses the recorded bias of predictions.
 
     Raises:
-        ValueError: If a layer has recorded a bias for other predictions, or if no model of the
-            process has such a layer.
+        ValueError: If the predictions have no record although a layer has recorded a bias in this
+            training step, or if no model of the process has such a layer.
     """
     record = _get_record(predictions)
     if record is not None and record.bias is not None:
         _untaken.layers.discard(record.bias.layer)
-        return record.bias.value, record.bias.is_adaptive
+        return
     # NumPy predictions come from `model.predict`, never from a training step.
     was_lost = _untaken.layers and not isinstance(predictions, np.ndarray)
     if was_lost or not is_recorded("bias"):
         clear_untaken_biases()
         raise ValueError(
             "`y_pred` must be the output of the model's LogitBias layer, because the loss takes "
-            "its logit bias from there. Received: predictions of another origin. Put the layer "
-            "at the end of the model: there must be no other layer, no cast and no separately "
-            "compiled function between it and the loss. For predictions of a model without the "
-            "layer, use `loss.with_options(logit_bias=None)`."
+            "its logit bias from there. Put the layer at the end of the model: there must be no "
+            "other layer, no cast and no separately compiled function between it and the loss. "
+            "For predictions of a model without the layer, use "
+            "`loss.with_options(logit_bias=None)`. Received: predictions of another origin"
         )
-    return 0.0, False
 
 
 @outside_graphs
@@ -172,8 +181,15 @@ def _attach(tensor: Tensor, record: Record) -> None:
         _records[key] = record
     if (primal := getattr(tensor, "primal", None)) is not None:
         # A tensor that JAX differentiates is a different object outside the differentiated
-        # function.
-        _attach(primal, record)
+        # function, and so are the tensors of the record.
+        _attach(primal, _get_primal_record(record))
+
+
+def _get_primal_record(record: Record) -> Record:
+    if record.chunks is None:
+        return record
+    primals = {name: getattr(value, "primal", value) for name, value in vars(record.chunks).items()}
+    return dataclasses.replace(record, chunks=dataclasses.replace(record.chunks, **primals))
 
 
 def _get_record(tensor: Tensor) -> Record | None:

@@ -110,8 +110,9 @@ class ClassHead(RecordingLayer, keras.layers.Layer):
         has_logits = self.logits_in_training or not training
         chunks = dataclasses.replace(self._chunks(inputs), has_logits=has_logits)
         if not has_logits:
-            shape = (ops.shape(inputs)[0], self.num_classes)
-            logits = ops.broadcast_to(ops.full((1, 1), math.nan, dtype="float32"), shape)
+            # Made from the input, so that JAX differentiates it like the logits.
+            missing = math.nan * ops.cast(inputs[:, :1], "float32")
+            logits = ops.broadcast_to(missing, (ops.shape(inputs)[0], self.num_classes))
         else:
             logits = ops.cast(ops.matmul(inputs, chunks.kernel), "float32")
             if chunks.bias is not None:
