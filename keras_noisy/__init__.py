@@ -1,6 +1,16 @@
 """Noise-robust losses for Keras 3, also with many classes."""
 
-from keras_noisy import calibration, datasets, layers, losses, models, noise, plots, training
+from keras_noisy import (
+    calibration,
+    datasets,
+    layers,
+    losses,
+    models,
+    noise,
+    plots,
+    theory,
+    training,
+)
 from keras_noisy.calibration import diagnose
 from keras_noisy.layers import LogitBias
 from keras_noisy.losses import LOSSES as _LOSSES
@@ -18,6 +28,7 @@ __all__ = [
     "models",
     "noise",
     "plots",
+    "theory",
     "training",
     *(loss.__name__ for loss in _LOSSES),
 ]

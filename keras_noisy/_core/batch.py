@@ -5,6 +5,12 @@ from typing import Any
 
 from keras import ops
 
+from keras_noisy._core.add_logit_bias import (
+    adapt_logit_bias,
+    add_logit_bias,
+    prediction_entropy,
+    resolve_logit_bias,
+)
 from keras_noisy._core.chunked_softmax import label_log_prob_and_entropy
 from keras_noisy._core.labels import (
     count_classes,
@@ -17,12 +23,6 @@ from keras_noisy._core.log_prob import (
     label_log_prob,
     take,
     take_where,
-)
-from keras_noisy._core.logit_bias import (
-    adapt_logit_bias,
-    add_logit_bias,
-    prediction_entropy,
-    resolve_logit_bias,
 )
 from keras_noisy._core.record import (
     find_bias,
@@ -73,9 +73,9 @@ class Predictions:
     def __init__(self, y_pred: Tensor, from_logits: bool, logit_bias: Any, dtype: str) -> None:
         if from_logits and hasattr(y_pred, "_keras_logits"):  # set by Keras's softmax
             raise ValueError(
-                "`y_pred` must be logits with `from_logits=True`, but it is the output of a "
-                "softmax or a sigmoid. Received: from_logits=True. Remove that activation; after a "
-                "softmax, `from_logits=False` is possible, too."
+                "`y_pred` must be logits with `from_logits=True`. Remove the activation of the "
+                "last layer; after a softmax, `from_logits=False` is possible, too. "
+                "Received: the output of a softmax or a sigmoid"
             )
         self.from_logits = from_logits
         self._values = to_tensor(y_pred, dtype)
@@ -100,10 +100,10 @@ class Predictions:
         """`y_pred` in `dtype`, (…, K)."""
         if self.chunks is not None and not self.chunks.has_logits:
             raise ValueError(
-                "`y_pred` must be logits, but it is the output of a ClassHead layer with "
-                "logits_in_training=False, which is NaN in training. Without logits, the loss must "
-                "be a LabelLoss with from_logits=True, integer labels and a logit bias that is not "
-                "negative. Received: a loss that needs all logits. Set `logits_in_training=True`."
+                "`y_pred` must be logits for this loss. Without them, it must be a LabelLoss with "
+                "from_logits=True, integer labels and a logit bias that is not negative. Set "
+                "`logits_in_training=True` in the ClassHead layer. Received: the output of a "
+                "ClassHead layer with logits_in_training=False, which is NaN in training"
             )
         return self._values
 
@@ -229,7 +229,7 @@ class Batch:
         predictions = self.predictions
         if predictions.bias_is_negative and predictions.from_logits:
             # A negative bias matters where the label's probability is close to 1. There, the
-            # log-probability has few digits, but the margin has all of them.
+            # log-probability is imprecise, but the margin is not.
             return -ops.softplus(-(class_margins(predictions.values) + predictions.bias))
         return add_logit_bias(predictions.log_probs, predictions.bias)
 

@@ -165,10 +165,10 @@ def _backward(
         probs = ops.exp(chunks.logits(number) - log_sum)
         logits_gradient = upstream * (ops.where(ops.equal(classes, index), 1.0, 0.0) - probs)
         logits_gradient = ops.where(is_new, logits_gradient, 0.0)
-        thin = ops.cast(logits_gradient, chunks.kernel.dtype)
-        features += ops.cast(ops.matmul(thin, ops.transpose(chunks.weights(number))), "float32")
+        cast = ops.cast(logits_gradient, chunks.kernel.dtype)
+        features += ops.cast(ops.matmul(cast, ops.transpose(chunks.weights(number))), "float32")
         start = chunks.start(number)
-        kernel = _add_chunk(kernel, ops.cast(ops.matmul(features_t, thin), kernel.dtype), start)
+        kernel = _add_chunk(kernel, ops.cast(ops.matmul(features_t, cast), kernel.dtype), start)
         bias = _add_chunk(bias, ops.sum(logits_gradient, axis=0, keepdims=True), start)
         return number + 1, features, kernel, bias
 

@@ -1,4 +1,4 @@
-"""Functions with their own gradient, where the derived one is slower or loses digits."""
+"""Functions with their own gradient, where the derived one is slower or less precise."""
 
 from collections.abc import Callable
 from typing import Any

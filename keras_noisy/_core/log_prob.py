@@ -9,7 +9,8 @@ from keras_noisy._core.custom_gradient import custom_row_gradient
 from keras_noisy._core.numerics import one_minus_exp
 from keras_noisy._typing import Tensor
 
-# The usual 1e-7 would cut off the gradient of hard samples. This is a normal number in float32.
+# Probabilities below it count as this number, to which float32 still gives its full precision. The
+# usual 1e-7 would cut off the gradient of hard samples.
 _TINY = 1e-37
 
 
@@ -47,7 +48,7 @@ def _label_log_softmax(label: Tensor, logits: Tensor) -> Any:
     With derived gradients, TensorFlow and JAX compute the exponentials twice, scatter into an
     array of zeros, and keep a float32 copy of logits in half precision.
     """
-    # Relative to the largest logit, because a logsumexp of 1e4 has few digits after the point.
+    # Relative to the largest logit, because a logsumexp of 1e4 is rounded to 1e-3.
     top = ops.amax(logits, axis=-1, keepdims=True)
     exp = ops.exp(logits - top)
     total = ops.sum(exp, axis=-1, keepdims=True)
@@ -76,7 +77,7 @@ def class_log_probs(y_pred: Tensor, from_logits: bool, bias: Tensor = None) -> T
         return _finite(_log(y_pred))
     logits = y_pred if from_logits else _log(y_pred)
     if bias is not None:
-        # Relative to the largest logit, because a bias added to a logit of 1e4 would lose digits.
+        # Relative to the largest logit, because a logit of 1e4 plus a bias is rounded to 1e-3.
         logits = logits - ops.stop_gradient(ops.amax(logits, axis=-1, keepdims=True)) + bias
     if keras.backend.backend() == "torch":
         return _finite(ops.log_softmax(logits, axis=-1))
@@ -95,13 +96,13 @@ def _log_sum_exp(relative: Tensor) -> Any:
 def class_margins(logits: Tensor) -> Tensor:
     """Computes the margin of every class, `m_k = z_k - logsumexp(z_j, j != k)`, (…, K).
 
-    Unlike `log p_k - log(1 - p_k)`, it keeps all digits for a class with a probability close to 1.
+    Unlike `log p_k - log(1 - p_k)`, it is precise for a class with a probability close to 1.
     It costs a few more passes over the logits.
     """
     top = ops.amax(logits, axis=-1, keepdims=True)
     relative = logits - ops.stop_gradient(top)
     exp = ops.exp(relative)
-    # The largest one is left out, because the others would lose their digits in a sum with it.
+    # Without the largest one, because a sum with it would round the others away.
     first = ops.expand_dims(ops.argmax(logits, axis=-1), axis=-1)
     is_first = ops.equal(ops.arange(logits.shape[-1], dtype=first.dtype), first)
     others = ops.sum(ops.where(is_first, 0.0, exp), axis=-1, keepdims=True)

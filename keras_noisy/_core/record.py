@@ -105,8 +105,8 @@ def record_bias(predictions: Tensor, bias: LayerBias, training: bool) -> None:
     if training:
         _untaken.layers.add(bias.layer)
     else:
-        # An error may have ended the last training step before the loss took the bias.
-        _untaken.layers.discard(bias.layer)
+        # A training step that an error has ended may have left layers, also of other models.
+        _untaken.layers.clear()
 
 
 def clear_untaken_biases() -> None:

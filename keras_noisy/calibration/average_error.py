@@ -11,8 +11,8 @@ from numpy.typing import ArrayLike, NDArray
 from keras_noisy._arguments import check_classes, check_flag, check_logit_std
 from keras_noisy.calibration._gradient import gradient
 from keras_noisy.losses import LabelLoss, RobustLoss, WeightedSum
-from keras_noisy.theory._fresh_logits import fresh_logits
 from keras_noisy.theory._log_sum import log_sum
+from keras_noisy.theory._untrained_logits import untrained_logits
 
 # The number of logits in an average over rows, and the number of logits in memory at a time.
 _SAMPLED = 2**18
@@ -124,7 +124,7 @@ def _label_loss_error(loss: LabelLoss, z: NDArray, num_classes: int, logit_std: 
 
 def _row_loss_error(loss: Any, z: NDArray, num_classes: int, logit_std: float) -> NDArray:
     samples = 2 ** int(np.clip(np.log2(_SAMPLED / num_classes), 4, 14))
-    others = fresh_logits(samples, num_classes - 1, logit_std)
+    others = untrained_logits(samples, num_classes - 1, logit_std)
     losses = _bind_first_class(loss, num_classes)
     at_once = max(1, _AT_ONCE // (samples * num_classes))
     errors = []

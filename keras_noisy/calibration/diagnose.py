@@ -222,7 +222,7 @@ def _changes(
             for s, better in candidate_settings(loss, num_classes)
         }
     else:
-        layer = f"keras_noisy.LogitBias(epsilon={format_rounded(epsilon)})"
+        layer = f"keras_noisy.LogitBias({format_rounded(epsilon)})"
         errors = {layer: mean_errors(loss, num_classes, bias=epsilon)}
     ratios = [(s, _ratio(float(error.mean()), reference_error)) for s, error in errors.items()]
     return tuple(

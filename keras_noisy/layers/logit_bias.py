@@ -8,15 +8,15 @@ from keras import ops
 from keras.optimizers.schedules import LearningRateSchedule
 
 from keras_noisy._arguments import check_flag, check_integer
-from keras_noisy._core.labels import are_targets, count_classes, read_labels
-from keras_noisy._core.log_prob import class_log_probs
-from keras_noisy._core.logit_bias import (
+from keras_noisy._core.add_logit_bias import (
     MAX_LOGIT_BIAS,
     adapt_logit_bias,
     check_logit_bias,
     prediction_entropy,
     resolve_logit_bias,
 )
+from keras_noisy._core.labels import are_targets, count_classes, read_labels
+from keras_noisy._core.log_prob import class_log_probs
 from keras_noisy._core.record import LayerBias, RecordingLayer, record_bias
 from keras_noisy._core.tracing import is_compiling, read_outside_graphs
 from keras_noisy._typing import Tensor
@@ -55,19 +55,19 @@ class LogitBias(RecordingLayer, keras.layers.Layer):
     Formula, for the step t, counted from 0, T training steps and K classes:
 
     ```
-    eps_t = (1 + cos(pi min(1, t / T))) / 2 epsilon    with training_steps
-    eps_t = epsilon(t)                                 with a schedule
-    eps_t = epsilon                                    otherwise
-    eps_i = eps_t min(1, H_i / H_0)                    for sample i, if adaptive
+    eps_t = (1 + cos(pi min(1, t / T))) / 2 eps    with training_steps
+    eps_t = eps(t)                                 with a schedule
+    eps_t = eps                                    otherwise
+    eps_i = eps_t min(1, H_i / H_0)                for sample i, if adaptive
     ```
 
-    Here, H_i is the entropy of the prediction for sample i, and H_0 is its average in a fresh
-    network. With many classes and noisy labels, `LogitBias(training_steps=T)` gave the best
-    results (docs/annealed_bias.md). With a constant bias, the network memorises wrong labels late
-    in training.
+    Here, eps is `logit_bias`, H_i is the entropy of the prediction for sample i, and H_0 is its
+    average in an untrained network. With many classes and noisy labels,
+    `LogitBias(training_steps=T)` gave the best results (docs/annealed_bias.md). With a constant
+    bias, the network memorises wrong labels late in training.
 
     Args:
-        epsilon: The bias in units of the logits: a number from -60 to 60, which must not be
+        logit_bias: The bias in units of the logits: a number from -60 to 60, which must not be
             negative with `training_steps` or `adaptive`; `"auto"`, which is
             `keras_noisy.calibration.logit_bias(K)`, and 1.2 times that if adaptive; or a
             `keras.optimizers.schedules.LearningRateSchedule` with values from 0 to 60. Defaults to
@@ -101,7 +101,7 @@ class LogitBias(RecordingLayer, keras.layers.Layer):
     >>> import keras
     >>> import numpy as np
     >>> import keras_noisy
-    >>> bias = keras_noisy.LogitBias(epsilon=2.0, training_steps=4, adaptive=False)
+    >>> bias = keras_noisy.LogitBias(2.0, training_steps=4, adaptive=False)
     >>> model = keras.Sequential([keras.Input((3,)), bias])
     >>> loss = keras_noisy.MAE(logit_bias=bias, from_logits=True)
     >>> logits, labels = np.zeros((1, 3), "float32"), np.array([1])
@@ -121,22 +121,22 @@ class LogitBias(RecordingLayer, keras.layers.Layer):
 
     def __init__(
         self,
-        epsilon: float | str | LearningRateSchedule = "auto",
+        logit_bias: float | str | LearningRateSchedule = "auto",
         training_steps: int | None = None,
         adaptive: bool | None = None,
         **kwargs: Any,
     ) -> None:
         # Without autocast, the layer keeps the precision of logits under mixed precision.
         super().__init__(autocast=False, **kwargs)
-        self.epsilon = _read_epsilon(epsilon)
-        self.training_steps = _read_training_steps(training_steps, self.epsilon)
+        self.logit_bias = _read_logit_bias(logit_bias)
+        self.training_steps = _read_training_steps(training_steps, self.logit_bias)
         adaptive = check_flag("adaptive", adaptive, or_none=True)
         self.adaptive = training_steps is not None if adaptive is None else adaptive
-        is_negative = isinstance(self.epsilon, float) and self.epsilon < 0.0
+        is_negative = isinstance(self.logit_bias, float) and self.logit_bias < 0.0
         if is_negative and (self.adaptive or self.is_scheduled):
             raise ValueError(
-                "`epsilon` must not be negative with `training_steps` or `adaptive`. "
-                f"Received: epsilon={epsilon!r}"
+                "`logit_bias` must not be negative with `training_steps` or `adaptive`. "
+                f"Received: logit_bias={logit_bias!r}"
             )
         self.supports_masking = True
         self._is_checked = False
@@ -144,7 +144,7 @@ class LogitBias(RecordingLayer, keras.layers.Layer):
     @property
     def is_scheduled(self) -> bool:
         """Whether the bias depends on the training step."""
-        return self.training_steps is not None or isinstance(self.epsilon, LearningRateSchedule)
+        return self.training_steps is not None or isinstance(self.logit_bias, LearningRateSchedule)
 
     def build(self, logits_shape: Any) -> None:
         self.register()
@@ -169,11 +169,12 @@ class LogitBias(RecordingLayer, keras.layers.Layer):
         """Begins the schedule again, for another training with the same layer or model."""
         if self.is_scheduled and self.built:
             self.step.assign(0)
+            self._is_checked = False
 
     def bias_at(self, step: Any, num_classes: int) -> Any:
         """Returns the bias at a training step, counted from 0: a float or a scalar tensor."""
-        if isinstance(self.epsilon, LearningRateSchedule):
-            return ops.cast(self.epsilon(step), "float32")
+        if isinstance(self.logit_bias, LearningRateSchedule):
+            return ops.cast(self.logit_bias(step), "float32")
         bias = resolve_logit_bias(self._loss_argument, num_classes)
         if self.training_steps is None:
             return bias
@@ -189,7 +190,7 @@ class LogitBias(RecordingLayer, keras.layers.Layer):
     @property
     def _loss_argument(self) -> Any:
         """The argument `logit_bias` of a loss with the same bias, or the schedule."""
-        return "adaptive" if self.adaptive and self.epsilon == "auto" else self.epsilon
+        return "adaptive" if self.adaptive and self.logit_bias == "auto" else self.logit_bias
 
     def call(self, logits: Tensor, labels: Tensor = None, training: bool | None = None) -> Tensor:
         num_classes = count_classes("logits", logits.shape)
@@ -246,21 +247,24 @@ class LogitBias(RecordingLayer, keras.layers.Layer):
         return logits_shape
 
     def get_config(self) -> dict[str, Any]:
-        epsilon = self.epsilon
-        if isinstance(epsilon, LearningRateSchedule):
-            epsilon = keras.optimizers.schedules.serialize(epsilon)
+        logit_bias = self.logit_bias
+        if isinstance(logit_bias, LearningRateSchedule):
+            logit_bias = keras.optimizers.schedules.serialize(logit_bias)
         return {
             **super().get_config(),
-            "epsilon": epsilon,
+            "logit_bias": logit_bias,
             "training_steps": self.training_steps,
             "adaptive": self.adaptive,
         }
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> Self:
-        if isinstance(config.get("epsilon"), Mapping):
-            schedule = keras.optimizers.schedules.deserialize(config["epsilon"])
-            config = {**config, "epsilon": schedule}
+        config = dict(config)
+        if "epsilon" in config:  # the name in models that were saved before version 0.1
+            config["logit_bias"] = config.pop("epsilon")
+        if isinstance(config.get("logit_bias"), Mapping):
+            schedule = keras.optimizers.schedules.deserialize(config["logit_bias"])
+            config["logit_bias"] = schedule
         return cls(**config)
 
 
@@ -276,16 +280,16 @@ def _add_to_labels(logits: Tensor, labels: Tensor, bias: Tensor) -> Tensor:
     return biased if invalid is None else ops.where(ops.expand_dims(invalid, -1), math.nan, biased)
 
 
-def _read_epsilon(epsilon: Any) -> Any:
-    if isinstance(epsilon, LearningRateSchedule):
-        return epsilon
-    return check_logit_bias("epsilon", epsilon, ("auto",), "a LearningRateSchedule of Keras")
+def _read_logit_bias(logit_bias: Any) -> Any:
+    if isinstance(logit_bias, LearningRateSchedule):
+        return logit_bias
+    return check_logit_bias("logit_bias", logit_bias, ("auto",), "a LearningRateSchedule of Keras")
 
 
-def _read_training_steps(training_steps: Any, epsilon: Any) -> int | None:
-    if training_steps is not None and isinstance(epsilon, LearningRateSchedule):
+def _read_training_steps(training_steps: Any, logit_bias: Any) -> int | None:
+    if training_steps is not None and isinstance(logit_bias, LearningRateSchedule):
         raise ValueError(
-            "`training_steps` must be None for an `epsilon` that is a schedule. "
-            f"Received: training_steps={training_steps!r}, epsilon={epsilon!r}"
+            "`training_steps` must be None for a `logit_bias` that is a schedule. "
+            f"Received: training_steps={training_steps!r}, logit_bias={logit_bias!r}"
         )
     return check_integer("training_steps", training_steps, 1, or_none=True)

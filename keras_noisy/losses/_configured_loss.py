@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Self, TypedDict, Unpack
 import keras
 
 from keras_noisy._arguments import check_flag, is_integer
-from keras_noisy._core.logit_bias import read_logit_bias
+from keras_noisy._core.add_logit_bias import read_logit_bias
 from keras_noisy._core.masking import AttachMask
 from keras_noisy._core.record import RecordingLayer
 from keras_noisy.losses._hyperparameter import Hyperparameter
@@ -53,10 +53,21 @@ class ConfiguredLoss(keras.losses.Loss):
         self._attach_mask: Any = None if ignore_class is None else AttachMask()
 
     def set_hyperparameters(self, **values: Any) -> None:
-        """Checks the hyperparameters that the class declares, and sets them as attributes."""
-        for hyperparameter in self.hyperparameters:
-            name = hyperparameter.name
-            setattr(self, name, hyperparameter.check(values[name]))
+        """Checks hyperparameters, and sets them as attributes.
+
+        A subclass calls it for those that it adds to `hyperparameters`.
+
+        Raises:
+            ValueError: If the class does not declare one of them, or if a value is out of range.
+        """
+        declared = {each.name: each for each in self.hyperparameters}
+        for name, value in values.items():
+            if name not in declared:
+                raise ValueError(
+                    f"`hyperparameters` of {type(self).__name__} must declare all that are set. "
+                    f"Received: {name}={value!r}, declared: {sorted(declared)}"
+                )
+            setattr(self, name, declared[name].check(value))
 
     def with_options(self, **options: Unpack[LossOptions]) -> Self:
         """Returns a copy with other options, such as `logit_bias` or `from_logits`."""

@@ -57,8 +57,8 @@ class AGCE(LabelLoss):
     Usage with `compile()`:
 
     ```python
-    model.compile("adam", loss=keras_noisy.AGCE(a=0.6, q=0.6, from_logits=True,
-    logit_bias="adaptive"))
+    loss = keras_noisy.AGCE(a=0.6, q=0.6, from_logits=True, logit_bias="adaptive")
+    model.compile("adam", loss=loss)
     ```
 
     References:
@@ -79,8 +79,8 @@ class AGCE(LabelLoss):
         self.set_hyperparameters(a=a, q=q)
 
     def of_log_prob(self, log_prob: Tensor) -> Tensor:
-        # GCE's formula for the ratio (a + p) / (a + 1) instead of p. To keep all digits, its
-        # logarithm is computed from 1 - p near p = 1, and from p elsewhere.
+        # GCE's formula for the ratio (a + p) / (a + 1) instead of p. For precision, its logarithm
+        # is computed from 1 - p near p = 1, and from p elsewhere.
         is_likely = log_prob > _HALF
         error = one_minus_exp(ops.where(is_likely, log_prob, 0.0))
         log_ratio = ops.where(
@@ -92,5 +92,5 @@ class AGCE(LabelLoss):
 
     def calibration(self, num_classes: int) -> Calibration:
         if self.q == 1.0:
-            return Calibration(reason="with q=1, a does not enter the gradient of AGCE.")
+            return Calibration(reason="with q=1, the gradient of AGCE does not depend on a.")
         return Calibration("a", low=1e-6, only_scales=self.q > 1.0)

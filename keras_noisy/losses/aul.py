@@ -51,8 +51,8 @@ class AUL(LabelLoss):
     Usage with `compile()`:
 
     ```python
-    model.compile("adam", loss=keras_noisy.AUL(a=5.5, q=3.0, from_logits=True,
-    logit_bias="adaptive"))
+    loss = keras_noisy.AUL(a=5.5, q=3.0, from_logits=True, logit_bias="adaptive")
+    model.compile("adam", loss=loss)
     ```
 
     References:
@@ -73,12 +73,12 @@ class AUL(LabelLoss):
         self.set_hyperparameters(a=a, q=q)
 
     def of_log_prob(self, log_prob: Tensor) -> Tensor:
-        # In terms of (a - p) / (a - 1) = 1 + (1 - p) / (a - 1), which keeps all digits near p = 1.
+        # In terms of (a - p) / (a - 1) = 1 + (1 - p) / (a - 1), which is precise near p = 1.
         rest = self.a - 1.0
         log_ratio = ops.log1p(one_minus_exp(log_prob) / rest)
         return rest**self.q * ops.expm1(self.q * log_ratio) / self.q
 
     def calibration(self, num_classes: int) -> Calibration:
         if self.q == 1.0:
-            return Calibration(reason="with q=1, a does not enter the gradient of AUL.")
+            return Calibration(reason="with q=1, the gradient of AUL does not depend on a.")
         return Calibration("a", only_scales=self.q > 1.0)

@@ -88,7 +88,7 @@ class FocalCE(LabelLoss):
         return _focal(log_prob, ops.convert_to_tensor(self.gamma, dtype=log_prob.dtype))
 
     def calibration(self, num_classes: int) -> Calibration:
-        reason = "FocalCE needs nothing: it pulls as hard with any number of classes."
+        reason = "FocalCE needs no change: it learns equally fast with any number of classes."
         return Calibration(is_needed=False, reason=reason)
 
 

@@ -1,7 +1,6 @@
 from typing import Unpack
 
 from keras_noisy.losses._configured_loss import LossOptions
-from keras_noisy.losses._hyperparameter import Hyperparameter
 from keras_noisy.losses._registry import register
 from keras_noisy.losses.focal_ce import FocalCE
 from keras_noisy.losses.label_loss import LabelLoss
@@ -60,7 +59,7 @@ class NFL(NormalisedLoss):
       with Noisy Labels", [ICML 2020](https://arxiv.org/abs/2006.13554).
     """
 
-    hyperparameters = (Hyperparameter("gamma", "[0, 50]"),)
+    hyperparameters = FocalCE.hyperparameters
     gamma: float
 
     def __init__(self, gamma: float = 0.5, **options: Unpack[LossOptions]) -> None:

@@ -68,6 +68,4 @@ class RCE(LabelLoss):
         return self.A * one_minus_exp(log_prob)
 
     def calibration(self, num_classes: int) -> Calibration:
-        return Calibration(
-            reason="A scales all of RCE, as a learning rate does, and moves nothing."
-        )
+        return Calibration(reason="A only scales RCE, as a learning rate does.")

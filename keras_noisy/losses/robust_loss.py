@@ -9,8 +9,8 @@ import keras
 from keras import ops
 
 from keras_noisy._arguments import check_number, is_number
+from keras_noisy._core.add_logit_bias import resolve_logit_bias
 from keras_noisy._core.batch import Batch, Predictions
-from keras_noisy._core.logit_bias import resolve_logit_bias
 from keras_noisy._typing import Tensor
 from keras_noisy.losses._configured_loss import ConfiguredLoss, LossOptions, format_arguments
 from keras_noisy.losses._hyperparameter import Calibration
@@ -19,9 +19,9 @@ from keras_noisy.losses._hyperparameter import Calibration
 class RobustLoss(ConfiguredLoss, abc.ABC):
     """Base class of all losses of this package.
 
-    It reads labels and predictions, adds the logit bias, and leaves the reduction to Keras. A
-    subclass defines `per_sample`; most losses subclass `LabelLoss` or `RowLoss` instead, and
-    define one formula.
+    It reads labels and predictions, adds the logit bias, and leaves the reduction to Keras. For
+    your own loss, subclass `LabelLoss` or `RowLoss` and define one formula. The method
+    `per_sample`, which they define, is internal to this package.
 
     Shapes: `y_pred` is (…, K) with any leading axes. `y_true` contains integers (…,) or (…, 1), or
     one-hot or soft targets (…, K), told apart by rank. The loss of a soft target is the average of
@@ -31,16 +31,19 @@ class RobustLoss(ConfiguredLoss, abc.ABC):
     `dtype` and Keras's `floatx` are.
 
     Args:
-        logit_bias: The number to add to the label's logit inside the loss. `None` adds nothing; a
-            float from -60 to 60 adds that number, in units of the logits; `"auto"` adds
-            `keras_noisy.calibration.logit_bias(K)`, which depends on the number of classes K
-            alone; `"adaptive"` starts with 1.2 times that number and reduces it for samples with
-            certain predictions (`1.2 eps min(1, H / H_0)`, where H is the entropy of the
-            prediction and H_0 its average in an untrained network), so that fewer wrong labels are
-            memorised (docs/adaptive_bias.md). A `keras_noisy.LogitBias` layer of the model, or
-            `"layer"` for the layer that the predictions come from, adds the bias of the training
-            step, which may fall (docs/annealed_bias.md), and no bias in validation. Defaults to
-            `None`.
+        logit_bias: The number to add to the label's logit inside the loss, in units of the logits.
+            Defaults to `None`.
+
+            - `None`: nothing.
+            - A float from -60 to 60: that number.
+            - `"auto"`: the number `eps` that `keras_noisy.calibration.logit_bias(K)` gives, which
+              depends on the number of classes K alone.
+            - `"adaptive"`: `1.2 eps min(1, H / H_0)`, where H is the entropy of the prediction and
+              H_0 its average in an untrained network. Samples with certain predictions receive a
+              smaller bias, so that fewer wrong labels are memorised (docs/adaptive_bias.md).
+            - A `keras_noisy.LogitBias` layer of the model, or `"layer"` for the layer that the
+              predictions come from: the bias of the training step, which may fall during training
+              (docs/annealed_bias.md), and 0 in validation.
         from_logits: Boolean, whether `y_pred` contains logits. Defaults to `False`: probabilities,
             as in Keras. Prefer logits, because a softmax in half precision rounds the probability
             of hard samples to 0.
@@ -78,7 +81,7 @@ class RobustLoss(ConfiguredLoss, abc.ABC):
     def calibration(self, num_classes: int) -> Calibration:
         """Returns how `keras_noisy.calibration.match` moves the loss to a number of classes."""
         name = type(self).__name__
-        return Calibration(reason=f"{name} has no hyperparameter that could carry the rule.")
+        return Calibration(reason=f"{name} has no hyperparameter to change.")
 
     def logit_bias_for(self, num_classes: int) -> float:
         """Returns the logit bias for a number of classes; the largest one if it is adaptive."""

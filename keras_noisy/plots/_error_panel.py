@@ -1,4 +1,4 @@
-"""Draws the average errors of losses, and below them the logits of a fresh network."""
+"""Draws the average errors of losses, and below them the logits of an untrained network."""
 
 import math
 from collections.abc import Mapping
@@ -17,7 +17,7 @@ Curves = Mapping[str, tuple[keras.losses.Loss, int]]
 
 
 def logit_axis(num_classes: int, logit_std: float, points: int) -> NDArray:
-    """Returns logits from the smallest of a fresh network up to a label probability near 1."""
+    """Returns logits from the smallest of an untrained network up to a label probability near 1."""
     low = -4.0 * max(1.0, logit_std)
     high = math.log(num_classes) + logit_std**2 / 2 + 5.0
     return np.linspace(low, high, points)
@@ -33,7 +33,7 @@ def draw_errors(
         below: Axes of the logits, with the same x-axis.
         curves: Mapping from a name, for the legend, to a loss and its number of classes.
         z: Array (n,), the logits of the label.
-        density: The logits of a fresh network.
+        density: The logits of an untrained network.
         theme: Theme of the figure.
     """
     for index, (name, (loss, num_classes)) in enumerate(curves.items()):

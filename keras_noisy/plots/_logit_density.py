@@ -1,4 +1,4 @@
-"""The assumed or measured distribution of the logits of a fresh network, for drawing."""
+"""The assumed or measured distribution of the logits of an untrained network, for drawing."""
 
 import dataclasses
 import math

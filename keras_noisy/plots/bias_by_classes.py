@@ -25,8 +25,8 @@ def bias_by_classes(
         up_to: Integer, the largest number of classes. Defaults to `100_000`.
         reference_classes: Integer, at least 2 and below `up_to`, the number of classes that needs
             no bias. The curve begins there. Defaults to `10`.
-        logit_std: Standard deviation of the logits of a fresh network, from 0 to 5. Defaults to
-            `1.0`.
+        logit_std: Standard deviation of the logits of an untrained network, from 0 to 5. Defaults
+            to `1.0`.
         theme: `"light"` or `"dark"`, the background of the page. Defaults to `"light"`.
 
     Returns:

@@ -25,7 +25,7 @@ def errors_by_classes(
     Args:
         classes: Numbers of classes, each at least 2. Defaults to `(10, 100, 1000)`.
         loss: A `keras.losses.Loss`. Defaults to `keras_noisy.MAE()`.
-        logits: The logits of a fresh network: an `InitialLogits`, as
+        logits: The logits of an untrained network: an `InitialLogits`, as
             `keras_noisy.calibration.initial_logits` measures it, or an array of any shape. Their
             mean is subtracted, and their standard deviation determines the errors. Defaults to
             `None`: the normal distribution with standard deviation 1.
@@ -68,7 +68,7 @@ def errors_by_classes(
     below.text(
         0.99,
         0.9,
-        f"logits of a fresh network,\nstandard deviation {density.std:.3g}",
+        f"logits of an untrained network,\nstandard deviation {density.std:.3g}",
         transform=below.transAxes,
         ha="right",
         va="top",

@@ -30,7 +30,7 @@ def errors_by_loss(
             GCE(0.7), BiTempered(0.8, 1.2) and half of NCE+AGCE as published for CIFAR-10, which
             takes about 10 seconds.
         classes: Numbers of classes, each at least 2. Defaults to `(10, 1000)`.
-        logits: The logits of a fresh network: an `InitialLogits`, as
+        logits: The logits of an untrained network: an `InitialLogits`, as
             `keras_noisy.calibration.initial_logits` measures it, or an array of any shape. Their
             mean is subtracted, and their standard deviation determines errors and bias. Defaults
             to `None`: the normal distribution with standard deviation 1.
@@ -81,7 +81,7 @@ def errors_by_loss(
         draw_errors(above, below, curves, z, density, look)
         above.set_title(f"({letter}) {number:,} classes")
         top = 1.1 * density.heights.max()
-        below.text(z[0], top, " fresh network")
+        below.text(z[0], top, " untrained network")
         bias = logit_bias(number, logit_std=density.std)
         if bias > 0.0:
             draw_logits(above, below, density, bias, look.accent)

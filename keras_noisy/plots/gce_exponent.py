@@ -32,8 +32,8 @@ def gce_exponent(
         reference_classes: Integer, at least 2, the number of classes for which `q` is suitable.
             Defaults to `100`.
         q: Number in (0, 1], the exponent for `reference_classes`. Defaults to `0.7`.
-        logit_std: Standard deviation of the logits of a fresh network, from 0 to 5. Defaults to
-            `1.0`.
+        logit_std: Standard deviation of the logits of an untrained network, from 0 to 5. Defaults
+            to `1.0`.
         theme: `"light"` or `"dark"`, the background of the page. Defaults to `"light"`.
 
     Returns:

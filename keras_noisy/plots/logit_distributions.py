@@ -65,7 +65,7 @@ def logit_distributions(
             heights, _ = np.histogram(one.values, edges, density=True)
             density = LogitDensity(heights, edges, one.std)
             outline = density.draw(axes, look.colours[0], alpha=0.5 / len(logits))
-        outline.set_label("fresh networks")
+        outline.set_label("untrained networks")
         x = np.linspace(-4 * std, 4 * std, 161)
         axes.plot(x, normal_density(x, std), label="normal density", **look.line(1))
         axes.set_title(f"({letter}) {name}, standard deviation {std:.2f}")

@@ -55,5 +55,5 @@ def initial_pull(
         raise ValueError(f"`q` must be a number above 0. Received: q={q!r}")
     log_sums, weights = log_sum(int(num_classes) - 1, float(logit_std))
     margin = np.asarray(logit, dtype="float64")[..., np.newaxis] - log_sums
-    # In terms of log p and log(1 - p), which keep all digits.
+    # In terms of log p and log(1 - p), which are precise near 0 and 1.
     return np.exp(-q * np.logaddexp(0.0, -margin) - np.logaddexp(0.0, margin)) @ weights

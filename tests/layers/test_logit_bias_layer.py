@@ -72,7 +72,7 @@ def test_soft_targets_scale_the_bias_in_every_dtype(dtype):
 def test_bad_input_raises_errors_or_gives_nan():
     logits, labels = make_batch()
     for epsilon in (None, "Auto", np.inf, True):
-        with pytest.raises(ValueError, match=r'`epsilon` must be "auto", .*or a number.*Received'):
+        with pytest.raises(ValueError, match=r'`logit_bias` must be "auto", .*a number.*Received'):
             keras_noisy.LogitBias(epsilon)
     layer = keras_noisy.LogitBias(1.0)
     labels[2] = 20
@@ -112,7 +112,7 @@ def test_loss_is_biased_in_fit_only_and_saved_model_keeps_the_layer(jit, tmp_pat
     )
     model.save(tmp_path / "model.keras")
     loaded = keras.saving.load_model(tmp_path / "model.keras")
-    assert loaded.get_layer("bias").epsilon == "auto"
+    assert loaded.get_layer("bias").logit_bias == "auto"
     np.testing.assert_array_equal(
         loaded.predict([x, y], verbose=0), model.predict([x, y], verbose=0)
     )
@@ -144,5 +144,5 @@ def test_layer_can_be_serialized():
     layer = keras_noisy.LogitBias(np.float32(2.5), name="bias")
     loaded = keras.layers.deserialize(keras.layers.serialize(layer))
     assert loaded.get_config() == layer.get_config()
-    assert loaded.epsilon == 2.5
+    assert loaded.logit_bias == 2.5
     assert keras.saving.get_registered_name(keras_noisy.LogitBias) == "keras_noisy>LogitBias"

@@ -16,11 +16,11 @@ def test_bad_arguments_raise_errors():
     for bad in (0, -3, 2.5, True, "10"):
         with pytest.raises(ValueError, match=steps):
             keras_noisy.LogitBias(training_steps=bad)
-    with pytest.raises(ValueError, match=r"`training_steps` must be None for an `epsilon` that is"):
+    with pytest.raises(ValueError, match=r"`training_steps` must be None for a `logit_bias`"):
         keras_noisy.LogitBias(CosineDecay(1.0, 5), training_steps=5)
     for options in ({"training_steps": 5}, {"adaptive": True}):
         with pytest.raises(
-            ValueError, match=r"`epsilon` must not be negative.*Received: epsilon=-1"
+            ValueError, match=r"`logit_bias` must not be negative.*Received: logit_bias=-1"
         ):
             keras_noisy.LogitBias(-1.0, **options)
     with pytest.raises(ValueError, match=r"`adaptive` must be None, True or False.*Received"):

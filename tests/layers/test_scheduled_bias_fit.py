@@ -35,7 +35,7 @@ class Sawtooth(LearningRateSchedule):
         return {}
 
 
-# The arguments `epsilon` and `training_steps` of the layer, and the bias of each step.
+# The arguments `logit_bias` and `training_steps` of the layer, and the bias of each step.
 SCHEDULES = {
     "cosine": ("auto", STEPS, COSINE),
     "number": (3.0, 4, CosineDecay(3.0, 4)),

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from support import compiled, gradient, softmax, tensor, to_numpy, value_and_gradient
 
 import keras_noisy
-from keras_noisy._core.logit_bias import add_logit_bias
+from keras_noisy._core.add_logit_bias import add_logit_bias
 
 SCALES = [1.0, 5.0, 50.0]
 

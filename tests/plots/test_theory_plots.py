@@ -68,7 +68,7 @@ def test_errors_by_loss():
             )
     assert few.get_title() == "(a) 10 classes"
     assert [text.get_text() for text in figure.legends[0].get_texts()] == ["mine", "theirs"]
-    assert [text.get_text().strip() for text in logits_of_few.texts] == ["fresh network"]
+    assert [text.get_text().strip() for text in logits_of_few.texts] == ["untrained network"]
     bias = logit_bias(300)
     assert logits_of_many.texts[1].get_text() == f"+ bias {bias:.2f}"
     starts = [

@@ -11,7 +11,7 @@ _QUANTILES = 2**17
 
 
 @lru_cache(maxsize=4)
-def fresh_logits(samples: int, count: int, logit_std: float = 1.0) -> NDArray:
+def untrained_logits(samples: int, count: int, logit_std: float = 1.0) -> NDArray:
     """Returns normal logits as a Latin hypercube, the same in every call.
 
     Each column contains one number from each of `samples` equally likely intervals, so that

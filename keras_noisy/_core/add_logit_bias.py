@@ -17,7 +17,7 @@ from keras_noisy.theory import initial_entropy, logit_bias
 _calibrated = constant_in_graphs(logit_bias)
 _initial_entropy = constant_in_graphs(initial_entropy)
 
-# Up to this bias, gradients keep their digits in float32. A million classes need a bias of 12.
+# Up to this bias, gradients are precise in float32. A million classes need a bias of 12.
 MAX_LOGIT_BIAS = 60.0
 # An adaptive bias falls as soon as the network learns anything, so it starts higher than a
 # constant one. The factor was found by experiment; see docs/adaptive_bias.md.
