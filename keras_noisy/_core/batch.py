@@ -218,7 +218,9 @@ class Batch:
             )
         if predictions.bias_is_negative:
             return ops.squeeze(take(self.log_prob_as_label, ops.expand_dims(index, -1)), axis=-1)
-        # Before the bias: over the chunks of classes, one pass computes the entropy, too.
+        # Not gathered from the row that an adaptive bias needs: the gradient through the row takes
+        # a third longer in compiled steps. Before the bias: over the chunks of a `ClassHead`, one
+        # pass computes the entropy, too.
         log_prob = predictions.label_log_prob(index)
         bias = predictions.bias
         return add_logit_bias(log_prob, ops.squeeze(bias, -1) if predictions.is_adaptive else bias)
