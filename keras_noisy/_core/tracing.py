@@ -22,7 +22,15 @@ def to_tensor(value: Any, dtype: Any = None) -> Tensor:
 
     Unlike `keras.ops.convert_to_tensor`, it returns the value of a variable on TensorFlow, and
     makes sparse tensors dense.
+
+    Raises:
+        ValueError: For a ragged tensor.
     """
+    if _IS_TENSORFLOW and hasattr(value, "ragged_rank"):
+        raise ValueError(
+            "Tensors must not be ragged; `tensor.to_tensor()` fills up the rows. "
+            f"Received: {type(value).__name__} of shape {tuple(value.shape)}"
+        )
     tensor = ops.convert_to_tensor(value, dtype=dtype, sparse=False)
     if _IS_TENSORFLOW:
         import tensorflow as tf

@@ -6,6 +6,8 @@ import pytest
 from cases import every_family, one_hot, some_batch
 from support import BACKEND, tensor, to_numpy
 
+import keras_noisy
+
 LABELS, LOGITS = some_batch(num_classes=12)
 
 
@@ -35,3 +37,14 @@ def test_sparse_targets_in_fit(case):
         x = np.ones((len(LABELS), 4), "float32")
         losses.append(model.fit(x, y, verbose=0, batch_size=3, shuffle=False).history["loss"])
     np.testing.assert_allclose(*losses, rtol=1e-5)
+
+
+@pytest.mark.tensorflow
+def test_ragged_tensors_are_errors():
+    import tensorflow as tf
+
+    loss, ragged = keras_noisy.MAE(from_logits=True), tf.ragged.constant([[1, 0], [2]])
+    with pytest.raises(ValueError, match=r"`y_true` must be an array of labels.*RaggedTensor"):
+        loss(ragged, np.zeros((2, 3), "float32"))
+    with pytest.raises(ValueError, match=r"must not be ragged.*Received: RaggedTensor"):
+        loss([1, 2], tf.cast(ragged, "float32"))
