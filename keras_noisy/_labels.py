@@ -41,6 +41,8 @@ def read_labels(
 ) -> Labels:
     """Reads integers (samples,) or (samples, 1), or one-hot rows (samples, K) of any type.
 
+    Sparse rows of SciPy, TensorFlow, JAX and PyTorch are read as the dense ones.
+
     Args:
         argument: Name of the argument, for the error.
         values: What the user passed.
@@ -63,7 +65,7 @@ def read_labels(
         return ValueError(f"`{argument}` must {allowed or must}. Received: {received}")
 
     must = "hold integers" + (", one-hot rows or soft labels" if floats else " or one-hot rows")
-    array = _read_array(values)
+    array = read_array(values)
     if isinstance(array, str):
         raise refuse(must, array)
     if array.size == 0 and array.dtype == np.float64:  # NumPy converts [] to float64.
@@ -105,11 +107,13 @@ def read_labels(
     return Labels(array, None)
 
 
-def _read_array(values: Any) -> NDArray[Any] | str:
-    """Returns an array of numbers or booleans, or words that describe what is none."""
+def read_array(values: Any) -> NDArray[Any] | str:
+    """Returns a dense array of numbers or booleans, or words that describe what is none."""
     try:
-        array = np.asarray(values)
+        array = np.asarray(to_dense(values))
     except Exception as error:  # Each library raises its own type.
+        if _is_ragged(values) or "inhomogeneous" in str(error):
+            return _describe_ragged(values)
         return f"{type(values).__name__}, which is no array of numbers ({error})"
     if array.dtype.kind in "iufb" or _is_float(array.dtype):
         return array
@@ -119,8 +123,36 @@ def _read_array(values: Any) -> NDArray[Any] | str:
             f"text, such as {first!s:.40}: replace each name by its number, for example with "
             "np.unique(names, return_inverse=True)"
         )
+    if _is_ragged(values) or isinstance(first, (list, tuple, np.ndarray)):
+        return _describe_ragged(values)
     described = f"{type(values).__name__} of type {array.dtype}"
     return described if array.ndim == 0 or first is None else f"{described}, such as {first!r:.40}"
+
+
+def to_dense(values: Any) -> Any:
+    """Returns a sparse array of SciPy, TensorFlow, JAX or PyTorch as a dense one.
+
+    Other values are returned unchanged.
+    """
+    if hasattr(values, "toarray"):  # SciPy
+        return values.toarray()
+    if hasattr(values, "dense_shape"):  # TensorFlow
+        dense = np.zeros(np.asarray(values.dense_shape), np.asarray(values.values).dtype)
+        dense[tuple(np.asarray(values.indices).T)] = values.values
+        return dense
+    if hasattr(values, "todense"):  # JAX
+        return values.todense()
+    if "sparse" in str(getattr(values, "layout", "")):  # PyTorch
+        return values.to_dense()
+    return values
+
+
+def _is_ragged(values: Any) -> bool:
+    return type(values).__name__.startswith("Ragged")
+
+
+def _describe_ragged(values: Any) -> str:
+    return f"{type(values).__name__}, which is ragged: its rows differ in length"
 
 
 def _is_float(dtype: np.dtype[Any]) -> bool:

@@ -23,7 +23,7 @@ def corrupt(
 
     Args:
         labels: The true labels: an integer array of any shape with values in [0, K), or one-hot
-            rows (…, K) of any type.
+            rows (…, K) of any type, also sparse ones.
         transition_matrix: Array (K, K), `T[true, noisy]`; see `keras_noisy.noise.symmetric`.
         seed: Non-negative integer below 2^63.
         indices: Integer array of the shape of `labels`, or (…,) for one-hot rows, the samples'
@@ -32,7 +32,7 @@ def corrupt(
 
     Returns:
         Array of the shape and dtype of `labels`, or of a larger integer dtype if K needs it. The
-        noisy labels of one-hot rows are one-hot rows.
+        noisy labels of one-hot rows are one-hot rows, in a dense array.
 
     Raises:
         ValueError: If an argument is invalid, or a row of `transition_matrix` is not a

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from keras_noisy._arguments import check_integer
+from keras_noisy._labels import to_dense
 from keras_noisy.training._predictions import compute_accuracy, predict_classes, read_classes
 
 # Inputs, and two labels for each sample with which predictions are compared.
@@ -27,11 +28,12 @@ class LabelNoiseMonitor(keras.callbacks.Callback):
     Without `train` or `test`, their values are left out. Callbacks that write logs must come after
     this one in the list of callbacks.
 
-    Labels are integers (samples,) or (samples, 1), or one-hot rows (samples, K). Of soft labels
-    (samples, K), the most probable class counts. A data set is anything that yields batches, such
-    as a `tf.data.Dataset`, a `keras_noisy.datasets.Pipeline`, a `keras.utils.PyDataset` or a
-    `DataLoader`. Its batches may contain weights, too: samples of weight 0, such as padding, are
-    left out, and all others count alike. `copy.deepcopy` of the callback shares its data.
+    Labels are integers (samples,) or (samples, 1), or one-hot rows (samples, K), which may be
+    sparse. Of soft labels (samples, K), the most probable class counts. A data set is anything
+    that yields batches, such as a `tf.data.Dataset`, a `keras_noisy.datasets.Pipeline`, a
+    `keras.utils.PyDataset` or a `DataLoader`. Its batches may contain weights, too: samples of
+    weight 0, such as padding, are left out, and all others count alike. `copy.deepcopy` of the
+    callback shares its data.
 
     Args:
         train: Training samples: arrays `(x, noisy_labels, true_labels)`, or a data set of batches
@@ -136,14 +138,13 @@ def _check_data(argument: str, data: Any, parts: int) -> None:
                 f"Received: {type(data).__name__}"
             )
         return
-    lengths = [len(part) for part in data]
+    x, *labels = data
+    lengths = [len(x), *(len(read_classes(f"{argument}: labels", each)) for each in labels)]
     if len(lengths) != parts or len(set(lengths)) != 1:
         raise ValueError(
             f"`{argument}` must be a data set or {parts} arrays of the same length. "
             f"Received: {len(lengths)} arrays of lengths {lengths}"
         )
-    for labels in data[1:]:
-        read_classes(f"{argument}: labels", labels)
 
 
 def _is_iterable(data: Any) -> bool:
@@ -164,7 +165,10 @@ def _iterate(argument: str, data: Any) -> Iterator[tuple[Any, Any]]:
         if weights and weights[0] is not None:
             present = np.flatnonzero(np.ravel(weights[0]))
             x = np.asarray(x)[present]
-            labels = keras.tree.map_structure(lambda y: np.asarray(y)[present], labels)  # noqa: B023
+            labels = keras.tree.map_structure(
+                lambda y: np.asarray(to_dense(y))[present],  # noqa: B023
+                labels,
+            )
         yield x, labels
 
 

@@ -131,7 +131,7 @@ def test_input_is_not_changed():
         ({"labels": [0.0, np.nan]}, "`labels` must hold integers.*float64.*, 1 of them NaN"),
         ({"labels": ["cat", "dog"]}, "`labels` must hold integers.*Received: text, such as cat"),
         ({"labels": np.array(["cat", 1], object)}, "Received: text, such as cat"),
-        ({"labels": [[0], [0, 1]]}, "`labels` must hold integers.*Received: list, which is no"),
+        ({"labels": [[0], [0, 1]]}, "`labels` must hold integers.*Received: list, which is ragged"),
         ({"labels": {"label": 1}}, "`labels` must hold integers.*Received: dict of type object"),
         ({"labels": np.full((2, 20), 0.05)}, "one-hot rows: one 1 .*float64 of .* other rows"),
         ({"labels": np.ones((2, 20), int)}, "one-hot rows: one 1 in each row, and zeros.*int64"),
@@ -152,3 +152,30 @@ def test_input_is_not_changed():
 def test_bad_input(arguments, message):
     with pytest.raises(ValueError, match=message):
         corrupt(**{"labels": [0, 1], "transition_matrix": MATRIX, "seed": 0, **arguments})
+
+
+def sparse_arrays(rows):
+    """Yields one-hot rows as sparse arrays of the installed libraries."""
+    scipy_sparse = pytest.importorskip("scipy.sparse")
+    yield scipy_sparse.csr_matrix(rows)
+    yield scipy_sparse.coo_array(rows)
+    yield pytest.importorskip("tensorflow").sparse.from_dense(rows)
+    torch = pytest.importorskip("torch")
+    yield torch.tensor(rows).to_sparse()
+    yield pytest.importorskip("jax.experimental.sparse").BCOO.fromdense(rows.astype("int32"))
+
+
+def test_sparse_rows_are_read_as_dense_ones():
+    rows = np.eye(20)[LABELS[:40]]
+    wanted = corrupt(rows, MATRIX, seed=0)
+    for sparse in sparse_arrays(rows):
+        np.testing.assert_array_equal(corrupt(sparse, MATRIX, seed=0), wanted)
+        assert describe(LABELS[:40], sparse).rate == 0.0
+
+
+def test_ragged_labels_are_refused():
+    rows = [[1], [1, 2]]
+    ragged = pytest.importorskip("tensorflow").ragged.constant(rows)
+    for labels in (np.array(rows, dtype=object), ragged):
+        with pytest.raises(ValueError, match="ragged: its rows differ in length"):
+            corrupt(labels, MATRIX, seed=0)

@@ -88,6 +88,9 @@ def test_one_hot_and_soft_labels(dtype):
     rows = np.eye(CLASSES, dtype=dtype)
     monitor = LabelNoiseMonitor((x, rows[noisy], rows[true]), test=(x, rows[true]), max_samples=7)
     check(fit_and_log(monitor), expected(slice(7)))
+    sparse = pytest.importorskip("scipy.sparse").csr_matrix
+    monitor = LabelNoiseMonitor((x, sparse(rows[noisy]), true), test=(x, sparse(rows[true])))
+    check(fit_and_log(monitor), expected())
     smooth = 0.9 * rows + 0.1 / CLASSES
     monitor = LabelNoiseMonitor((x, smooth[noisy], true), test=(x, smooth[true]))
     check(fit_and_log(monitor), expected())
