@@ -5,8 +5,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-# Errors of a probability and of the sum of a row, as the losses allow them.
-_PROBABILITY_SLACK, _ROW_SUM_SLACK = 1e-3, 5e-2
+# Errors of a probability, and of the sum of a long row, that rounding in half precision may cause.
+MAX_PROBABILITY_ERROR = 1e-3
+MAX_ROW_SUM_ERROR = 5e-2
 
 
 class Labels(NamedTuple):
@@ -89,7 +90,9 @@ def read_labels(
                 f"{dtype_and_shape} with other rows{_count_missing(array)}",
             )
     if not is_integer:
-        index = _read_whole_numbers(array) if floats else None
+        # Half precision confuses classes above 256.
+        is_half = array.dtype.itemsize < 4 and _is_float(array.dtype)
+        index = _read_whole_numbers(array) if floats and not is_half else None
         if index is None:
             raise refuse(must, f"{dtype_and_shape}{_count_missing(array)}")
         array = index
@@ -167,8 +170,9 @@ def _read_rows(array: NDArray[Any], soft: bool) -> NDArray[np.int64] | None:
         return np.argmax(ones, axis=-1)
     if soft and _is_float(array.dtype):
         shares = array if array.dtype.kind == "f" else array.astype("float32")
-        sums = shares.sum(axis=-1, dtype="float64")
-        if np.all(shares >= -_PROBABILITY_SLACK) and np.all(np.abs(sums - 1.0) <= _ROW_SUM_SLACK):
+        error = np.abs(shares.sum(axis=-1, dtype="float64") - 1.0)
+        low, high = -MAX_PROBABILITY_ERROR, 1.0 + MAX_PROBABILITY_ERROR
+        if np.all((shares >= low) & (shares <= high)) and np.all(error <= MAX_ROW_SUM_ERROR):
             return np.argmax(shares, axis=-1)
     return None
 

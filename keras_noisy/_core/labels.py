@@ -8,11 +8,9 @@ import numpy as np
 from keras import ops
 
 from keras_noisy._core.tracing import raise_if_any, to_tensor
+from keras_noisy._labels import MAX_PROBABILITY_ERROR, MAX_ROW_SUM_ERROR
 from keras_noisy._typing import Tensor
 
-# Errors of a probability, and of the sum of a long row, that rounding in half precision may cause.
-_PROBABILITY_SLACK = 1e-3
-_ROW_SUM_SLACK = 5e-2
 _INT32 = np.iinfo(np.int32)
 
 
@@ -125,9 +123,9 @@ def is_invalid_distribution(probabilities: Tensor) -> Tensor:
 
     Errors that rounding in half precision may cause are allowed.
     """
-    low, high = -_PROBABILITY_SLACK, 1.0 + _PROBABILITY_SLACK
+    low, high = -MAX_PROBABILITY_ERROR, 1.0 + MAX_PROBABILITY_ERROR
     outside = ops.any((probabilities < low) | (probabilities > high), axis=-1)
-    return outside | (ops.abs(ops.sum(probabilities, axis=-1) - 1.0) > _ROW_SUM_SLACK)
+    return outside | (ops.abs(ops.sum(probabilities, axis=-1) - 1.0) > MAX_ROW_SUM_ERROR)
 
 
 def _to_tensor(argument: str, y_true: Any, ignore_class: int | None) -> Tensor:
@@ -192,7 +190,8 @@ def _read_targets(y_true: Tensor, shape: Shape, dtype: Any, ignore_class: int | 
     if None in y_true.shape and not isinstance(y_true, keras.KerasTensor):
         # The shape is known at run time only, and must not be broadcast.
         targets = ops.reshape(targets, shape)
-    invalid = is_invalid_distribution(targets)
+    # A share that is NaN makes the sum NaN, which no comparison finds.
+    invalid = is_invalid_distribution(targets) | ops.isnan(ops.sum(targets, axis=-1))
     if ignore_class is None:
         return Labels(None, targets, invalid, None)
     # A one-hot encoder turns a label outside [0, K) into a row of zeros.
