@@ -15,6 +15,7 @@ from keras_noisy.calibration import diagnose
 from keras_noisy.layers import LogitBias
 from keras_noisy.losses import LOSSES as _LOSSES
 from keras_noisy.losses._catalogue import *
+from keras_noisy.training import explain
 
 __version__ = "0.1.0.dev0"
 
@@ -23,6 +24,7 @@ __all__ = [
     "calibration",
     "datasets",
     "diagnose",
+    "explain",
     "layers",
     "losses",
     "models",

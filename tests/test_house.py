@@ -23,7 +23,7 @@ ALLOWED = {
     "losses": {"_core", "theory"},
     "layers": {"_core"},
     "calibration": {"losses", "layers", "_core", "theory"},
-    "training": {"losses", "_core"},
+    "training": {"calibration", "losses", "layers", "_core"},
     "plots": {"calibration", "datasets", "losses", "models", "noise", "theory"},
     "cli": {"calibration", "datasets", "losses", "plots", "theory"},
 }

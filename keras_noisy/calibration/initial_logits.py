@@ -2,6 +2,7 @@
 
 import dataclasses
 import inspect
+from collections.abc import Mapping
 from typing import Any
 
 import keras
@@ -101,21 +102,10 @@ def initial_logits(model: keras.Model, x: Any, batch_size: int = 128) -> Initial
         )
     batch_size = check_integer("batch_size", batch_size, 1)
     inputs, count = _read(x)
-    # The `call` of a subclassed model may have no such argument.
-    takes_training = "training" in inspect.signature(model.call).parameters
-    options = {"training": True} if takes_training else {}
     outputs = []
     for start in range(0, count, batch_size):
         batch = keras.tree.map_structure(lambda a, i=start: a[i : i + batch_size], inputs)
-        # `stateless_call` returns changes of state, which are discarded.
-        with without_traces():
-            output, _ = model.stateless_call(
-                [v.value for v in model.trainable_variables],
-                [v.value for v in model.non_trainable_variables],
-                batch,
-                **options,
-            )
-        outputs.append(_one_array(output))
+        outputs.append(_one_array(call_in_training(model, batch)))
     clear_untaken_biases()  # no loss follows
     values = np.concatenate(outputs)
     if not np.all(np.isfinite(values)):
@@ -126,6 +116,32 @@ def initial_logits(model: keras.Model, x: Any, batch_size: int = 128) -> Initial
         return InitialLogits(values)
     logits = np.log(np.maximum(values, np.finfo("float32").tiny))
     return InitialLogits(logits - logits.mean(axis=-1, keepdims=True), from_probabilities=True)
+
+
+def call_in_training(model: keras.Model, x: Any, weights: Mapping[int, Any] | None = None) -> Any:
+    """Calls a model as a training step does, and leaves its state unchanged.
+
+    Args:
+        model: The model, built.
+        x: A batch of inputs.
+        weights: Tensors to use in place of some weights, by the `id` of the weight. Defaults to
+            `None`.
+
+    Returns:
+        The outputs of the model.
+    """
+    # The `call` of a subclassed model may have no such argument.
+    takes_training = "training" in inspect.signature(model.call).parameters
+    given = weights or {}
+    # `stateless_call` returns changes of state, which are discarded.
+    with without_traces():
+        outputs, _ = model.stateless_call(
+            [given.get(id(v), v.value) for v in model.trainable_variables],
+            [given.get(id(v), v.value) for v in model.non_trainable_variables],
+            x,
+            **({"training": True} if takes_training else {}),
+        )
+    return outputs
 
 
 def _read(x: Any) -> tuple[Any, int]:

@@ -14,7 +14,8 @@ class CurrentLogitBias(keras.metrics.Mean):
 
     Formula: `mean_i eps_i`, first over the samples of a batch, between which `eps_i` differs if
     the bias is adaptive, and then over the batches of the epoch. In validation, a `LogitBias`
-    layer has no bias, and `val_logit_bias` is 0.
+    layer has no bias, and `val_logit_bias` is 0. A metric does not see the loss; if that is NaN,
+    `keras_noisy.explain` tells the cause.
 
     Args:
         loss: The loss of this package that the model is compiled with.

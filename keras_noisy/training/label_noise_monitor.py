@@ -1,4 +1,5 @@
 import copy
+import warnings
 from collections.abc import Iterator, Mapping
 from typing import Any, Self
 
@@ -8,6 +9,7 @@ from numpy.typing import NDArray
 
 from keras_noisy._arguments import check_integer
 from keras_noisy._labels import to_dense
+from keras_noisy.training._batches import is_data_set, iterate_batches
 from keras_noisy.training._predictions import compute_accuracy, predict_classes, read_classes
 
 # Inputs, and two labels for each sample with which predictions are compared.
@@ -26,7 +28,8 @@ class LabelNoiseMonitor(keras.callbacks.Callback):
     - `recognised`: share of the same samples for which the true class is predicted.
 
     Without `train` or `test`, their values are left out. Callbacks that write logs must come after
-    this one in the list of callbacks.
+    this one in the list of callbacks. If the loss of an epoch is NaN, the callback warns once and
+    names `keras_noisy.explain`, which tells the cause.
 
     Labels are integers (samples,) or (samples, 1), or one-hot rows (samples, K), which may be
     sparse. Of soft labels (samples, K), the most probable class counts. A data set is anything
@@ -88,6 +91,7 @@ class LabelNoiseMonitor(keras.callbacks.Callback):
             if data is not None:
                 _check_data(argument, data, parts)
         self.train, self.test = train, test
+        self._has_warned = False
         self.max_samples = check_integer("max_samples", max_samples, 1, or_none=True)
         self.batch_size = check_integer("batch_size", batch_size, 1)
 
@@ -102,12 +106,23 @@ class LabelNoiseMonitor(keras.callbacks.Callback):
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Adds the values to the logs."""
         logs = {} if logs is None else logs
+        self._warn_of_nan(logs.get("loss", 0.0))
         if self.test is not None:
             logs["test_accuracy"], _ = self._compute_shares("test", _test_batches(self.test))
         if self.train is not None:
             logs["memorised"], logs["recognised"] = self._compute_shares(
                 "train", _mislabelled_batches(self.train)
             )
+
+    def _warn_of_nan(self, loss: Any) -> None:
+        if self._has_warned or not np.isnan(loss):
+            return
+        self._has_warned = True
+        warnings.warn(
+            "The loss is NaN. `print(keras_noisy.explain(model, x, y))` tells the cause; `x` and "
+            "`y` are what you pass to `fit`.",
+            stacklevel=2,
+        )
 
     def _compute_shares(self, argument: str, batches: Iterator[_Batch]) -> tuple[float, float]:
         """Returns the share of predictions that equal the first label, and the second one."""
@@ -132,7 +147,7 @@ class LabelNoiseMonitor(keras.callbacks.Callback):
 def _check_data(argument: str, data: Any, parts: int) -> None:
     """Raises a ValueError unless data are a data set, or arrays of inputs and labels."""
     if not isinstance(data, (tuple, list)):
-        if not _is_iterable(data) and not _is_iterable(getattr(data, "dataset", None)):
+        if not is_data_set(data):
             raise ValueError(
                 f"`{argument}` must be a data set or {parts} arrays. "
                 f"Received: {type(data).__name__}"
@@ -147,23 +162,11 @@ def _check_data(argument: str, data: Any, parts: int) -> None:
         )
 
 
-def _is_iterable(data: Any) -> bool:
-    return hasattr(data, "__iter__") or hasattr(data, "__getitem__")
-
-
 def _iterate(argument: str, data: Any) -> Iterator[tuple[Any, Any]]:
     """Yields the inputs and labels of each batch, without the samples of weight 0."""
-    # A pipeline is no data set, but has one.
-    for batch in data if _is_iterable(data) else data.dataset:
-        if not isinstance(batch, (tuple, list)) or len(batch) not in (2, 3):
-            parts = f" with {len(batch)} parts" if isinstance(batch, (tuple, list)) else ""
-            raise ValueError(
-                f"`{argument}` must have batches (x, labels) or (x, labels, weights). "
-                f"Received: {type(batch).__name__}{parts}"
-            )
-        x, labels, *weights = batch
-        if weights and weights[0] is not None:
-            present = np.flatnonzero(np.ravel(weights[0]))
+    for x, labels, weights in iterate_batches(argument, data):
+        if weights is not None:
+            present = np.flatnonzero(np.ravel(weights))
             x = np.asarray(x)[present]
             labels = keras.tree.map_structure(
                 lambda y: np.asarray(to_dense(y))[present],  # noqa: B023

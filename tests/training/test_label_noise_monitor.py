@@ -163,6 +163,14 @@ def test_predictions_of_nan():
         assert np.isnan(logs[name]).all()
 
 
+def test_warns_once_if_the_loss_is_nan():
+    x, noisy, true, _ = data()
+    model, monitor = build_constant_model(), LabelNoiseMonitor(test=(x, true))
+    with pytest.warns(UserWarning, match=r"The loss is NaN.*keras_noisy.explain\(") as caught:
+        model.fit(x * np.nan, noisy, epochs=2, callbacks=[monitor], verbose=0)
+    assert sum("The loss is NaN" in str(each.message) for each in caught) == 1
+
+
 def test_logs_reach_files(tmp_path):
     x, noisy, true, _ = data()
     monitor = LabelNoiseMonitor((x, noisy, true), test=(x, true))
