@@ -1,5 +1,9 @@
 """Noise-robust losses for Keras 3, also with many classes."""
 
+from keras_noisy._extras import require_backend
+
+require_backend()
+
 from keras_noisy import (
     calibration,
     datasets,
