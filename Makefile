@@ -1,5 +1,8 @@
 # All targets install into virtual environments in this folder and reuse them.
-PYTHON ?= python3.11
+# They are made with the first Python from 3.11 on; PYTHON= names another one.
+PYTHON ?= $(or $(shell for each in python3.11 python3.12 python3.13 python3 python; do \
+	$$each -c "import sys; sys.exit(sys.version_info < (3, 11))" 2>/dev/null && echo $$each && break; \
+	done),$(error Python 3.11 or later is needed. Install it, or name it: make PYTHON=/path/to/python))
 export KERAS_BACKEND ?= tensorflow
 
 ALL := .venv/.all

@@ -1,7 +1,7 @@
 """Installs the wheel into empty environments and tests it there.
 
 make build && make test-wheel          # all backends
-python3.11 tests/wheel.py jax torch    # some backends
+python3 tests/wheel.py jax torch       # some backends
 
 The wheel alone must install nothing but Keras, NumPy and their dependencies. With a backend, the
 command and the first example of the README must run.
