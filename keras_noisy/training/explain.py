@@ -108,11 +108,11 @@ def explain(
     inputs, weights and outputs, evaluates the compiled losses outside of the compiled training
     step, where they raise clear errors, and names the samples that are responsible. Weights that
     are NaN after a training are reported, and replaced by random ones for the rest of the
-    examination. The model does not change.
+    examination. The model does not change, except that it is built if it was not.
 
     Args:
-        model: A `keras.Model`, compiled and built, with one output or a list or dictionary of
-            them, and any losses: of this package, of Keras, or your own functions.
+        model: A compiled `keras.Model` with one output or a list or dictionary of them, and any
+            losses: of this package, of Keras, or your own functions.
         x: Inputs of the model: an array or a list or dictionary of arrays (n, …); or a data set of
             batches `(x, y)` or `(x, y, sample_weight)`, such as a `tf.data.Dataset`, a
             `keras_noisy.datasets.Pipeline`, a `keras.utils.PyDataset` or a `DataLoader`.
@@ -127,8 +127,8 @@ def explain(
         An `Explanation`.
 
     Raises:
-        ValueError: If the model is not compiled or not built, if arrays differ in length, or if
-            another argument is not one of the above.
+        ValueError: If the model is not compiled, if arrays differ in length, or if another argument
+            is not one of the above.
 
     Example:
 
@@ -142,10 +142,9 @@ def explain(
     >>> print(explanation.causes[0].message.partition(";")[0])
     `y` must hold integers in [0, 3)
     """
-    if not isinstance(model, keras.Model) or not model.built or model.loss is None:
+    if not isinstance(model, keras.Model) or model.loss is None:
         raise ValueError(
-            "`model` must be a keras.Model that is built and compiled with a loss. "
-            f"Received: model={model!r}"
+            f"`model` must be a keras.Model that is compiled with a loss. Received: model={model!r}"
         )
     batch_size = check_integer("batch_size", batch_size, 1)
     max_batches = check_integer("max_batches", max_batches, 1, or_none=True)
@@ -244,6 +243,8 @@ class _Examination:
             self.find(name, _check_finite(name, _to_array(values)), every)
         outputs: dict[str, _Output] = {}
         try:
+            if not self.model.built:
+                self.model(x)
             if self.outputs is None:
                 self.outputs = self.call(x)
             outputs = _pair(self.model, y, self.outputs)
@@ -363,7 +364,8 @@ class _Examination:
             return (
                 "the outputs are NaN or infinite, although inputs and weights are finite"
                 + (f"; the first layer with such an output is {layer!r}" if layer else "")
-                + ". Look for a division by 0, a logarithm or root of such a number, or float16"
+                + ". Look for very large numbers, float16, a division by 0, or a logarithm or root "
+                "that does not exist"
             )
         return (
             "the loss must be finite: the label must not have a logit of -inf, and a loss must not "
@@ -373,17 +375,17 @@ class _Examination:
 
     def find_bad_layer(self, x: Any) -> str | None:
         """Returns the name of the first layer of a functional model whose output is not finite."""
-        layers = self.model.layers
         try:
             if self.parts is None:
                 # A Sequential model has no `input`.
                 given = getattr(self.model, "input", self.model.inputs[0])
-                self.parts = keras.Model(given, [each.output for each in layers])
+                outputs = {layer.name: layer.output for layer in self.model.layers}
+                self.parts = keras.Model(given, outputs)
             outputs = call_in_training(self.parts, x, self.replacements)
         except Exception:  # A subclassed model has no graph of layers.
             return None
-        for layer, output in zip(layers, outputs, strict=True):
-            arrays = map(_to_float, keras.tree.flatten(output))
+        for layer in self.model.layers:
+            arrays = map(_to_float, keras.tree.flatten(outputs[layer.name]))
             if not all(np.isfinite(array).all() for array in arrays):
                 return layer.name
         return None
@@ -432,7 +434,9 @@ class _Examination:
                 )
         if self.bad_weights:
             self.causes.add("weights", self._describe_weights(is_only=not self.causes.to_tuple()))
-        if not self.causes.to_tuple() and self.num_samples:
+        if not self.num_samples:
+            self.causes.add("x", "the data set is empty")
+        elif not self.causes.to_tuple():
             for part, message in self._find_stalls():
                 self.causes.add(part, message)
 
@@ -618,9 +622,12 @@ def _pair(model: keras.Model, y: Mapping[Any, Any], outputs: Any) -> dict[str, _
     for number, (name, predictions) in enumerate(given.items()):
         if losses.get(name) is None:
             continue
-        keys = [key for key in (name, number, "") if key in y]
-        if not keys or (keys == [""] and len(given) > 1):
-            raise ValueError(f"`y` must have labels for the output {name!r}. Received: {list(y)}")
+        keys = list(y) if len(y) == len(given) == 1 else [k for k in (name, number) if k in y]
+        if not keys:
+            raise ValueError(
+                "`y` must have labels for each output with a loss, by its name or in order. "
+                f"Received: labels of {list(y)} for {list(given)}"
+            )
         labels = y[keys[0]]
         loss = _get_loss(losses[name], labels, predictions)
         pairs["" if name == "" else f"[{name!r}]"] = _Output(loss, labels, predictions)
@@ -635,6 +642,8 @@ class _FunctionLoss(keras.losses.Loss):
         self.function = function
 
     def call(self, y_true: Any, y_pred: Any) -> Any:
+        if len(y_true.shape) == len(y_pred.shape) - 1 and y_pred.shape[-1] == 1:
+            y_pred = ops.squeeze(y_pred, axis=-1)
         return self.function(y_true, y_pred)
 
 

@@ -94,32 +94,37 @@ def own_softmax(logits):
     return exp / keras.ops.sum(exp, axis=-1, keepdims=True)
 
 
+def log(logits):
+    return keras.ops.log(logits - 9)
+
+
+def own_sigmoid(logits):
+    return 1 / (1 + keras.ops.exp(-logits))
+
+
 HEAD = {"logits_in_training": False, "name": "big"}
 
 
 @pytest.mark.parametrize(
     ("layers", "loss", "words"),
     [
-        ([], keras_noisy.MAE(), "`y_pred` must be probabilities"),
-        ([], "sparse_categorical_crossentropy", "`y_pred` must be probabilities"),
-        ([Dense(CLASSES, "sigmoid")], keras_noisy.MAE(), "of a sigmoid are not possible"),
-        ([Dense(CLASSES, "softmax")], LOSS, "must be logits"),
-        ([Dense(CLASSES, own_softmax)], LOSS, "like those of a softmax"),
-        ([Dense(CLASSES, lambda z: 1 / (1 + keras.ops.exp(-z)))], LOSS, "like those of a sigmoid"),
-        (
-            [Dense(CLASSES, lambda z: keras.ops.log(z - 9), name="log"), Rescaling(2.0)],
-            LOSS,
-            "first layer with such an output is 'log'",
-        ),
-        ([ClassHead(CLASSES, **HEAD)], KERAS_LOSS, "ClassHead layer 'big' is NaN in training"),
-        ([ClassHead(CLASSES, **HEAD), Rescaling(2.0)], LOSS, "ClassHead layer 'big' is NaN"),
-        ([ClassHead(CLASSES, **HEAD)], keras_noisy.NCE(from_logits=True), "ClassHead layer"),
+        (lambda: [], keras_noisy.MAE(), "`y_pred` must be probabilities"),
+        (lambda: [], "sparse_categorical_crossentropy", "`y_pred` must be probabilities"),
+        (lambda: [Dense(CLASSES, "sigmoid")], keras_noisy.MAE(), "sigmoid are not possible"),
+        (lambda: [Dense(CLASSES, "softmax")], LOSS, "must be logits"),
+        (lambda: [Dense(CLASSES, own_softmax)], LOSS, "like those of a softmax"),
+        (lambda: [Dense(CLASSES, own_sigmoid)], LOSS, "like those of a sigmoid"),
+        (lambda: [Dense(CLASSES, log, name="log"), Rescaling(2.0)], LOSS, "output is 'log'"),
+        (lambda: [Dense(CLASSES, log, name="log")], LOSS, "such an output is 'log'"),
+        (lambda: [ClassHead(CLASSES, **HEAD)], KERAS_LOSS, "layer 'big' is NaN in training"),
+        (lambda: [ClassHead(CLASSES, **HEAD), Rescaling(2.0)], LOSS, "layer 'big' is NaN"),
+        (lambda: [ClassHead(CLASSES, **HEAD)], keras_noisy.NCE(from_logits=True), "ClassHead"),
     ],
-    ids=range(10),
+    ids=range(11),
 )
 def test_outputs(layers, loss, words):
-    found, text = find(build(*layers, loss=loss), X, Y)
-    assert found == [("loss", ())]
+    found, text = find(build(*layers(), loss=loss), X, Y)
+    assert [part for part, _ in found] == ["loss"]
     assert words in text
 
 
@@ -163,6 +168,21 @@ def test_several_inputs_and_outputs():
     assert find(model, x, {"a": Y, "b": np.minimum(Y, 2) * (Y != 3)})[0] == expected
     model.compile("sgd", loss=[None, LOSS + keras_noisy.NCE(from_logits=True)])
     assert find(model, x, [Y + 1, np.minimum(Y, 2) * (Y != 3)])[0] == expected
+
+
+def test_other_forms_of_losses_and_labels():
+    model = build(Dense(1, "sigmoid"), loss="binary_crossentropy")
+    assert find(model, X, Y % 2)[0] == []
+    assert find(build(), iter([])) == ([("x", ())], "the data set is empty")
+    model = keras.Sequential([Dense(CLASSES)])  # not built, because `fit` failed
+    model.compile("sgd", loss=LOSS)
+    assert find(model, X, np.array(list("abcd"))[Y])[0] == [("y", ())]
+    model = build(Dense(CLASSES, "softmax", name="only"), loss={"only": "crossentropy"})
+    assert find(model, X, {"only": Y + 1})[0] == [("y", (3, 7, 11)), ("y", ())]
+    assert find(model, X, ROWS)[0] == []
+    outputs, text = find(model, X, {"left": Y, "right": Y})
+    assert outputs == [("model", ())]
+    assert "labels of ['left', 'right'] for" in text
 
 
 class Batches(keras.utils.PyDataset):
@@ -241,10 +261,11 @@ def test_prints_what_was_found():
     assert "expected axis -1" in message
 
 
+@pytest.mark.backend_free
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        ((keras.Sequential([keras.Input((6,)), Dense(2)]), X, Y), "built and compiled"),
+        ((keras.Sequential([keras.Input((6,)), Dense(2)]), X, Y), "must be a .* compiled"),
         ((None, X, Y), "`model` must be a keras.Model"),
         ((build(), X, Y[1:]), r"arrays of the same length.*Received: lengths \[12, 11\]"),
         ((build(), 3), "`x` must be a data set of batches if `y` is None. Received: int"),
