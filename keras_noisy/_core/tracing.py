@@ -52,7 +52,7 @@ def is_compiling() -> bool:
 
 
 def read_outside_graphs(variable: keras.Variable) -> int | None:
-    """Returns the value of an integer variable before a step, also while the step is traced."""
+    """Returns the value of an integer variable, also while a model is built in a graph."""
     try:
         if _IS_TENSORFLOW:
             import tensorflow as tf
@@ -61,7 +61,7 @@ def read_outside_graphs(variable: keras.Variable) -> int | None:
                 return int(variable.value.numpy())
         # In a stateless scope of JAX, `value` is a tracer.
         return int(np.asarray(ops.convert_to_numpy(variable._value)))
-    except Exception:  # a variable of several devices, or one that JAX has moved
+    except Exception:  # a variable of several devices
         return None
 
 
@@ -114,7 +114,8 @@ def _assert_in_graph(invalid: Tensor, message: str, values: Tensor) -> None:
     received = values if is_small else f"{values.dtype.name} values of shape {values.shape}"
     # `tf.debugging.Assert` would add a conditional, which takes longer. XLA ignores assertions.
     is_valid = tf.logical_not(tf.reduce_any(invalid))
-    tf.raw_ops.Assert(condition=is_valid, data=[f"{message} Received:", received], summarize=8)
+    message = f"{message} `keras_noisy.explain(model, x, y)` names the samples. Received:"
+    tf.raw_ops.Assert(condition=is_valid, data=[message, received], summarize=8)
 
 
 def describe_tensor(values: Tensor) -> str:
@@ -123,10 +124,11 @@ def describe_tensor(values: Tensor) -> str:
     while hasattr(values, "primal"):  # JAX differentiates the values
         values = values.primal
     array = ops.convert_to_numpy(values)
-    text = (
-        f"{dtype} values of shape {array.shape} from {np.nanmin(array):g} to {np.nanmax(array):g}"
-    )
+    text = f"{dtype} values of shape {array.shape}"
     missing = int(np.sum(array != array))
+    if missing == array.size:
+        return f"{text}, all of them NaN"
+    text += f" from {np.nanmin(array):g} to {np.nanmax(array):g}"
     return f"{text}, {missing} of them NaN" if missing else text
 
 

@@ -139,7 +139,7 @@ class LogitBias(RecordingLayer, keras.layers.Layer):
                 f"Received: logit_bias={logit_bias!r}"
             )
         self.supports_masking = True
-        self._is_checked = False
+        self._is_over = False
 
     @property
     def is_scheduled(self) -> bool:
@@ -164,12 +164,13 @@ class LogitBias(RecordingLayer, keras.layers.Layer):
         # A model that was saved without the layer, or with a constant bias, has no step.
         if self.is_scheduled and "0" in store:
             self.step.assign(store["0"])
+        self._begin()
 
     def restart(self) -> None:
         """Begins the schedule again, for another training with the same layer or model."""
         if self.is_scheduled and self.built:
             self.step.assign(0)
-            self._is_checked = False
+            self._is_over = False
 
     def bias_at(self, step: Any, num_classes: int) -> Any:
         """Returns the bias at a training step, counted from 0: a float or a scalar tensor."""
@@ -217,27 +218,31 @@ class LogitBias(RecordingLayer, keras.layers.Layer):
         is_allowed = (bias >= -_ROUNDING) & (bias <= MAX_LOGIT_BIAS)
         return ops.where(is_allowed, ops.maximum(bias, 0.0), math.nan)
 
+    def _begin(self) -> None:
+        """Notes whether the schedule is over where a model begins: when it is built or loaded."""
+        self._is_over = False
+        if self.built and self.training_steps is not None:
+            step = read_outside_graphs(self.step)
+            self._is_over = step is not None and step >= self.training_steps
+
     def _warn_if_over(self) -> None:
         """Warns if the first training of a model begins with a schedule that is over.
 
         A second `fit` of the same model is not noticed.
         """
-        if self.training_steps is None or self._is_checked or is_compiling():
-            return
-        self._is_checked = True
-        step = read_outside_graphs(self.step)
-        if step is not None and step >= self.training_steps:
+        if self._is_over and not is_compiling():
+            self._is_over = False
             warnings.warn(
                 f"The schedule of the LogitBias layer {self.name!r} is over: the bias is 0 from "
                 "the first step on. For another training, call `layer.restart()`, or use a new "
-                f"layer. Received: step {step} of training_steps={self.training_steps}",
+                f"layer. Received: training_steps={self.training_steps}, which have passed",
                 stacklevel=2,
             )
 
     def compute_output_spec(
         self, logits: Tensor, labels: Tensor = None, training: bool | None = None
     ) -> keras.KerasTensor:
-        self._is_checked = False  # the layer is part of a new model
+        self._begin()  # the layer is part of a new model
         count_classes("logits", logits.shape)
         if labels is not None:
             are_targets("labels", labels.shape, logits.shape)

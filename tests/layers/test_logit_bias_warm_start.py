@@ -79,12 +79,15 @@ def test_diagnose_finds_the_layer_of_an_inner_model():
     assert verdicts == {"learns"}
 
 
-def test_restart_begins_the_schedule_again():
+def test_restart_begins_the_schedule_again(tmp_path):
     model = make_model()
     first = fit(model).history["logit_bias"]
+    model.save(tmp_path / "model.keras")
+    loaded = keras.models.load_model(tmp_path / "model.keras")
     other = keras.models.Sequential(model.layers)
     other.compile("sgd", loss=model.loss)
-    with pytest.warns(UserWarning, match="schedule of the LogitBias layer 'bias' is over"):
-        other.train_on_batch(*make_data())
+    for again in (loaded, other):
+        with pytest.warns(UserWarning, match="schedule of the LogitBias layer 'bias' is over"):
+            again.fit(*make_data(), verbose=0)
     model.get_layer("bias").restart()
     assert fit(model).history["logit_bias"] == pytest.approx(first)
