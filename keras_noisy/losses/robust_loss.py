@@ -60,10 +60,10 @@ class RobustLoss(ConfiguredLoss, abc.ABC):
             should be probabilities but has values outside [0, 1] or rows that do not sum to 1. A
             graph of TensorFlow without XLA raises a `tf.errors.InvalidArgumentError`; in other
             compiled graphs, which can't raise, the loss of such a sample is NaN, and
-            `keras_noisy.explain(model, x, y)` names the sample. This includes
-            masked samples and samples of weight 0; use `ignore_class` for labels to ignore.
-            `from_logits=True` for the output of a softmax raises an error if Keras marks that
-            output, which it does on TensorFlow and PyTorch.
+            `keras_noisy.explain(model, x, y)` names the sample. This includes masked samples and
+            samples of weight 0; use `ignore_class` for labels to ignore. `from_logits=True` for the
+            output of a softmax raises an error if Keras marks that output, which it does on
+            TensorFlow and PyTorch.
 
     References:
 
