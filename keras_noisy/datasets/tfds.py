@@ -23,6 +23,7 @@ from keras_noisy.datasets._pipeline.sharding import (
     read_batch_size,
 )
 from keras_noisy.datasets._pipeline.tf_data import (
+    finish,
     iterate_epochs,
     make_whole_batches,
     map_in_parallel,
@@ -193,8 +194,7 @@ def _stream_batches(
         return image, select_labels(options, tf.cast(noisy, tf.int32), tf.cast(clean, tf.int32))
 
     images = iterate_epochs(build_epoch, options.first_epoch).batch(read_batch_size(options))
-    batches = make_whole_batches(images, options, size).prefetch(tf.data.AUTOTUNE)
-    return batches.apply(tf.data.experimental.assert_cardinality(count_steps(options, size)))
+    return finish(make_whole_batches(images, options, size), count_steps(options, size))
 
 
 def _load_samples(builder: Any, split: str, decoders: Any, load: str) -> Any:
