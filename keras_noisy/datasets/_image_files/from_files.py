@@ -72,6 +72,11 @@ def build_from_files(
     is_bad = np.fromiter((path in listed_paths for path in files.paths), bool, len(files.paths))
     skipped = _collect_skipped(files, is_bad, num_classes, class_names)
     exclusion.log_skipped(source, int((~is_bad).sum()), skipped)
+    if is_bad.all():
+        raise ValueError(
+            f"`root` must hold images that can be used. Received: root={os.fspath(root)!r}, "
+            f"{len(is_bad)} images of {source}, all of them listed as bad in {bad_images}"
+        )
 
     def order(epoch: int) -> NDArray[np.int64]:
         return order_samples(options, len(files.paths), epoch, usable=~is_bad)
