@@ -34,7 +34,7 @@ import keras
 import numpy as np
 
 import keras_noisy
-from keras_noisy.datasets import glyphs, image_list
+from keras_noisy.datasets import glyphs, image_list, read_table
 
 QUICK = bool(os.environ.get("KERAS_NOISY_QUICK"))  # a trial of some seconds
 EPOCHS = 2 if QUICK else 15
@@ -45,9 +45,9 @@ IMAGE_SIZE = 32  # height and width; take 224 for photographs
 """
 ## The images and the table
 
-You need a folder of images and a file with the columns `image` (a path in that folder), `label` (a
-name) and `checked` (the correct label if a person has checked it, else nothing). Change these two
-lines to your folder and file:
+You need a folder of images and a table with the columns `image` (a path in that folder), `label` (a
+name) and `checked` (the correct label if a person has checked it, else nothing). The table is a CSV
+file in UTF-8, as spreadsheets export it. Change these two lines to your folder and file:
 """
 
 # %%
@@ -80,12 +80,13 @@ def create_data(num_classes: int, images_per_class: int) -> None:
 if not TABLE.exists():
     create_data(num_classes=10 if QUICK else 50, images_per_class=20 if QUICK else 60)
 
-with open(TABLE, newline="") as file:
-    rows = list(csv.DictReader(file))
+rows = read_table(TABLE, ["image", "label"], optional=["checked"]).to_dict("records")
 random.Random(0).shuffle(rows)
-class_names = sorted({row["label"] for row in rows})
-number_of = {name: number for number, name in enumerate(class_names)}
 checked = [row for row in rows if row["checked"]]
+if not checked or len(checked) == len(rows):
+    raise ValueError(f"Some images must be checked, but not all: {len(checked)} of {len(rows)} are")
+class_names = sorted({row["label"] for row in rows} | {row["checked"] for row in checked})
+number_of = {name: number for number, name in enumerate(class_names)}
 print(f"{len(rows):,} images of {len(class_names)} classes, {len(checked):,} checked")
 
 # %% [markdown]

@@ -55,6 +55,8 @@ class Data:
         bad_images: CSV file that lists bad image files, as keras-noisy check-images writes it;
             newly found ones are added. null for a file in the results folder.
         max_bad_share: Maximum share of bad image files.
+        max_bad_files: Number of bad image files that is allowed even if it is more than
+            max_bad_share, unless it is more than half of all.
     """
 
     name: Literal[
@@ -84,6 +86,7 @@ class Data:
     augment: bool = True
     bad_images: str | None = None
     max_bad_share: ClosedUnitInterval = 0.01
+    max_bad_files: NonNegativeInt = 10
 
 
 @dataclass

@@ -112,6 +112,7 @@ def choose_source(configuration: Configuration) -> tuple[Callable[..., Any], lis
     photographs: dict[str, Any] = {
         "image_size": data.image_size,
         "max_bad_share": data.max_bad_share,
+        "max_bad_files": data.max_bad_files,
         "bad_images": data.bad_images or Path(configuration.results) / "bad_images.csv",
     }
     if data.name in IN_MEMORY:

@@ -220,8 +220,8 @@ def write_image_folder(folder, num_classes=12, n=120):
     for i, (name, _) in enumerate(samples):
         content = encode(photograph(i, height=60, width=80))
         (folder / "train_images" / name).write_bytes(content[:100] if i == 3 else content)
-    with open(folder / "train.csv", "w", newline="") as file:
-        csv.writer(file).writerows([("image_id", "label"), *samples, samples[0]])
+    with open(folder / "train.csv", "w", newline="", encoding="utf-8-sig") as file:
+        csv.writer(file).writerows([("image_id", "label "), *samples, samples[0], ("9.jpg", " ")])
     names = {str(i): f"Cassava Disease {i}" for i in range(num_classes)}
     (folder / "label_num_to_disease_map.json").write_text(json.dumps(names))
 

@@ -15,6 +15,7 @@ from keras_noisy.datasets._image_files.bad_images import BadImage, read_bad_imag
 from keras_noisy.datasets._image_files.checking import check_images
 from keras_noisy.datasets._image_files.file_list import FileList, read_file_list
 from keras_noisy.datasets._image_files.inspection import inspect_image
+from keras_noisy.datasets._image_files.tables import read_table
 from keras_noisy.datasets._pipeline.options import Options
 from keras_noisy.datasets._pipeline.pipeline import Pipeline
 from keras_noisy.datasets.augmentation import augmentation, normalisation
@@ -39,6 +40,7 @@ __all__ = [
     "normalisation",
     "read_bad_images",
     "read_file_list",
+    "read_table",
     "tfds",
     "webvision",
 ]

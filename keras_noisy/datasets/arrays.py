@@ -64,6 +64,8 @@ def pipeline(
             "`images` must be uint8 of shape (samples, height, width) or (samples, height, width, "
             f"channels). Received: {images.dtype} of shape {images.shape}"
         )
+    if not len(images):
+        raise ValueError(f"`images` must have at least one image. Received: shape {images.shape}")
     allowed = f"be {len(images)} integers in [0, {num_classes}), one for each image"
     classes = read_labels("labels", labels, num_classes, allowed=allowed).classes
     if len(classes) != len(images):

@@ -36,6 +36,11 @@ def pipeline(
     to `bad_images`; images that this list has already are not read at all. PNG, GIF, BMP and WebP
     files are read whatever their suffix, and so are greyscale and CMYK images.
 
+    Keras reads the number of steps once, so all epochs of a pipeline keep it, from the first one:
+    where newly found bad files leave a batch too few, another batch is divided into two. (With
+    `whole_batches` and `shuffle` it is used twice, and images are also repeated where there are
+    fewer of them than steps.) Pipelines that are made later have fewer steps.
+
     Nothing is skipped in silence: `Pipeline.skipped` has the images and lines that are not used, by
     reason, and a warning in the log counts them.
 

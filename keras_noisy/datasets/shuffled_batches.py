@@ -37,7 +37,9 @@ class ShuffledBatches(keras.utils.PyDataset):
         num_workers: Number of workers that share each epoch. Defaults to `1`.
         whole_batches: Whether every batch has `batch_size` samples; see
             `keras_noisy.datasets.Options`. Defaults to `False`.
-        **kwargs: `workers`, `use_multiprocessing`, `max_queue_size`; see `keras.utils.PyDataset`.
+        **kwargs: The arguments of `keras.utils.PyDataset`, without effect: a batch is a part of an
+            array in memory, and is read when it is needed. Keras's workers read ahead, so that an
+            epoch would get some batches twice and others never.
 
     Raises:
         ValueError: If `x` and `y` have different lengths or none, or if an argument is out of its
@@ -93,6 +95,24 @@ class ShuffledBatches(keras.utils.PyDataset):
         self._has_ended = False  # Whether one of Keras's epochs has ended since then.
         self._steps = count_steps(self.options, len(self._order))
 
+    @property
+    def workers(self) -> int:
+        """Number of Keras's threads or processes that read batches; always 1."""
+        return 1
+
+    @workers.setter
+    def workers(self, value: int) -> None:
+        pass
+
+    @property
+    def use_multiprocessing(self) -> bool:
+        """Whether Keras reads batches in other processes; always `False`."""
+        return False
+
+    @use_multiprocessing.setter
+    def use_multiprocessing(self, value: bool) -> None:
+        pass
+
     def __len__(self) -> int:
         return self._steps
 
@@ -112,8 +132,7 @@ class ShuffledBatches(keras.utils.PyDataset):
         return self.x[batch], self.y[batch], weights.astype("float32")
 
     def on_epoch_end(self) -> None:
-        # Workers read ahead, and their copies of this object would not agree on the order.
-        if self._last < 0 or self.workers > 1 or self.use_multiprocessing:
+        if self._last < 0:
             self._begin_pass()
         else:
             self._has_ended = True

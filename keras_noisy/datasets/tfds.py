@@ -23,6 +23,7 @@ from keras_noisy.datasets._pipeline.sharding import (
     read_batch_size,
 )
 from keras_noisy.datasets._pipeline.tf_data import (
+    finish,
     iterate_epochs,
     make_whole_batches,
     map_in_parallel,
@@ -82,7 +83,8 @@ def pipeline(
         A `keras_noisy.datasets.Pipeline`.
 
     Raises:
-        ValueError: If an argument is out of its range, or the data set has no such feature.
+        ValueError: If an argument is out of its range, if the data set has no such feature of
+            images or classes, or if the split has no samples or no labels, as some test sets.
         FileNotFoundError: If the data is missing and can't be downloaded; the message says how to
             get it.
         ImportError: If tensorflow-datasets is not installed.
@@ -107,11 +109,20 @@ def pipeline(
         check_integer("image_size", image_size, 1)
     builder = library.builder(name, data_dir=data_dir)
     features = builder.info.features
-    for argument, key in (("image_key", image_key), ("label_key", label_key)):
+    for argument, key, kind, what in (
+        ("image_key", image_key, library.features.Image, "images"),
+        ("label_key", label_key, library.features.ClassLabel, "one class for each image"),
+    ):
         if key not in features:
             raise ValueError(
                 f"`{argument}` must be a feature of {name}, one of {sorted(features)}. "
                 f"Received: {argument}={key!r}"
+            )
+        if not isinstance(features[key], kind):
+            suitable = sorted(each for each in features if isinstance(features[each], kind))
+            raise ValueError(
+                f"`{argument}` must be a feature of {name} with {what}, one of {suitable}. "
+                f"Received: {argument}={key!r}, which is {features[key]}"
             )
     if image_size is None and None in features[image_key].shape:
         raise ValueError(
@@ -121,28 +132,43 @@ def pipeline(
     decoders = {image_key: library.decode.SkipDecoding()} if image_size else None
     folder = "" if data_dir is None else f', data_dir="{os.fspath(data_dir)}"'
     samples = _load_samples(builder, split, decoders, f'tfds.load("{name}"{folder})')
-    clean_key = "label" if "label" in features else label_key
+    is_class = "label" in features and isinstance(features["label"], library.features.ClassLabel)
+    clean_key = "label" if is_class else label_key
     samples = samples.map(
         without_autograph(lambda sample: (sample[image_key], sample[label_key], sample[clean_key]))
     )
+    num_samples = int(samples.cardinality())
+    if num_samples == 0:
+        raise ValueError(f"`split` must have samples. Received: split={split!r} of {name}")
     num_classes = features[label_key].num_classes
     class_names = tuple(features[label_key].names)
     if image_size is None:
         images, noisy, clean = (
             np.stack(part) for part in zip(*samples.as_numpy_iterator(), strict=True)
         )
+        _check_labels(noisy, split, name)
         base_name = name.split("/")[0].split(":")[0].removesuffix("_n")
         augmentation = seeded_augmentation(base_name)
         return build_from_arrays(
             images, noisy, num_classes, resolved, augmentation, class_names, clean
         )
-    num_samples = int(samples.cardinality())
+    # The first label tells, because a split has either all labels or none.
+    _check_labels(next(iter(samples))[1].numpy(), split, name)
     noise = check_noise(resolved.noise, num_samples, num_classes)
     size = len(order_samples(resolved, num_samples, 0))
     batches = _stream_batches(samples, image_size, colour_jitter, noise, size, resolved)
     return Pipeline(
         batches, num_classes, count_samples(resolved, size), resolved.batch_size, class_names
     )
+
+
+def _check_labels(labels: NDArray, split: str, name: str) -> None:
+    """Raises a ValueError if labels are missing, which TensorFlow Datasets marks by -1."""
+    if np.any(labels < 0):
+        raise ValueError(
+            "`split` must have labels. "
+            f"Received: split={split!r} of {name}, a test set whose labels are not published (-1)"
+        )
 
 
 def _stream_batches(
@@ -193,8 +219,7 @@ def _stream_batches(
         return image, select_labels(options, tf.cast(noisy, tf.int32), tf.cast(clean, tf.int32))
 
     images = iterate_epochs(build_epoch, options.first_epoch).batch(read_batch_size(options))
-    batches = make_whole_batches(images, options, size).prefetch(tf.data.AUTOTUNE)
-    return batches.apply(tf.data.experimental.assert_cardinality(count_steps(options, size)))
+    return finish(make_whole_batches(images, options, size), count_steps(options, size))
 
 
 def _load_samples(builder: Any, split: str, decoders: Any, load: str) -> Any:

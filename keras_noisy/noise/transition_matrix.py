@@ -57,6 +57,17 @@ class TransitionMatrix(NDArrayOperatorsMixin, ABC):
     def draw(self, true: NDArray[Any], draws: NDArray[np.float64]) -> NDArray[Any]:
         """Returns the noisy label for each true one and its draw from [0, 1), both (samples,)."""
 
+    def list_entries(self) -> tuple[NDArray[Any], NDArray[Any], NDArray[np.float64], float]:
+        """Returns the entries on the diagonal and right of it, and the value of all others.
+
+        Returns:
+            True classes, noisy classes and entries, all (2 K,), and a float.
+        """
+        classes = np.arange(self.num_classes)
+        true = np.tile(classes, 2)
+        noisy = np.concatenate([classes, (classes + 1) % self.num_classes])
+        return true, noisy, self.compute_entries(true, noisy), float(self[0, -1])
+
     def __len__(self) -> int:
         return self.num_classes
 

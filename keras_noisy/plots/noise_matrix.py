@@ -5,7 +5,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from keras_noisy._extras import require
-from keras_noisy.noise import NoiseReport
+from keras_noisy.noise import NoiseReport, TransitionMatrix
 from keras_noisy.plots.theme import Theme, get_theme
 
 # Up to these numbers of classes, there is space for a number in each cell, and for a name at each
@@ -26,7 +26,7 @@ def noise_matrix(
     Rows are true classes, and columns are noisy classes. The colours are proportional to the
     square root of the share, so that rare confusions remain visible beside the diagonal. Rows
     without labels are grey. With more than 400 classes, a square represents several of them and
-    shows their largest share.
+    shows their largest share. A `NoiseReport` or a `TransitionMatrix` may have a million classes.
 
     Args:
         noise: A `keras_noisy.noise.NoiseReport`, or a transition matrix (K, K), `T[true, noisy]`.
@@ -51,18 +51,18 @@ def noise_matrix(
     ('noisy class', 'true class')
     """
     look = get_theme(theme)
-    percentages = 100 * _read_shares(noise)
-    names = _read_names(class_names, len(percentages))
+    shares, num_classes = _read_squares(noise)
+    names = _read_names(class_names, num_classes)
     figure = look.figure(height=6.0)
     axes = figure.subplots()
     figure.set_layout_engine("compressed")  # The layout that supports square axes.
-    squares, end = _reduce_to_squares(percentages)
-    extent = (-0.5, end - 0.5, end - 0.5, -0.5)
-    image = axes.imshow(squares, cmap=_make_colormap(look), norm=_make_scale(), extent=extent)
+    end = len(shares) * _count_per_square(num_classes) - 0.5
+    extent = (-0.5, end, end, -0.5)
+    image = axes.imshow(100 * shares, cmap=_make_colormap(look), norm=_make_scale(), extent=extent)
     bar = figure.colorbar(image, ax=axes, shrink=0.8, ticks=[0, 1, 5, 20, 50, 100])
     bar.set_label("share of the true class [%]")
     axes.set(xlabel="noisy class", ylabel="true class", title=title)
-    if len(percentages) <= _MAX_NAMES:
+    if num_classes <= _MAX_NAMES:
         are_long = max(map(len, names)) > 2
         axes.set_xticks(range(len(names)), names, rotation=90 if are_long else 0)
         axes.set_yticks(range(len(names)), names)
@@ -73,15 +73,50 @@ def noise_matrix(
     axes.grid(False)
     bar.ax.grid(False)
     bar.outline.set_visible(False)
-    if len(percentages) <= _MAX_NUMBERS:
+    if num_classes <= _MAX_NUMBERS:
         _write_numbers(axes, image, look)
     return figure
 
 
-def _read_shares(noise: NoiseReport | ArrayLike) -> NDArray[np.float64]:
-    """Returns the shares of the noisy classes in each true class, which may have rows of NaN."""
+def _read_squares(noise: NoiseReport | ArrayLike) -> tuple[NDArray[np.float64], int]:
+    """Reduces the shares of the noisy classes in each true class to at most 400 x 400 squares.
+
+    Returns:
+        The maximum of each square, in which, unlike in the mean, a single confusion remains
+        visible, or NaN without labels; and the number of classes.
+    """
     if isinstance(noise, NoiseReport):
-        return noise.matrix
+        num_classes, rest = noise.num_classes, 0.0
+        true, noisy, number = noise.pairs.T
+        totals = np.bincount(true, number, minlength=num_classes)
+        has_labels, shares = totals > 0, number / totals[true]
+    elif isinstance(noise, TransitionMatrix):
+        num_classes, has_labels = noise.num_classes, np.ones(noise.num_classes, bool)
+        true, noisy, shares, rest = noise.list_entries()
+    else:
+        matrix = _read_matrix(noise)
+        starts = np.arange(0, len(matrix), _count_per_square(len(matrix)))
+        squares = np.fmax.reduceat(np.fmax.reduceat(matrix, starts, axis=0), starts, axis=1)
+        return squares, len(matrix)
+    side = _count_per_square(num_classes)
+    starts = np.arange(0, num_classes, side)
+    rows = np.add.reduceat(has_labels, starts, dtype="int64")
+    columns = np.diff(starts, append=num_classes)
+    place = true // side, noisy // side
+    listed = np.zeros((len(starts), len(starts)), "int64")
+    np.add.at(listed, place, 1)
+    squares = np.where(listed < np.outer(rows, columns), rest, np.nan)
+    np.fmax.at(squares, place, shares)
+    return squares, num_classes
+
+
+def _count_per_square(num_classes: int) -> int:
+    """Returns the number of classes on a side of a square."""
+    return -(-num_classes // _MAX_SQUARES)
+
+
+def _read_matrix(noise: ArrayLike) -> NDArray[np.float64]:
+    """Returns the shares of the noisy classes in each true class, which may have rows of NaN."""
     try:
         matrix = np.asarray(noise, dtype="float64")
     except (TypeError, ValueError):
@@ -119,19 +154,6 @@ def _make_scale() -> Any:
     """Returns a scale of percentages that is proportional to their square root."""
     colors = require("matplotlib.colors", extra="recipes")
     return colors.PowerNorm(0.5, vmin=0.0, vmax=100.0)
-
-
-def _reduce_to_squares(values: NDArray[np.float64]) -> tuple[NDArray[np.float64], int]:
-    """Reduces a matrix to at most 400 x 400 blocks.
-
-    Returns:
-        The maximum of each block, in which, unlike in the mean, a single confusion remains visible,
-        and the class at which the last block ends.
-    """
-    block = -(-len(values) // _MAX_SQUARES)
-    starts = np.arange(0, len(values), block)
-    squares = np.fmax.reduceat(np.fmax.reduceat(values, starts, axis=0), starts, axis=1)
-    return squares, len(starts) * block
 
 
 def _write_numbers(axes: Any, image: Any, look: Theme) -> None:

@@ -95,6 +95,7 @@ def test_one_channel_gets_an_axis():
         ({"labels": ["cat"] * 6}, "`labels` must be 6 integers in [0, 3), one for each image. "),
         ({"labels": LABELS / 2}, "`labels` must be 6 integers in [0, 3), one for each image. "),
         ({"images": IMAGES / 255}, "`images` must be uint8 of shape (samples, height, width) or "),
+        ({"images": IMAGES[:0], "labels": []}, "`images` must have at least one image. "),
         ({"images": IMAGES[0, 0]}, "`images` must be uint8 of shape (samples, height, width) or "),
         ({"augmentation": "cifar"}, "`augmentation` must be None, 'cifar10', 'cifar100', "),
         ({"augmentation": ["cifar10"]}, "`augmentation` must be None, 'cifar10', 'cifar100', "),

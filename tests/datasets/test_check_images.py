@@ -276,12 +276,18 @@ def test_damaged_progress_begins_anew(check, tree, tmp_path, content):
 
 @pytest.mark.parametrize(
     "left",
-    ["", "path,reason\r\n", "path,reason\r\na.jpg,empty\r\nb.jp", "path,reason\na.jpg,empty"],
+    [
+        "",
+        "path,reason\r\n",
+        "path,reason\r\na.jpg,empty\r\nb.jp",
+        "path,reason\na.jpg,empty",
+        "\ufeffpath,reason\r\na.jpg,empty\r\n",
+    ],
 )
 def test_what_a_killed_process_or_an_editor_left(tmp_path, left):
     """An incomplete last line, for example, does not damage the next one."""
     path = tmp_path / "bad.csv"
-    path.write_text(left, newline="")
+    path.write_text(left, newline="", encoding="utf-8")
     already = [BadImage("a.jpg", "empty")] if "a.jpg" in left else []
     assert read_bad_images(path) == already
     for name in ("c.jpg", "d.jpg"):

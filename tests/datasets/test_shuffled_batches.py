@@ -42,8 +42,11 @@ def test_every_epoch_has_its_own_order():
     assert epochs[0] != epochs[1] != epochs[2] != epochs[0]
 
 
-@pytest.mark.parametrize("steps", [1, 2, 3])
-def test_steps_per_epoch_split_a_pass(steps):
+@pytest.mark.parametrize(
+    ("steps", "options"),
+    [(1, {}), (2, {}), (3, {}), (3, {"workers": 2}), (6, {"workers": 2})],
+)
+def test_steps_per_epoch_split_a_pass(steps, options):
     """Each sample comes once in a pass of six batches, however many epochs it takes."""
     given = []
 
@@ -56,9 +59,9 @@ def test_steps_per_epoch_split_a_pass(steps):
     x = np.arange(12, dtype="float32")[:, np.newaxis]
     model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
     model.compile("sgd", "mse")
-    model.fit(
-        Recorded(x, x, 2), epochs=12 // steps, steps_per_epoch=steps, shuffle=False, verbose=0
-    )
+    data = Recorded(x, x, 2, **options, use_multiprocessing=bool(options))
+    data.workers *= 2
+    model.fit(data, epochs=12 // steps, steps_per_epoch=steps, shuffle=False, verbose=0)
     passes = []
     for index, batch in given:
         passes = [*passes, []] if index == 0 else passes

@@ -228,6 +228,39 @@ def test_unknown_features(argument):
         streamed(**{argument: "worse_label"})
 
 
+@pytest.mark.parametrize(
+    ("name", "argument", "key", "expected"),
+    [
+        ("imagenet2012", "label_key", "file_name", "one class for each image, one of ['label']. "),
+        ("celeb_a", "label_key", "attributes", "one class for each image, one of []. "),
+        ("coco", "label_key", "objects", "one class for each image, one of []. "),
+        ("imagenet2012", "image_key", "file_name", "images, one of ['image']. "),
+    ],
+)
+def test_features_of_other_kinds(name, argument, key, expected):
+    start = (
+        f"`{argument}` must be a feature of {name} with {expected}Received: {argument}={key!r}, "
+    )
+    with pytest.raises(ValueError, match=f"^{re.escape(start)}which is [A-Z]"):
+        tfds.pipeline(name, image_size=8, **{argument: key})
+
+
+@pytest.mark.parametrize("options", [{}, {"image_size": 8}])
+@pytest.mark.parametrize(("size", "expected"), [(0, "have samples"), (3, "have labels")])
+def test_splits_without_samples_or_labels(options, size, expected):
+    def as_dataset(self, **kwargs):
+        images = tf.fill([size], "") if options else tf.zeros([size, 28, 28, 1], tf.uint8)
+        features = {"image": images, "label": tf.fill([size], tf.constant(-1, tf.int64))}
+        return tf.data.Dataset.from_tensor_slices(features)
+
+    start = f"^`split` must {expected}\\. Received: split='test' of mnist"
+    with (
+        library.testing.mock_data(as_dataset_fn=as_dataset),
+        pytest.raises(ValueError, match=start),
+    ):
+        tfds.pipeline("mnist", "test", **options)
+
+
 def test_photographs_need_a_size():
     with pytest.raises(ValueError, match=r"^`image_size` must be an integer for food101, .*=None$"):
         tfds.pipeline("food101")

@@ -67,6 +67,27 @@ def test_a_single_confusion_is_visible_among_very_many_classes():
     assert not squares.mask.any()
 
 
+@pytest.mark.parametrize("num_classes", [2, 3, 400, 401, 1000, 1201])
+def test_formulas_and_reports_are_drawn_as_their_matrices(num_classes):
+    labels = np.random.default_rng(0).integers(0, num_classes, 300)
+    for noise in (
+        symmetric(num_classes, 0.4),
+        symmetric(num_classes, 1.0),
+        pair_flip(num_classes, 0.4),
+        describe(labels, corrupt(labels, symmetric(num_classes, 0.4), seed=0), num_classes),
+    ):
+        matrix = noise.matrix if hasattr(noise, "counts") else np.asarray(noise)
+        found, expected = (drawn(noise_matrix(each)).filled(np.nan) for each in (noise, matrix))
+        np.testing.assert_allclose(found, expected, rtol=1e-14)
+
+
+def test_a_million_classes_take_no_matrix():
+    noise = symmetric(10**6, 0.4)
+    labels = np.arange(10**5)
+    for each in (noise, describe(labels, corrupt(labels, noise, seed=0), 10**6)):
+        assert drawn(noise_matrix(each)).shape == (400, 400)
+
+
 def test_axis_labels_are_inside_the_figure():
     """The layout supports square axes."""
     for matrix in (superclass(0.4), symmetric(10, 0.4)):

@@ -88,7 +88,7 @@ def read_bad_images(
 def read_rows(path: str | os.PathLike) -> list[Row]:
     """Reads the rows of a list; see `read_bad_images`."""
     try:
-        with open(path, newline="", encoding="utf-8", errors="surrogateescape") as file:
+        with open(path, newline="", encoding="utf-8-sig", errors="surrogateescape") as file:
             rows = [tuple(row) for row in csv.reader(file)]
     except FileNotFoundError:
         return []
@@ -131,7 +131,7 @@ def append_rows(path: str | os.PathLike, rows: Sequence[Row]) -> None:
             if file.read(1) != b"\n":  # the last line is incomplete, or was written by hand
                 text.write("\r\n")
             file.seek(0)
-            if file.readline().rstrip() == ",".join(_OLD_COLUMNS).encode():
+            if file.readline().rstrip().endswith(",".join(_OLD_COLUMNS).encode()):
                 writer.writerow(_COLUMNS)
         writer.writerows(rows)
         # One write, because a process may be killed at any time and others may write as well.

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -91,37 +92,39 @@ def read_file_list(
         bad.append(BadImage(line, f"{name.decode(errors='replace')}: {detail}"))
         skipped.setdefault(reason, []).append(line)
 
-    with open(path, "rb") as lines:
-        for number, line in enumerate(lines, start=1):
-            line = line.removeprefix(_BOM).strip()
-            if not line:
-                continue
-            name, *words = line.rsplit(maxsplit=1)
-            if not words or not words[0].removeprefix(b"-").isdigit():
-                skip(number, line, exclusion.NO_LABEL, "no label")
-                continue
-            label = int(words[0])
-            if b"./" in name or b"//" in name:  # a call for each line would take seconds
-                name = normalise(name)
-            if root_forms is not None and (name[0] in b"/\\" or name[1:2] == b":"):
-                relative = make_relative(name, root_forms)
-                if relative is None:
-                    raise ValueError(
-                        "Absolute paths in a list must lie below `root`. Received: "
-                        f"{os.fsdecode(name)!r} in line {number} of {os.fspath(path)}, and "
-                        f"root={os.fspath(root)!r}"  # type: ignore[arg-type]
-                    )
-                name = relative
-            if not 0 <= label < num_classes:
-                labels_begin_at_1 |= label == num_classes
-                detail = f"label {label} is not in [0, {num_classes})"
-                skip(number, name, exclusion.OUT_OF_RANGE, detail)
-            elif (first := labels_by_path.setdefault(name, label)) != label:
-                detail = f"repeated with label {label}; the first line has label {first}"
-                skip(number, name, exclusion.CONTRADICTION, detail)
-            else:
-                paths.append(name)
-                labels.append(label)
+    content = Path(path).read_bytes().removeprefix(_BOM)
+    # Looked for once, because there may be millions of lines.
+    has_odd_paths = b"./" in content or b"//" in content
+    for number, line in enumerate(content.split(b"\n"), start=1):
+        line = line.strip()
+        if not line:
+            continue
+        name, *words = line.rsplit(maxsplit=1)
+        if not words or not words[0].removeprefix(b"-").isdigit():
+            skip(number, line, exclusion.NO_LABEL, "no label")
+            continue
+        label = int(words[0])
+        if has_odd_paths:
+            name = normalise(name)
+        if root_forms is not None and (name[0] in b"/\\" or name[1:2] == b":"):
+            relative = make_relative(name, root_forms)
+            if relative is None:
+                raise ValueError(
+                    "Absolute paths in a list must lie below `root`. Received: "
+                    f"{os.fsdecode(name)!r} in line {number} of {os.fspath(path)}, and "
+                    f"root={os.fspath(root)!r}"  # type: ignore[arg-type]
+                )
+            name = relative
+        if not 0 <= label < num_classes:
+            labels_begin_at_1 |= label == num_classes
+            detail = f"label {label} is not in [0, {num_classes})"
+            skip(number, name, exclusion.OUT_OF_RANGE, detail)
+        elif (first := labels_by_path.setdefault(name, label)) != label:
+            detail = f"repeated with label {label}; the first line has label {first}"
+            skip(number, name, exclusion.CONTRADICTION, detail)
+        else:
+            paths.append(name)
+            labels.append(label)
     if not labels:
         raise ValueError(
             "`path` must be a list with a line `path label` for each image. Received: "

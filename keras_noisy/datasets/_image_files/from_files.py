@@ -1,7 +1,6 @@
 """Builds pipelines of images that are read from their files in each epoch."""
 
 import os
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -22,16 +21,19 @@ from keras_noisy.datasets._pipeline.pipeline import Pipeline
 from keras_noisy.datasets._pipeline.sharding import (
     count_samples,
     count_steps,
+    drops_rest,
     order_samples,
     read_batch_size,
 )
 from keras_noisy.datasets._pipeline.tf_data import (
     enumerate_samples,
+    finish,
     iterate_epochs,
+    keep_steps,
+    make_empty,
     make_whole_batches,
     map_in_parallel,
     require_tensorflow,
-    set_cardinality,
     without_autograph,
 )
 
@@ -70,6 +72,11 @@ def build_from_files(
     is_bad = np.fromiter((path in listed_paths for path in files.paths), bool, len(files.paths))
     skipped = _collect_skipped(files, is_bad, num_classes, class_names)
     exclusion.log_skipped(source, int((~is_bad).sum()), skipped)
+    if is_bad.all():
+        raise ValueError(
+            f"`root` must hold images that can be used. Received: root={os.fspath(root)!r}, "
+            f"{len(is_bad)} images of {source}, all of them listed as bad in {bad_images}"
+        )
 
     def order(epoch: int) -> NDArray[np.int64]:
         return order_samples(options, len(files.paths), epoch, usable=~is_bad)
@@ -82,7 +89,7 @@ def build_from_files(
         limit,
         files.bad,
         skipped,
-        read_batch_size(options),
+        options.batch_size if drops_rest(options) else 1,
     )
     all_paths = tf.constant(files.paths)
     all_noisy, all_clean = tf.constant(noisy_labels), tf.constant(files.labels)
@@ -105,18 +112,22 @@ def build_from_files(
             .ignore_errors()
             .batch(read_batch_size(options))
             .filter(without_autograph(record))
-            .map(without_autograph(lambda position, x, y: (x, y)))
         )
-        end = _call_once(tracker.record_end, epoch, batches.element_spec)
-        return make_whole_batches(batches.concatenate(end), options, size)
+        end = tf.data.Dataset.from_tensors(make_empty(batches.element_spec)).filter(
+            without_autograph(lambda *_: tf.numpy_function(tracker.record_end, [epoch], bool))
+        )
+        batches = keep_steps(batches.concatenate(end), options, size)
+        return make_whole_batches(batches, options, size)
 
     size = len(tracker.order(0))
-    dataset = set_cardinality(
-        iterate_epochs(build_epoch, options.first_epoch).prefetch(tf.data.AUTOTUNE),
-        lambda: count_steps(options, size - len(tracker.bad)),
+    return Pipeline(
+        finish(iterate_epochs(build_epoch, options.first_epoch), count_steps(options, size)),
+        num_classes,
+        count_samples(options, size),
+        options.batch_size,
+        class_names,
+        skipped,
     )
-    num_samples = count_samples(options, size)
-    return Pipeline(dataset, num_classes, num_samples, options.batch_size, class_names, skipped)
 
 
 def _collect_skipped(
@@ -134,15 +145,3 @@ def _collect_skipped(
         names = class_names or ()
         skipped[exclusion.EMPTY_CLASS] = [names[i] if i < len(names) else str(i) for i in empty]
     return skipped
-
-
-def _call_once(function: Callable[[int], np.bool_], argument: Tensor, element_spec: Any) -> Any:
-    """Returns an empty `tf.data.Dataset` that calls `function`, which returns False, when read."""
-    tf = require_tensorflow()
-    zeros = tf.nest.map_structure(
-        lambda spec: tf.zeros([n or 0 for n in spec.shape], spec.dtype), element_spec
-    )
-    single = tf.data.Dataset.from_tensors(zeros)
-    return single.filter(
-        without_autograph(lambda *_: tf.numpy_function(function, [argument], bool))
-    )

@@ -4,6 +4,7 @@ import functools
 import logging
 import os
 import threading
+from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -70,7 +71,7 @@ class SkippedImageTracker:
         limit: How many images may turn out to be bad.
         bad_lines: Unusable lines of the list of images; they count, too.
         skipped: What is skipped, by reason; bad images are added to it.
-        batch_size: Number of images in a batch; only the last one of an epoch has fewer.
+        fewest: Number of images without which an epoch has no batch.
     """
 
     def __init__(
@@ -82,7 +83,7 @@ class SkippedImageTracker:
         limit: BadLimit,
         bad_lines: Sequence[BadImage],
         skipped: exclusion.Skipped,
-        batch_size: int,
+        fewest: int,
     ) -> None:
         self.root = root
         self.paths = paths
@@ -93,9 +94,10 @@ class SkippedImageTracker:
         self.bad_lines = list(bad_lines)
         self.skipped = skipped
         self.already_bad = len(bad_lines) + len(skipped.get(exclusion.BAD, ()))
-        self.batch_size = batch_size
+        self.fewest = fewest
         self.bad: dict[int, BadImage] = {}
         self._next_position: dict[int, int] = {}  # by epoch
+        self._num_missing: Counter[int] = Counter()  # by epoch
         self._logged = 0
         self._lock = threading.Lock()
 
@@ -109,20 +111,17 @@ class SkippedImageTracker:
         # Updated before anything is raised, because prefetching continues after an error.
         self._next_position[int(epoch)] = following
         self._add_skipped(int(epoch), np.setdiff1d(np.arange(first, following), positions))
-        if len(positions) < self.batch_size:
-            # The last batch: the end of the epoch may never be requested.
-            self.record_end(epoch)
         return np.True_
 
     def record_end(self, epoch: int) -> np.bool_:
-        """Records the end of an epoch, and logs new bad images. Returns False, for a filter.
+        """Records the end of an epoch, and logs new bad images. Returns True, like `record_batch`.
 
         Raises:
-            ValueError: If too many images are bad.
+            ValueError: If too many images are bad, or if there are too few for a batch.
         """
-        first, following = self._next_position.get(int(epoch), 0), len(self.order(int(epoch)))
-        self._next_position[int(epoch)] = following
-        self._add_skipped(int(epoch), np.arange(first, following))
+        first, total = self._next_position.get(int(epoch), 0), len(self.order(int(epoch)))
+        self._next_position[int(epoch)] = total
+        self._add_skipped(int(epoch), np.arange(first, total))
         if len(self.bad) > self._logged:
             self._logged = len(self.bad)
             _LOG.warning(
@@ -132,11 +131,18 @@ class SkippedImageTracker:
                 self.list_path,
                 format_bad_images(list(self.bad.values())),
             )
-        return np.False_
+        left = total - self._num_missing[int(epoch)]
+        if left < min(self.fewest, total):
+            raise ValueError(
+                f"{left} of {total} images can be used, too few for a batch. The others are listed "
+                f"in {self.list_path}. {format_bad_images(list(self.bad.values()))}"
+            )
+        return np.True_
 
     def _add_skipped(self, epoch: int, positions: NDArray[np.int64]) -> None:
         if not len(positions):
             return
+        self._num_missing[epoch] += len(positions)
         indices = self.order(epoch)[positions].tolist()
         with self._lock:  # another epoch may skip the same images
             found = []

@@ -1,6 +1,5 @@
 """Builds pipelines of images that are in memory."""
 
-import dataclasses
 from collections.abc import Callable
 from typing import Any
 
@@ -12,9 +11,15 @@ from keras_noisy._typing import Tensor
 from keras_noisy.datasets._pipeline.labels import apply_noise, select_labels
 from keras_noisy.datasets._pipeline.options import Options, resolve_options
 from keras_noisy.datasets._pipeline.pipeline import Pipeline
-from keras_noisy.datasets._pipeline.sharding import count_samples, order_samples, read_batch_size
+from keras_noisy.datasets._pipeline.sharding import (
+    count_samples,
+    count_steps,
+    order_samples,
+    read_batch_size,
+)
 from keras_noisy.datasets._pipeline.tf_data import (
     enumerate_samples,
+    finish,
     iterate_epochs,
     make_seed,
     make_whole_batches,
@@ -79,15 +84,14 @@ def build_from_arrays(
         )
         return make_whole_batches(batches, options, len(labels))
 
-    pipeline = Pipeline(
-        iterate_epochs(build_epoch, options.first_epoch).prefetch(tf.data.AUTOTUNE),
+    size = len(order(0))
+    return Pipeline(
+        finish(iterate_epochs(build_epoch, options.first_epoch), count_steps(options, size)),
         num_classes,
-        count_samples(options, len(order(0))),
+        count_samples(options, size),
         options.batch_size,
         class_names,
     )
-    cardinality = tf.data.experimental.assert_cardinality(pipeline.steps)
-    return dataclasses.replace(pipeline, dataset=pipeline.dataset.apply(cardinality))
 
 
 def build_from_splits(

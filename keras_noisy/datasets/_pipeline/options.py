@@ -31,8 +31,9 @@ class Options:
             dropped. Otherwise batches are `(images, labels, weights)` and no image is dropped: the
             last batch is padded with blank images of weight 0, and all other images have the weight
             that makes Keras's mean over batches the mean over images (pass the metrics to `compile`
-            as `weighted_metrics`). Every worker reads all images and keeps its part, so that all
-            workers have the same number of batches. Defaults to `False`.
+            as `weighted_metrics`; Keras does not take `class_weight` for such batches). Every
+            worker reads all images and keeps its part, so that all workers have the same number of
+            batches. Defaults to `False`.
 
     Raises:
         ValueError: If an argument is out of its range.

@@ -3,7 +3,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Self
 
 from keras_noisy._arguments import check_integer
-from keras_noisy.datasets._pipeline.tf_data import set_cardinality
 
 
 @dataclasses.dataclass(frozen=True)
@@ -17,7 +16,8 @@ class Pipeline:
         num_classes: Number of classes.
         num_samples: Number of images in an epoch of this worker; there are fewer if some files
             turn out to be bad.
-        batch_size: Number of images in a batch; the last one of an epoch may have fewer.
+        batch_size: Number of images in a batch; the last one of an epoch may have fewer, and so may
+            others if some files turn out to be bad.
         class_names: Class names in the order of the labels, or `None` if the data set has none.
         skipped: What a data set of image files does not use, by reason, such as `{"hidden or
             system file": ["cat/._1.jpg"]}`: files, folders (which end in `/`) and lines of a list
@@ -41,7 +41,10 @@ class Pipeline:
 
     @property
     def steps(self) -> int:
-        """Number of batches in an epoch, as in `LogitBias(training_steps=epochs * steps)`."""
+        """Number of batches in an epoch, as in `LogitBias(training_steps=epochs * steps)`.
+
+        It stays the same if files turn out to be bad.
+        """
         return -(-self.num_samples // self.batch_size)
 
     def take(self, steps: int) -> Self:
@@ -72,6 +75,6 @@ class Pipeline:
         steps = min(check_integer("steps", steps, 1), self.steps)
         return dataclasses.replace(
             self,
-            dataset=set_cardinality(self.dataset.take(steps), lambda: steps),
+            dataset=self.dataset.take(steps),
             num_samples=min(self.num_samples, steps * self.batch_size),
         )

@@ -42,12 +42,12 @@ def count_samples(options: Options, size: int) -> int:
     """
     if pads_batches(options):
         return -(-size // options.num_workers)
-    if options.whole_batches and size < options.batch_size:
+    if drops_rest(options) and size < options.batch_size:
         raise ValueError(
             f"`batch_size` must be at most {size}, the number of images, for whole batches. "
             f"Received: batch_size={options.batch_size}"
         )
-    return size - size % options.batch_size if options.whole_batches else size
+    return size - size % options.batch_size if drops_rest(options) else size
 
 
 def count_steps(options: Options, size: int) -> int:
@@ -58,6 +58,11 @@ def count_steps(options: Options, size: int) -> int:
 def pads_batches(options: Options) -> bool:
     """Returns whether batches are padded to one size and then split among the workers."""
     return options.whole_batches and not options.shuffle
+
+
+def drops_rest(options: Options) -> bool:
+    """Returns whether the samples that don't fill the last batch of an epoch are dropped."""
+    return options.whole_batches and not pads_batches(options)
 
 
 def read_batch_size(options: Options) -> int:

@@ -12,6 +12,8 @@ from keras_noisy._typing import Tensor
 from keras_noisy.datasets._pipeline.options import Options
 from keras_noisy.datasets._pipeline.sharding import (
     Indices,
+    count_steps,
+    drops_rest,
     pads_batches,
     read_batch_size,
     weight_samples,
@@ -69,15 +71,78 @@ def map_in_parallel(samples: Any, load: Callable[..., Any]) -> Any:
     return images.with_options(options)
 
 
-def set_cardinality(dataset: Any, count_steps: Callable[[], int]) -> Any:
-    """Sets the number of batches that a `tf.data.Dataset` reports; returns the dataset.
+def finish(batches: Any, steps: int) -> Any:
+    """Prefetches batches, and tells Keras their number, which transformations then keep.
 
-    Unlike with `assert_cardinality`, an epoch may turn out to be shorter. Without a number, `fit`
-    shows no progress in the first epoch, and ends it with a warning.
+    Without a number, `fit` shows no progress in the first epoch, and ends it with a warning.
+
+    Args:
+        batches: `tf.data.Dataset` whose iterations have `steps` batches.
+        steps: Number of batches.
     """
     tf = require_tensorflow()
-    dataset.cardinality = lambda: tf.constant(count_steps(), tf.int64)
-    return dataset
+    cardinality = tf.data.experimental.assert_cardinality(steps)
+    return batches.prefetch(tf.data.AUTOTUNE).apply(cardinality)
+
+
+def keep_steps(batches: Any, options: Options, size: int) -> Any:
+    """Keeps the number of batches of an epoch if some of its samples are missing.
+
+    Keras reads the number of batches once, before the first epoch. As soon as missing samples make
+    up for a batch, the next batch is divided into two, or, if the rest of an epoch is dropped, is
+    returned twice. At the end of the epoch the last batch is divided into as many as are due; if it
+    has fewer samples, some are repeated, unless batches are padded.
+
+    Args:
+        batches: `tf.data.Dataset` of `(positions, images, labels)`, an epoch, with an empty batch
+            at its end. Positions count the samples, including those that are missing.
+        options: The options of the pipeline.
+        size: Number of samples in the epoch, including those that are missing.
+
+    Returns:
+        `tf.data.Dataset` of `(images, labels)`.
+    """
+    tf = require_tensorflow()
+    per_batch, steps = read_batch_size(options), count_steps(options, size)
+    is_whole = drops_rest(options)
+    fewest = 0 if pads_batches(options) else 1  # samples in a part
+
+    def count_parts(state: Any, batch: Any) -> tuple[Any, Any]:
+        done, previous = state
+        positions, length = batch[0], tf.size(batch[0], tf.int64)
+        to_come = tf.cond(length > 0, lambda: size - 1 - positions[-1] + length, lambda: done * 0)
+        to_come = to_come // per_batch if is_whole else -(-to_come // per_batch)
+        due = steps - done - to_come
+        parts = tf.where(length > 0, tf.clip_by_value(due, 1, 2), due)
+        parts = tf.where(tf.size(previous[0]) > 0, parts, 0)  # there is no batch before the first
+        return (done + parts, batch), (parts, *previous)
+
+    def divide(parts: Tensor, positions: Tensor, x: Tensor, y: Any) -> Any:
+        length = tf.size(positions, tf.int64)
+
+        def select_part(part: Tensor) -> tuple[Tensor, Any]:
+            start, stop = part * length // parts, (part + 1) * length // parts
+            rows = slice(start, tf.maximum(stop, start + fewest))
+            return (x, y) if is_whole else tf.nest.map_structure(lambda each: each[rows], (x, y))
+
+        return tf.data.Dataset.range(parts).map(without_autograph(select_part))
+
+    if is_whole:
+        lengths = (0, per_batch)
+        batches = batches.filter(
+            without_autograph(lambda positions, x, y: tf.reduce_any(tf.size(positions) == lengths))
+        )
+    start = tf.constant(0, tf.int64), make_empty(batches.element_spec)
+    parts = batches.scan(start, without_autograph(count_parts))
+    return parts.flat_map(without_autograph(divide))
+
+
+def make_empty(element_spec: Any) -> Any:
+    """Returns an empty batch."""
+    tf = require_tensorflow()
+    return tf.nest.map_structure(
+        lambda spec: tf.zeros([n or 0 for n in spec.shape], spec.dtype), element_spec
+    )
 
 
 def make_whole_batches(batches: Any, options: Options, size: int) -> Any:
@@ -104,7 +169,7 @@ def make_whole_batches(batches: Any, options: Options, size: int) -> Any:
 
     if pads_batches(options):
         return batches.map(without_autograph(pad_and_shard))
-    if options.whole_batches:
+    if drops_rest(options):
         return batches.filter(without_autograph(lambda x, y: tf.shape(x)[0] == options.batch_size))
     return batches
 

@@ -44,7 +44,7 @@ import numpy as np
 import tensorflow as tf
 
 import keras_noisy
-from keras_noisy.datasets import image_list, read_bad_images
+from keras_noisy.datasets import image_list, read_bad_images, read_table
 
 QUICK = bool(os.environ.get("KERAS_NOISY_QUICK"))  # a trial of some seconds
 EPOCHS = 2 if QUICK else 15
@@ -78,11 +78,10 @@ def attached(name: str) -> Path:
 folder = attached("cassava-leaf-disease-classification")
 images = folder / "train_images"
 
-with open(folder / "train.csv", newline="") as table:
-    labels_by_image = {row["image_id"]: row["label"] for row in csv.DictReader(table)}
-samples = list(labels_by_image.items())
+table = read_table(folder / "train.csv", ["image_id", "label"])
+samples = list(table.drop_duplicates("image_id").itertuples(index=False, name=None))
 random.Random(0).shuffle(samples)
-labels = sorted(set(labels_by_image.values()))
+labels = sorted(set(table["label"]))
 held_out = len(samples) // 10
 
 # Cassava has a file with names of the labels; your labels may be names already.
@@ -239,8 +238,8 @@ guesses = logits.argmax(axis=-1)
 doubt = logits.max(axis=-1) - logits[np.arange(len(given)), given]
 suspicious = [int(i) for i in np.argsort(-doubt) if doubt[i] > 0]
 
-with open("suspicious.csv", "w", newline="") as table:
-    writer = csv.writer(table)
+with open("suspicious.csv", "w", newline="", encoding="utf-8") as file:
+    writer = csv.writer(file)
     writer.writerow(["image_id", "label", "looks_like", "doubt"])
     for i in suspicious:
         writer.writerow([*samples[i], labels[guesses[i]], f"{doubt[i]:.2f}"])
