@@ -8,8 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from keras_noisy._arguments import check_integer
-from keras_noisy._labels import to_dense
-from keras_noisy.training._batches import is_data_set, iterate_batches
+from keras_noisy.training._batches import is_data_set, iterate_batches, to_array
 from keras_noisy.training._predictions import compute_accuracy, predict_classes, read_classes
 
 # Inputs, and two labels for each sample with which predictions are compared.
@@ -166,10 +165,10 @@ def _iterate(argument: str, data: Any) -> Iterator[tuple[Any, Any]]:
     """Yields the inputs and labels of each batch, without the samples of weight 0."""
     for x, labels, weights in iterate_batches(argument, data):
         if weights is not None:
-            present = np.flatnonzero(np.ravel(weights))
-            x = np.asarray(x)[present]
+            present = np.flatnonzero(np.ravel(to_array(weights)))
+            x = to_array(x)[present]
             labels = keras.tree.map_structure(
-                lambda y: np.asarray(to_dense(y))[present],  # noqa: B023
+                lambda y: to_array(y)[present],  # noqa: B023
                 labels,
             )
         yield x, labels
@@ -198,4 +197,4 @@ def _mislabelled_batches(data: Any) -> Iterator[_Batch]:
             )
         noisy, clean = (read_classes(f"train: {key}", labels[key]) for key in ("noisy", "clean"))
         wrong = np.flatnonzero(noisy != clean)
-        yield np.asarray(x)[wrong], noisy[wrong], clean[wrong]
+        yield to_array(x)[wrong], noisy[wrong], clean[wrong]
