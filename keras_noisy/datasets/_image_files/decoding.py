@@ -15,8 +15,11 @@ from keras_noisy._typing import Tensor
 from keras_noisy.datasets._image_files import formats
 from keras_noisy.datasets._pipeline.tf_data import require_tensorflow
 
-# How a file is decoded.
-_CROP_JPEG, _BY_TENSORFLOW, _BY_PILLOW = range(3)
+# How a file is decoded. The numbers from 1 to 8 are EXIF orientations: TensorFlow decodes the
+# image completely, and then it is turned upright, unless the orientation is 1.
+_CROP_JPEG, _BY_PILLOW = 0, 9
+# By orientation, whether rows and whether columns are reversed; from 5 on, they are then swapped.
+_REVERSES = ("", "", "x", "yx", "y", "", "y", "yx", "x")
 
 
 def decode_image(contents: Tensor) -> Tensor:
@@ -42,27 +45,25 @@ def decode_window(contents: Tensor, choose_window: Callable[[Tensor, Tensor], Te
         tf.errors.InvalidArgumentError: If the image is damaged, or if it can't be decoded.
     """
     tf = require_tensorflow()
+    contents = tf.convert_to_tensor(contents)  # NumPy would remove zeros at the end of bytes
 
-    def crop_plain_jpeg() -> Tensor:
+    def crop_jpeg() -> Tensor:
         shape = tf.io.extract_jpeg_shape(contents)
         return tf.io.decode_and_crop_jpeg(contents, choose_window(shape[0], shape[1]), channels=3)
 
     def crop_any() -> Tensor:
-        decoder, orientation = tf.numpy_function(_plan, [contents], (tf.int32, tf.int32))
-        orientation.set_shape(())
-
-        def crop_jpeg() -> Tensor:
-            shape = tf.io.extract_jpeg_shape(contents)
-            window = _choose_stored_window(shape, orientation, choose_window)
-            return tf.io.decode_and_crop_jpeg(contents, window, channels=3)
+        plan = tf.numpy_function(_plan, [contents], tf.int32)
+        plan.set_shape(())
 
         def crop_image() -> Tensor:
-            image = tf.cond(decoder == _BY_PILLOW, decode_by_pillow, decode_by_tensorflow)
-            window = _choose_stored_window(tf.shape(image), orientation, choose_window)
-            y, x, height, width = tf.unstack(window)
+            image = tf.cond(plan == _BY_PILLOW, decode_by_pillow, decode_by_tensorflow)
+            is_turned = (plan > 1) & (plan <= 8)
+            image = tf.cond(is_turned, lambda: _turn_upright(image, plan), lambda: image)
+            shape = tf.shape(image)
+            y, x, height, width = tf.unstack(choose_window(shape[0], shape[1]))
             return image[y : y + height, x : x + width]
 
-        return _turn_upright(tf.cond(decoder == _CROP_JPEG, crop_jpeg, crop_image), orientation)
+        return tf.cond(plan == _CROP_JPEG, crop_jpeg, crop_image)
 
     def decode_by_tensorflow() -> Tensor:
         # An explicit number of channels: with 0, an animated WebP corrupts the heap.
@@ -74,7 +75,7 @@ def decode_window(contents: Tensor, choose_window: Callable[[Tensor, Tensor], Te
         tf.debugging.assert_positive(tf.size(image), "The image can't be decoded.")
         return image
 
-    image = tf.cond(_is_plain_jpeg(contents), crop_plain_jpeg, crop_any)
+    image = tf.cond(_is_plain_jpeg(contents), crop_jpeg, crop_any)
     image.set_shape((None, None, 3))
     return image
 
@@ -93,18 +94,26 @@ def _is_plain_jpeg(contents: Tensor) -> Tensor:
     )
 
 
-def _plan(contents: Any) -> tuple[np.int32, np.int32]:
-    """Returns how a file is decoded, and the orientation of the decoded pixels."""
+def _plan(contents: Any) -> np.int32:
+    """Returns how a file is decoded."""
     contents = _item(contents)
     name, needs_pillow = formats.identify(contents)
     if needs_pillow:
-        return np.int32(_BY_PILLOW), np.int32(1)
+        return np.int32(_BY_PILLOW)
+    orientation = formats.read_orientation(contents)
     # The cropping decoder returns windows of a truncated JPEG that lie above the cut, so that the
     # image would be bad in some epochs only. A file without the end marker is therefore decoded
     # completely, which fails if it is truncated.
-    crops = name == "JPEG" and contents.endswith(b"\xff\xd9")
-    decoder = _CROP_JPEG if crops else _BY_TENSORFLOW
-    return np.int32(decoder), np.int32(formats.read_orientation(contents))
+    crops = name == "JPEG" and orientation == 1 and contents.endswith(b"\xff\xd9")
+    return np.int32(_CROP_JPEG if crops else orientation)
+
+
+def _turn_upright(image: Tensor, orientation: Tensor) -> Tensor:
+    """Turns an image by its EXIF orientation."""
+    tf = require_tensorflow()
+    reverses = tf.constant([["y" in axes, "x" in axes] for axes in _REVERSES])[orientation]
+    image = tf.reverse(image, tf.where(reverses)[:, 0])
+    return tf.transpose(image, tf.where(orientation < 5, [0, 1, 2], [1, 0, 2]))
 
 
 def _read_or_empty(contents: Any) -> NDArray[np.uint8]:
@@ -117,35 +126,6 @@ def _read_or_empty(contents: Any) -> NDArray[np.uint8]:
 def _item(contents: Any) -> bytes:
     """Returns the argument of a `tf.numpy_function` as bytes, which it is in a graph."""
     return contents if isinstance(contents, bytes) else contents.item()
-
-
-def _choose_stored_window(
-    shape: Tensor, orientation: Tensor, choose_window: Callable[[Tensor, Tensor], Tensor]
-) -> Tensor:
-    """Returns the window of the pixels as they are stored for one of the upright image."""
-    tf = require_tensorflow()
-    height, width = shape[0], shape[1]
-    swaps, flips_y, flips_x = _split_orientation(orientation)
-    height, width = tf.where(swaps, width, height), tf.where(swaps, height, width)
-    y, x, h, w = tf.unstack(choose_window(height, width))
-    y, x = tf.where(flips_y, height - y - h, y), tf.where(flips_x, width - x - w, x)
-    return tf.where(swaps, tf.stack([x, y, w, h]), tf.stack([y, x, h, w]))
-
-
-def _turn_upright(image: Tensor, orientation: Tensor) -> Tensor:
-    tf = require_tensorflow()
-    swaps, flips_y, flips_x = _split_orientation(orientation)
-    image = tf.transpose(image, tf.where(swaps, [1, 0, 2], [0, 1, 2]))
-    return image[:: tf.where(flips_y, -1, 1), :: tf.where(flips_x, -1, 1)]
-
-
-def _split_orientation(orientation: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Returns whether rows and columns are swapped, and then y and x are reversed."""
-    tf = require_tensorflow()
-    flags = tf.constant(
-        [(0, 0, 0), (0, 0, 1), (0, 1, 1), (0, 1, 0), (1, 0, 0), (1, 0, 1), (1, 1, 1), (1, 1, 0)]
-    )
-    return tuple(tf.unstack(flags[orientation - 1] == 1))
 
 
 def read_by_pillow(contents: bytes) -> NDArray[np.uint8]:
@@ -190,13 +170,15 @@ def lacks_data(contents: bytes) -> bool:
     """Returns whether the data of a JPEG stop early, although the end marker is there.
 
     Decoders fill up such an image in silence. If it is complete, further bytes before the end
-    marker change no pixel. Without Pillow, the answer is no: TensorFlow would print a warning for
-    each complete image.
+    marker, and markers that restart the decoder, change no pixel. Scans of a progressive JPEG that
+    are missing completely are not noticed. Without Pillow, the answer is no: TensorFlow would print
+    a warning for each complete image.
     """
     if formats.load_pillow() is None:
         return False
     end = formats.find_jpeg_end(contents)
-    more = np.random.default_rng(0).integers(0, 255, 64, np.uint8).tobytes()
+    noise = np.random.default_rng(0).integers(0, 255, 32, np.uint8).tobytes()
+    more = noise + b"".join(bytes([0xFF, 0xD0 + number]) + noise for number in range(8))
     try:
         return not np.array_equal(
             read_by_pillow(contents), read_by_pillow(contents[:end] + more + contents[end:])

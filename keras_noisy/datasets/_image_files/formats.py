@@ -99,6 +99,8 @@ def identify(contents: bytes) -> Format:
         return _identify_bmp(contents)
     if name == "WebP":
         return _identify_webp(contents)
+    if name == "GIF":
+        return _identify_gif(contents)
     return Format(name, name not in _TENSORFLOW)
 
 
@@ -129,6 +131,29 @@ def _identify_webp(contents: bytes) -> Format:
         if kind == b"ALPH" or (flags.get(kind) and flags[kind][0] & 0x10):
             return Format("WebP with transparency", True)
     return Format("WebP", False)
+
+
+def _identify_gif(contents: bytes) -> Format:
+    """TensorFlow takes black for what the first frame does not show."""
+    if len(contents) < 13:
+        return Format("GIF", False)  # damaged
+    position = 13
+    if contents[10] & 0x80:
+        position += 3 << (contents[10] & 7) + 1  # the palette
+    while contents[position : position + 1] == b"!":  # extensions
+        if contents.startswith(b"\xf9\x04", position + 1) and contents[position + 3] & 1:
+            return Format("GIF with transparency", True)
+        position += 2
+        while size := int.from_bytes(contents[position : position + 1]):
+            position += 1 + size
+        position += 1
+    covers = contents.startswith(b",\0\0\0\0" + contents[6:10], position)
+    is_frame = contents.startswith(b",", position)
+    return (
+        Format("GIF with a smaller frame", True)
+        if is_frame and not covers
+        else Format("GIF", False)
+    )
 
 
 def read_orientation(contents: bytes) -> int:
