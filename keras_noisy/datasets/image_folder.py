@@ -47,10 +47,10 @@ def pipeline(
 
     Classes are numbered in the alphabetical order of their folders; they are in
     `Pipeline.class_names`. All files, at any depth below the folder of a class, that have the
-    suffix of a JPEG, PNG, GIF, BMP or WebP are images of that class. Whether an image is held out
+    suffix of a format that can be decoded are images of that class. Whether an image is held out
     for validation depends on its path alone: it is in the same split in every call, whatever the
-    seed, and stays there when other images are added. Augmentation, bad files and determinism are
-    those of `keras_noisy.datasets.image_list.pipeline`.
+    seed, and stays there when other images are added. Formats, augmentation, bad files and
+    determinism are those of `keras_noisy.datasets.image_list.pipeline`.
 
     Hidden and system files and folders (such as `._1.jpg`, `.ipynb_checkpoints`, `__MACOSX`) are
     skipped at any depth, and so are links to folders inside the folder of a class. Nothing is
