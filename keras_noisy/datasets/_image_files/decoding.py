@@ -51,19 +51,16 @@ def decode_window(contents: Tensor, choose_window: Callable[[Tensor, Tensor], Te
         shape = tf.io.extract_jpeg_shape(contents)
         return tf.io.decode_and_crop_jpeg(contents, choose_window(shape[0], shape[1]), channels=3)
 
-    def crop_any() -> Tensor:
-        plan = tf.numpy_function(_plan, [contents], tf.int32)
-        plan.set_shape(())
+    def crop_image() -> Tensor:
+        image = tf.cond(plan == _BY_PILLOW, decode_by_pillow, decode_by_tensorflow)
+        is_turned = (plan > 1) & (plan <= 8)
+        image = tf.cond(is_turned, lambda: _turn_upright(image, plan), lambda: image)
+        shape = tf.shape(image)
+        y, x, height, width = tf.unstack(choose_window(shape[0], shape[1]))
+        return image[y : y + height, x : x + width]
 
-        def crop_image() -> Tensor:
-            image = tf.cond(plan == _BY_PILLOW, decode_by_pillow, decode_by_tensorflow)
-            is_turned = (plan > 1) & (plan <= 8)
-            image = tf.cond(is_turned, lambda: _turn_upright(image, plan), lambda: image)
-            shape = tf.shape(image)
-            y, x, height, width = tf.unstack(choose_window(shape[0], shape[1]))
-            return image[y : y + height, x : x + width]
-
-        return tf.cond(plan == _CROP_JPEG, crop_jpeg, crop_image)
+    def ask_python() -> Tensor:
+        return tf.ensure_shape(tf.numpy_function(_plan, [contents], tf.int32), ())
 
     def decode_by_tensorflow() -> Tensor:
         # An explicit number of channels: with 0, an animated WebP corrupts the heap.
@@ -75,7 +72,8 @@ def decode_window(contents: Tensor, choose_window: Callable[[Tensor, Tensor], Te
         tf.debugging.assert_positive(tf.size(image), "The image can't be decoded.")
         return image
 
-    image = tf.cond(_is_plain_jpeg(contents), crop_jpeg, crop_any)
+    plan = tf.cond(_is_plain_jpeg(contents), lambda: tf.constant(_CROP_JPEG), ask_python)
+    image = tf.cond(plan == _CROP_JPEG, crop_jpeg, crop_image)
     image.set_shape((None, None, 3))
     return image
 
