@@ -68,9 +68,7 @@ def decode_window(contents: Tensor, choose_window: Callable[[Tensor, Tensor], Te
 
     def decode_by_pillow() -> Tensor:
         image = tf.numpy_function(_read_or_empty, [contents], tf.uint8)
-        image.set_shape((None, None, 3))
-        tf.debugging.assert_positive(tf.size(image), "The image can't be decoded.")
-        return image
+        return tf.ensure_shape(image, (None, None, 3))  # raises if the image is empty
 
     plan = tf.cond(_is_plain_jpeg(contents), lambda: tf.constant(_CROP_JPEG), ask_python)
     image = tf.cond(plan == _CROP_JPEG, crop_jpeg, crop_image)
@@ -118,7 +116,7 @@ def _read_or_empty(contents: Any) -> NDArray[np.uint8]:
     try:
         return read_by_pillow(_item(contents))
     except ValueError:
-        return np.empty((0, 0, 3), np.uint8)
+        return np.empty((0, 0, 0), np.uint8)
 
 
 def _item(contents: Any) -> bytes:
