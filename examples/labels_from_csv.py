@@ -34,7 +34,7 @@ import keras
 import numpy as np
 
 import keras_noisy
-from keras_noisy.datasets import glyphs, image_list, read_table
+from keras_noisy.datasets import glyphs, image_folder, image_list, read_table
 
 QUICK = bool(os.environ.get("KERAS_NOISY_QUICK"))  # a trial of some seconds
 EPOCHS = 2 if QUICK else 15
@@ -173,6 +173,6 @@ prediction. Import `keras_noisy` before you load the model, so that Keras knows 
 model.save(FOLDER / "model.keras")
 loaded = keras.saving.load_model(FOLDER / "model.keras")
 row = checked[0]
-image = keras.utils.load_img(FOLDER / row["image"], target_size=(IMAGE_SIZE, IMAGE_SIZE))
-logits = loaded.predict(np.asarray(image)[np.newaxis], verbose=0)
+image = image_folder.load_image(FOLDER / row["image"], IMAGE_SIZE)  # as the pipeline evaluates it
+logits = loaded.predict(image[np.newaxis], verbose=0)
 print(f"{row['image']} is {class_names[logits.argmax()]}; a person said {row['checked']}")

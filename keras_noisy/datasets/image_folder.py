@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from keras_noisy._arguments import check_choice, check_number
+from keras_noisy._arguments import check_choice, check_integer, check_number
 from keras_noisy.datasets._image_files.exclusion import format_skipped
 from keras_noisy.datasets._image_files.file_list import FileList
 from keras_noisy.datasets._image_files.folders import (
@@ -17,11 +18,14 @@ from keras_noisy.datasets._image_files.folders import (
     read_folder,
 )
 from keras_noisy.datasets._image_files.from_files import build_from_files
+from keras_noisy.datasets._image_files.inspection import inspect_image
 from keras_noisy.datasets._image_files.layouts import find_odd_layout
+from keras_noisy.datasets._image_files.transforms import make_image
 from keras_noisy.datasets._pipeline.options import resolve_options
 from keras_noisy.datasets._pipeline.pipeline import Pipeline
+from keras_noisy.datasets._pipeline.tf_data import require_tensorflow
 
-__all__ = ["list_classes", "pipeline"]
+__all__ = ["list_classes", "load_image", "pipeline"]
 
 _LOG = logging.getLogger("keras_noisy")
 
@@ -43,10 +47,10 @@ def pipeline(
 
     Classes are numbered in the alphabetical order of their folders; they are in
     `Pipeline.class_names`. All files, at any depth below the folder of a class, that have the
-    suffix of a JPEG, PNG, GIF, BMP or WebP are images of that class. Whether an image is held out
+    suffix of a format that can be decoded are images of that class. Whether an image is held out
     for validation depends on its path alone: it is in the same split in every call, whatever the
-    seed, and stays there when other images are added. Augmentation, bad files and determinism are
-    those of `keras_noisy.datasets.image_list.pipeline`.
+    seed, and stays there when other images are added. Formats, augmentation, bad files and
+    determinism are those of `keras_noisy.datasets.image_list.pipeline`.
 
     Hidden and system files and folders (such as `._1.jpg`, `.ipynb_checkpoints`, `__MACOSX`) are
     skipped at any depth, and so are links to folders inside the folder of a class. Nothing is
@@ -165,6 +169,49 @@ def list_classes(root: str | os.PathLike) -> tuple[str, ...]:
             + _suggest_root(Path(root), names)
         )
     return names
+
+
+def load_image(path: str | os.PathLike, image_size: int = 224) -> NDArray[np.uint8]:
+    """Returns an image as a pipeline without augmentation has it, for a prediction.
+
+    It is the centre crop of the upright image, 7/8 of its shorter side, resized. The pixels are
+    those with which the images of the splits `"validation"` and `"test"` are evaluated.
+
+    Args:
+        path: The file.
+        image_size: Positive integer, height and width of the image, as in `pipeline`. Defaults to
+            `224`.
+
+    Returns:
+        `uint8` array (image_size, image_size, 3).
+
+    Raises:
+        ValueError: If the file can't be decoded, or if `image_size` is not a positive integer.
+        FileNotFoundError: If there is no such file.
+        ImportError: If TensorFlow is not installed.
+
+    Example:
+
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> import keras
+    >>> import numpy as np
+    >>> from keras_noisy.datasets import image_folder
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     keras.utils.save_img(Path(folder) / "1.jpg", np.zeros((300, 200, 3)))
+    ...     image_folder.load_image(Path(folder) / "1.jpg", image_size=64).shape
+    (64, 64, 3)
+    """
+    check_integer("image_size", image_size, 1)
+    tf = require_tensorflow()
+    contents = Path(path).read_bytes()
+    try:
+        return make_image(tf.constant(contents), image_size, colour_jitter=False).numpy()
+    except tf.errors.InvalidArgumentError:
+        raise ValueError(
+            f"`path` must be an image that can be decoded. Received: path={os.fspath(path)!r} "
+            f"({inspect_image(path)})"
+        ) from None
 
 
 def _suggest_root(root: Path, names: tuple[str, ...]) -> str:

@@ -33,8 +33,13 @@ def pipeline(
     depends on `seed`, the epoch and its position in the list alone, and so does the order.
 
     Files that are damaged, or are not images, are skipped, and training continues. They are added
-    to `bad_images`; images that this list has already are not read at all. PNG, GIF, BMP and WebP
-    files are read whatever their suffix, and so are greyscale and CMYK images.
+    to `bad_images`; images that this list has already are not read at all.
+
+    The contents of a file, not its suffix, tell its format: JPEG, PNG, GIF, BMP and WebP, and, if
+    Pillow is installed, their rarer variants, TIFF and any other format that Pillow reads. Colours
+    are those of Pillow's `convert("RGB")`, so that transparency is ignored; 16-bit values are
+    divided by 256. Of an animation, the first frame is used. Images are turned upright as their
+    EXIF orientation says.
 
     Keras reads the number of steps once, so all epochs of a pipeline keep it, from the first one:
     where newly found bad files leave a batch too few, another batch is divided into two. (With

@@ -43,13 +43,16 @@ def check_images(
 ) -> list[BadImage]:
     """Decodes all images, in parallel, and lists those that can't be decoded.
 
+    Unlike a training, it also finds a JPEG whose data are cut although the end marker is there, if
+    Pillow is installed.
+
     Results are written as it goes on: if it is interrupted or killed, the same call continues where
     it stopped. A call after a finished one starts over.
 
     Args:
         root: Folder of the images.
         paths: Paths of the images, relative to `root` or below it. Defaults to all files in it, at
-            any depth, that have the suffix of a JPEG, PNG, GIF, BMP or WebP; a warning in the log
+            any depth, that have the suffix of a format that can be decoded; a warning in the log
             counts the others.
         bad_images: CSV file to write the bad images to; pipelines of the same `root` then skip
             them. Entries of other folders are left as they are. Defaults to `"bad_images.csv"`.

@@ -10,9 +10,7 @@ import numpy as np
 from keras_noisy.datasets._image_files import exclusion
 from keras_noisy.datasets._image_files.exclusion import Skipped, is_hidden
 from keras_noisy.datasets._image_files.file_list import FileList
-
-# The names of image files end so, in upper or lower case.
-_SUFFIXES = (".jpg", ".jpeg", ".png", ".gif", ".bmp", ".webp")
+from keras_noisy.datasets._image_files.formats import explain_name
 
 
 def check_folder(argument: str, folder: Path) -> None:
@@ -38,8 +36,9 @@ class Found(NamedTuple):
 def find_images(root: Path, class_names: Iterable[str] = ()) -> Found:
     """Finds the images in a folder at any depth.
 
-    A file counts as an image if its name has the suffix of one. Hidden and system files and folders
-    are skipped, and so are links to folders, except for those that lie in `root` itself.
+    A file counts as an image if its name has the suffix of a format that can be decoded. Hidden and
+    system files and folders are skipped, and so are links to folders, except for those that lie in
+    `root` itself.
 
     Args:
         root: The folder.
@@ -89,7 +88,7 @@ def _find_reason(entry: os.DirEntry, hidden: bool) -> str | None:
     if not os.path.isfile(entry):
         is_broken = entry.is_symlink() and not os.path.exists(entry.path)
         return exclusion.BROKEN_LINK if is_broken else exclusion.SPECIAL
-    return None if entry.name.lower().endswith(_SUFFIXES) else exclusion.OTHER_FORMAT
+    return explain_name(entry.name, exclusion.OTHER_FORMAT)
 
 
 def list_folders(root: Path) -> list[str]:

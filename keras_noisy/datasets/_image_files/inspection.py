@@ -3,11 +3,11 @@
 import os
 from pathlib import Path
 
-from keras_noisy.datasets._image_files.decoding import decode_image
+from keras_noisy.datasets._image_files import formats
+from keras_noisy.datasets._image_files.decoding import decode_image, lacks_data, read_by_pillow
 from keras_noisy.datasets._pipeline.tf_data import require_tensorflow
 
-# The first bytes of JPEG, PNG, GIF, BMP and WebP files.
-_MAGIC = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"GIF8", b"BM", b"RIFF")
+_DAMAGED = "truncated or damaged"
 
 
 def inspect_image(path: str | os.PathLike) -> str | None:
@@ -17,8 +17,9 @@ def inspect_image(path: str | os.PathLike) -> str | None:
         path: The file.
 
     Returns:
-        A short reason, or `None` if all of the image can be decoded: a JPEG, including greyscale
-        and CMYK, a PNG, GIF, BMP or WebP, whatever the suffix of the file name.
+        A short reason, or `None` if all of the image can be decoded, whatever the suffix of the
+        file name: a JPEG, including greyscale and CMYK, a PNG, GIF, BMP or WebP, and, if Pillow is
+        installed, any other format that it reads.
 
     Raises:
         ImportError: If TensorFlow is not installed.
@@ -40,10 +41,13 @@ def inspect_image(path: str | os.PathLike) -> str | None:
         return "empty"
     if contents[:512].lstrip().lower().startswith((b"<!doctype", b"<html")):
         return "an HTML page"
-    if not contents.startswith(_MAGIC):
-        return "not an image"
+    name, needs_pillow = formats.identify(contents)
     try:
-        image = decode_image(contents)
+        image = read_by_pillow(contents) if needs_pillow else decode_image(contents)
+    except ValueError as error:
+        return str(error)
     except tf.errors.InvalidArgumentError:
-        return "truncated or damaged"
-    return None if min(image.shape[:2]) > 0 else "an image without pixels"
+        return _DAMAGED
+    if min(image.shape[:2]) == 0:
+        return "an image without pixels"
+    return _DAMAGED if name == "JPEG" and lacks_data(contents) else None

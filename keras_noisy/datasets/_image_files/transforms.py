@@ -79,7 +79,7 @@ def make_training_image(contents: Tensor, size: int, draws: Tensor, colour_jitte
     up to 0.2.
 
     Args:
-        contents: Scalar string, the contents of the file: JPEG, PNG, GIF, BMP or WebP.
+        contents: Scalar string, the contents of the file.
         size: Integer, height and width.
         draws: Numbers in [0, 1), from `add_draws`.
         colour_jitter: Whether to change colours.
