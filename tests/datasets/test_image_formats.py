@@ -12,7 +12,7 @@ from PIL import ImageOps
 
 from keras_noisy.cli import main
 from keras_noisy.datasets import image_folder, inspect_image
-from keras_noisy.datasets._image_files import formats
+from keras_noisy.datasets._image_files import decoding, formats
 from keras_noisy.datasets._image_files.decoding import decode_image
 
 # Pillow warns about damaged metadata, of which some of the files have some.
@@ -172,6 +172,19 @@ def test_a_turned_jpeg_has_the_pixels_of_the_upright_one():
     stored = decode_image(turned(1, "JPEG")).numpy()
     np.testing.assert_array_equal(decode_image(turned(6, "JPEG")), np.rot90(stored, -1))
     np.testing.assert_array_equal(decode_image(turned(3, "JPEG")), stored[::-1, ::-1])
+
+
+@pytest.mark.parametrize("endian", ["<", ">"])
+def test_upright_jpegs_are_decoded_without_python(endian):
+    image, exif = Image.fromarray(photograph(0, 40, 60)), Image.Exif()
+    exif.endian = endian
+    for orientation in (None, 1, 6):
+        exif[0x010F] = "camera"
+        if orientation is not None:
+            exif[0x0112] = orientation
+        contents = save(image, "JPEG", exif=exif)
+        assert bool(decoding._is_upright_jpeg(contents)) == (orientation != 6)
+        assert_close(decode_image(contents), opened(contents))
 
 
 def test_16_bits_are_divided_by_256():

@@ -18,6 +18,13 @@ from keras_noisy.datasets._pipeline.tf_data import require_tensorflow
 # How a file is decoded. The numbers from 1 to 8 are EXIF orientations: TensorFlow decodes the
 # image completely, and then it is turned upright, unless the orientation is 1.
 _CROP_JPEG, _BY_PILLOW = 0, 9
+# Regular expressions of EXIF data whose first directory comes first, in either byte order, and of
+# data with an orientation that turns the image.
+_EXIF = r"Exif\x00\x00(?:II\*\x00\x08\x00\x00\x00|MM\x00\*\x00\x00\x00\x08)\C*"
+_EXIF_ORIENTATION = (
+    r"\C*(?:\x12\x01\x03\x00\x01\x00\x00\x00[\x02-\x08]"
+    r"|\x01\x12\x00\x03\x00\x00\x00\x01\x00[\x02-\x08])\C*"
+)
 # By orientation, whether rows and whether columns are reversed; from 5 on, they are then swapped.
 _REVERSES = ("", "", "x", "yx", "y", "", "y", "yx", "x")
 
@@ -47,20 +54,14 @@ def decode_window(contents: Tensor, choose_window: Callable[[Tensor, Tensor], Te
     tf = require_tensorflow()
     contents = tf.convert_to_tensor(contents)  # NumPy would remove zeros at the end of bytes
 
-    def crop_jpeg() -> Tensor:
-        shape = tf.io.extract_jpeg_shape(contents)
-        return tf.io.decode_and_crop_jpeg(contents, choose_window(shape[0], shape[1]), channels=3)
+    def read_jpeg_shape() -> tuple[Tensor, Tensor]:
+        return tf.io.extract_jpeg_shape(contents), tf.zeros((0, 0, 3), tf.uint8)
 
-    def crop_image() -> Tensor:
+    def decode() -> tuple[Tensor, Tensor]:
         image = tf.cond(plan == _BY_PILLOW, decode_by_pillow, decode_by_tensorflow)
         is_turned = (plan > 1) & (plan <= 8)
         image = tf.cond(is_turned, lambda: _turn_upright(image, plan), lambda: image)
-        shape = tf.shape(image)
-        y, x, height, width = tf.unstack(choose_window(shape[0], shape[1]))
-        return image[y : y + height, x : x + width]
-
-    def ask_python() -> Tensor:
-        return tf.ensure_shape(tf.numpy_function(_plan, [contents], tf.int32), ())
+        return tf.shape(image), image
 
     def decode_by_tensorflow() -> Tensor:
         # An explicit number of channels: with 0, an animated WebP corrupts the heap.
@@ -70,24 +71,41 @@ def decode_window(contents: Tensor, choose_window: Callable[[Tensor, Tensor], Te
         image = tf.numpy_function(_read_or_empty, [contents], tf.uint8)
         return tf.ensure_shape(image, (None, None, 3))  # raises if the image is empty
 
-    plan = tf.cond(_is_plain_jpeg(contents), lambda: tf.constant(_CROP_JPEG), ask_python)
-    image = tf.cond(plan == _CROP_JPEG, crop_jpeg, crop_image)
+    def ask_python() -> Tensor:
+        return tf.ensure_shape(tf.numpy_function(_plan, [contents], tf.int32), ())
+
+    def crop_jpeg() -> Tensor:
+        return tf.io.decode_and_crop_jpeg(contents, window, channels=3)
+
+    def crop_image() -> Tensor:
+        y, x, height, width = tf.unstack(window)
+        return image[y : y + height, x : x + width]
+
+    plan = tf.cond(_is_upright_jpeg(contents), lambda: tf.constant(_CROP_JPEG), ask_python)
+    is_cropped = plan == _CROP_JPEG
+    shape, image = tf.cond(is_cropped, read_jpeg_shape, decode)
+    # Not in both branches, because operations of a branch that is not taken cost time, too.
+    window = choose_window(shape[0], shape[1])
+    image = tf.cond(is_cropped, crop_jpeg, crop_image)
     image.set_shape((None, None, 3))
     return image
 
 
-def _is_plain_jpeg(contents: Tensor) -> Tensor:
-    """Returns whether a file is a JPEG with its end marker and without metadata.
+def _is_upright_jpeg(contents: Tensor) -> Tensor:
+    """Returns whether the first bytes of a JPEG with its end marker show that it is upright.
 
-    That is most JPEGs, and no Python is needed to read them. Their tables follow the JFIF header.
+    Most JPEGs do, and no Python is needed to read them: behind the JFIF header, if there is one,
+    follow the tables, or EXIF data whose first directory comes first and does not turn the image.
     """
     tf = require_tensorflow()
-    head = tf.strings.substr(contents, 0, 22)
-    return (
-        (tf.strings.substr(head, 0, 6) == b"\xff\xd8\xff\xe0\x00\x10")
-        & (tf.strings.substr(head, -2, 2) == b"\xff\xdb")
-        & (tf.strings.substr(contents, -2, 2) == b"\xff\xd9")
+    has_jfif = tf.strings.substr(contents, 0, 6) == b"\xff\xd8\xff\xe0\x00\x10"
+    head = tf.strings.substr(contents, tf.where(has_jfif, 20, 2), 1024)
+    marker, exif = tf.strings.substr(head, 0, 2), tf.strings.substr(head, 4, -1)
+    is_upright = tf.strings.regex_full_match(exif, _EXIF) & ~tf.strings.regex_full_match(
+        exif, _EXIF_ORIENTATION
     )
+    is_complete = tf.io.is_jpeg(contents) & (tf.strings.substr(contents, -2, 2) == b"\xff\xd9")
+    return is_complete & ((marker == b"\xff\xdb") | ((marker == b"\xff\xe1") & is_upright))
 
 
 def _plan(contents: Any) -> np.int32:
