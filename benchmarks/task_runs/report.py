@@ -80,34 +80,34 @@ def compute_regrets(grouped: Grouped) -> dict[str, dict[Place, float]]:
 
 
 def format_regret(grouped: Grouped, losses: Sequence[str], places: Sequence[Place]) -> str:
-    """Formats the mean and worst regret of each loss, the lowest mean first."""
+    """Formats the regret of each loss, the lowest mean first: mean and worst, and means of parts."""
     regrets = compute_regrets(grouped)
-    optimizers = list(dict.fromkeys(place.optimizer for place in places))
-    rows = [["loss", "mean", "worst", "where", *(f"mean, {name}" for name in optimizers), "of"]]
     shown = sorted(
         (loss for loss in losses if regrets.get(loss)),
         key=lambda loss: statistics.fmean(regrets[loss].values()),
     )
+    rows = [["loss", "mean", "worst", "where", "of"]]
     for loss in shown:
         found = regrets[loss]
         worst = max(found, key=found.__getitem__)
-        by_optimizer = [
-            [regret for place, regret in found.items() if place.optimizer == name]
-            for name in optimizers
-        ]
-        rows.append(
-            [
-                loss,
-                format_points(statistics.fmean(found.values())),
-                format_points(found[worst]),
-                str(worst),
-                *(format_points(statistics.fmean(v)) if v else "" for v in by_optimizer),
-                f"{len(found)}/{len(places)}",
+        mean = statistics.fmean(found.values())
+        count = f"{len(found)}/{len(places)}"
+        rows.append([loss, format_points(mean), format_points(found[worst]), str(worst), count])
+    tables = [format_table(rows)]
+    for part in Place._fields:
+        names = list(dict.fromkeys(getattr(place, part) for place in places))
+        rows = [[f"mean by {part}", *names]]
+        for loss in shown:
+            by_name = [
+                [regret for place, regret in regrets[loss].items() if getattr(place, part) == name]
+                for name in names
             ]
-        )
-    return (
-        format_table(rows) + "\nPoints behind the best loss of the same task, optimizer and noise: "
-        "mean and worst, and for how many of them there are trainings.\n"
+            means = [format_points(statistics.fmean(each)) if each else "" for each in by_name]
+            rows.append([loss, *means])
+        tables.append(format_table(rows))
+    return "\n".join(tables) + (
+        "\nPoints behind the best loss of the same task, optimizer and noise, and of how many of "
+        "these there are trainings.\n"
     )
 
 

@@ -3,6 +3,7 @@
 import functools
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -75,8 +76,7 @@ def train(run: Run, task: Task, folder: Path) -> dict[str, Any]:
     keras.utils.clear_session()
     keras.utils.set_random_seed(run.seed)
     batches = task.batches(folder, data, noisy_labels, task.batch_size, run.seed)
-    settings = OPTIMIZERS[run.optimizer]
-    settings = type(settings)(**{**vars(settings), "learning_rate": run.learning_rate})
+    settings = replace(OPTIMIZERS[run.optimizer], learning_rate=run.learning_rate)
     setting = Setting(data.num_classes, task.epochs * batches.steps)
     model = compile_model(
         task.network(data),
