@@ -80,7 +80,7 @@ def compute_regrets(grouped: Grouped) -> dict[str, dict[Place, float]]:
 
 
 def format_regret(grouped: Grouped, losses: Sequence[str], places: Sequence[Place]) -> str:
-    """Formats the regret of each loss, the lowest mean first: mean and worst, and means of parts."""
+    """Formats the regret of each loss, the lowest mean first."""
     regrets = compute_regrets(grouped)
     shown = sorted(
         (loss for loss in losses if regrets.get(loss)),
