@@ -39,8 +39,8 @@ def room(tasks):
 # Runs
 
 
-def test_killed_trainings_go_on(tasks, tmp_path, capsys):
-    """Kills the command at its first record, and starts it again."""
+def test_killed_trainings_go_on(tasks, room, tmp_path, monkeypatch, capsys):
+    """Kills the command at its first record, and does the rest in this process, as a worker."""
     arguments = [*FEW, "--losses", "CE", "MAE, annealed bias", "--results", str(tmp_path)]
     command = [sys.executable, str(FOLDER / "tasks.py"), "run", *arguments]
     options = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
@@ -51,31 +51,31 @@ def test_killed_trainings_go_on(tasks, tmp_path, capsys):
             assert time.monotonic() < end
             time.sleep(0.02)
         os.killpg(process.pid, signal.SIGKILL)
-    before = {path: path.read_bytes() for path in tmp_path.rglob("*.json")}
-    assert all(json.loads(content)["loss"] == "CE" for content in before.values())
+    (path,) = tmp_path.rglob("*.json")
+    content = path.read_bytes()
+    record = json.loads(content)
+    assert (record["loss"], record["steps"], record["num_classes"]) == ("CE", 4 * 7, 20)
+    assert 0.25 < record["wrong_labels"] < 0.55
+    assert 0.0 < record["memorised"] + record["recognised"] <= 1.0
     assert tasks.main(["list", *arguments]) == 0
     assert capsys.readouterr().out.startswith("2 trainings, 1 of them done\nsmoke: 1 missing, ")
-    # The rest is trained in this process, as a worker does it.
-    waiting = [
-        run
-        for run in tasks.choose_runs(tasks.parse(["run", *arguments]), [tasks.SMOKE])[0]
-        if tasks.find_record(run, tmp_path) is None
-    ]
-    (run,) = waiting
-    job = tasks.Job(run, tasks.SMOKE, tmp_path, tmp_path)
-    while (summary := tasks.do(job)) == "another process trains it":
-        assert time.monotonic() < end
-        time.sleep(0.1)  # until the killed worker has ended
-    record = tasks.find_record(run, tmp_path)
-    assert summary.startswith(f"test {record['test_accuracy']:.1%}, memorised ")
-    assert record["loss"] == "MAE, annealed bias"
-    assert 0.25 < record["wrong_labels"] < 0.55
-    assert record["steps"] == 4 * 7
-    assert 0.0 <= record["memorised"] + record["recognised"] <= 1.0
-    assert {path: path.read_bytes() for path in before} == before
-    content = run.path(tmp_path).read_bytes()
-    assert tasks.do(job) == summary  # it is only read
-    assert run.path(tmp_path).read_bytes() == content
+    trained = []
+
+    def train(run, task, folder):
+        trained.append(run.loss)
+        return {**record, **run._asdict(), "test_accuracy": float("nan")}
+
+    monkeypatch.setattr(room("training"), "train", train)
+    runs, _ = tasks.choose_runs(tasks.parse(["run", *arguments]), [tasks.SMOKE])
+    jobs = [tasks.Job(run, tasks.SMOKE, tmp_path, tmp_path) for run in runs]
+    assert tasks.do(jobs[0]).startswith(f"test {record['test_accuracy']:.1%}, memorised ")
+    for _ in range(2):  # the second time, it is only read
+        while (summary := tasks.do(jobs[1])) == "another process trains it":
+            assert time.monotonic() < end
+            time.sleep(0.1)  # until the killed worker has ended
+        assert summary.startswith("outputs NaN, memorised ")
+    assert trained == ["MAE, annealed bias"]
+    assert path.read_bytes() == content
     assert not list(tmp_path.rglob(".MAE*.lock"))
 
 

@@ -25,5 +25,5 @@ def load_1000(folder: Path) -> Data:
 
 
 def load_smoke(folder: Path) -> Data:
-    """Draws 20 training images of each of 10 characters."""
-    return load(10, 20)
+    """Draws 10 training images of each of 20 characters."""
+    return load(20, 10)
