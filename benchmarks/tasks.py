@@ -132,11 +132,9 @@ def print_summary(runs: list[Run], waiting: list[Run], results: Path) -> None:
     print(f"{len(runs)} trainings, {len(runs) - len(waiting)} of them done")
     total = 0.0
     for name in dict.fromkeys(run.task for run in waiting):
-        done = [
-            record["seconds"]
-            for run in runs
-            if run.task == name and (record := find_record(run, results)) is not None
-        ]
+        # All records of the task, also those of other runs than these.
+        paths = (results / name).rglob("*.json")
+        done = [json.loads(path.read_text(encoding="utf-8"))["seconds"] for path in paths]
         # Loading, compiling and measuring take a few seconds more.
         seconds = 4 + (sum(done) / len(done) if done else ALL_TASKS[name].seconds)
         count = sum(run.task == name for run in waiting)

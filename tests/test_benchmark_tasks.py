@@ -116,13 +116,21 @@ def test_every_noise_is_made(room):
 # Learning rates
 
 
-def test_learning_rates_are_those_of_the_highest_accuracy(room):
-    protocol = room("protocol")
-    accuracies = {"0.01": 0.7, "0.03": 0.9, "0.1": 0.9, "0.3": 0.2}
-    rates = {"a": {"sgd": accuracies, "adamw": {"0.001": 0.5}}}
-    assert protocol.choose_rate(rates, "a", "sgd") == 0.03
-    assert protocol.choose_rate(rates, "a", "adamw") is None  # not all have been tried
-    assert protocol.choose_rate(rates, "b", "sgd") is None
+@pytest.mark.parametrize(
+    ("accuracies", "chosen"),
+    [
+        ((0.7, 0.9, 0.8, 0.2), 0.03),
+        ((0.5, 0.9, 0.901, 0.902), 0.1),  # the median of three that are alike
+        ((0.5, 0.8, 0.9, 0.902), 0.1),  # the lower one of two
+        ((0.5, 0.8, 0.9, 0.904), 0.3),
+        ((0.7, 0.9, 0.8), None),  # one has not been tried
+    ],
+)
+def test_learning_rates_are_those_of_high_accuracy(room, accuracies, chosen):
+    found = dict(zip(("0.01", "0.03", "0.1", "0.3"), accuracies, strict=False))
+    rates = {"a": {"sgd": found}}
+    assert room("protocol").choose_rate(rates, "a", "sgd") == chosen
+    assert room("protocol").choose_rate(rates, "b", "sgd") is None
 
 
 def test_learning_rates_come_from_records(tasks, room, tmp_path, monkeypatch):

@@ -3,6 +3,7 @@
 import itertools
 import json
 import re
+import statistics
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -24,6 +25,7 @@ GRIDS = {
     "lion": (3e-5, 1e-4, 3e-4, 1e-3),
 }
 RATES = Path(__file__).with_name("learning_rates.json")
+SIMILAR = 0.003  # accuracies that differ by no more count as equal
 RATE_SEED = 1000  # differs from the seeds that are compared
 
 # Test accuracies of cross-entropy on correct labels, by task, optimizer and learning rate.
@@ -67,13 +69,15 @@ def read_rates(path: Path = RATES) -> Rates:
 def choose_rate(rates: Rates, task: str, optimizer: str) -> float | None:
     """Chooses the learning rate of a task and optimizer; None if some have not been tried.
 
-    It is that of the highest accuracy, and the lowest one of several.
+    It is the median of those whose accuracy is within 0.3 points of the highest one, and the lower
+    one of two: differences that small are chance, and would often choose an end of the grid.
     """
-    accuracies = rates.get(task, {}).get(optimizer, {})
-    tried = [f"{rate:g}" for rate in GRIDS[optimizer]]
-    if not all(rate in accuracies for rate in tried):
+    found = rates.get(task, {}).get(optimizer, {})
+    accuracies = {rate: found.get(f"{rate:g}") for rate in GRIDS[optimizer]}
+    if None in accuracies.values():
         return None
-    return float(max(tried, key=accuracies.__getitem__))
+    least = max(accuracies.values()) - SIMILAR
+    return statistics.median_low(rate for rate in accuracies if accuracies[rate] >= least)
 
 
 def list_runs(
