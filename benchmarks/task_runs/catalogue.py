@@ -73,8 +73,8 @@ TASKS: dict[str, Task] = {
             find=emoji.find,
             packages=emoji.PACKAGES,
         ),
-        folder_task("folder-20", epochs=20, seconds=15),
-        folder_task("folder-20-long", epochs=80, seconds=50),
+        folder_task("folder-20", epochs=20, seconds=20),
+        folder_task("folder-20-long", epochs=80, seconds=75),
     )
 }
 # A task of a few seconds, which shows that everything works.
