@@ -64,11 +64,16 @@ def build_loss(
             "fashion_mnist": "mnist",
             **{name: name for name in ("cifar10", "cifar100", "webvision")},
         }
-        num_classes = num_classes or configuration.data.classes
-        closest = "cifar10" if num_classes <= 10 else "cifar100"
-        closest = closest if num_classes <= 100 else "webvision"
+        closest = closest_published(num_classes or configuration.data.classes)
         dataset = published.get(configuration.data.name, closest)
     return keras_noisy.losses.get(settings.name, dataset=dataset, **options)
+
+
+def closest_published(num_classes: int) -> str:
+    """Returns the data set with published weights whose number of classes is the most similar."""
+    if num_classes <= 10:
+        return "cifar10"
+    return "cifar100" if num_classes <= 100 else "webvision"
 
 
 def build_network(configuration: Configuration, task: Task) -> keras.Model:

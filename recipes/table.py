@@ -14,15 +14,11 @@ import io
 import itertools
 import json
 import math
-import multiprocessing
 import os
 import re
 import statistics
 import sys
-import threading
-import time
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -34,6 +30,7 @@ from configuration import Configuration, Loss, Noise, Parser, read_configuration
 from folder import claim_folder, lock_folder, read_record
 from jsonargparse.typing import PositiveInt
 from model import build_loss
+from processes import run_in_processes
 
 from keras_noisy.plots import MAX_NOISES, compare_losses
 from keras_noisy.training import write_atomically
@@ -99,7 +96,8 @@ def main(arguments: list[str] | None = None) -> int:
     if grid.dry_run:
         print("\n".join(map(str, waiting)))
         return 0
-    failed = run_trainings(grid, {cell: cells[cell] for cell in waiting})
+    jobs = {cell: cells[cell] for cell in waiting}
+    failed = run_in_processes(train_cell, jobs, Path(grid.results), grid.workers, grid.gpus)
     write_report(grid, cells)
     for cell, message in failed.items():
         print(f"table.py: error: {cell}: {message}", file=sys.stderr)
@@ -156,69 +154,12 @@ def find_record(configuration: Configuration) -> dict[str, Any] | None:
     return record if record["configuration"] == configuration.outcome_settings() else None
 
 
-def run_trainings(grid: Grid, cells: dict[Cell, Configuration]) -> dict[Cell, str]:
-    """Trains all cells; returns the error messages of those that failed."""
-    if not cells:
-        return {}
-    # All processes, and later runs, share what JAX compiles.
-    os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(Path(grid.results).resolve() / ".jax"))
-    os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
-    context = multiprocessing.get_context("spawn")
-    failed: dict[Cell, str] = {}
-    start = time.perf_counter()
-    with ProcessPoolExecutor(
-        grid.workers,
-        context,
-        initialise_worker,
-        (context.Value("i", 0), grid.workers, grid.gpus),
-    ) as pool:
-        futures = {pool.submit(train_cell, cells[cell]): cell for cell in cells}
-        try:
-            for count, future in enumerate(as_completed(futures), 1):
-                cell = futures[future]
-                minutes = (time.perf_counter() - start) / count * (len(cells) - count) / 60
-                try:
-                    outcome = f"test accuracy {future.result():.1%}"
-                except Exception as error:
-                    outcome = f"{type(error).__name__}: {' '.join(str(error).split())}"
-                    failed[cell] = outcome
-                print(
-                    f"[{count}/{len(cells)}] {cell}: {outcome}; about {minutes:.0f} min left",
-                    flush=True,
-                )
-        except BaseException:  # such as Ctrl-C; the pool would finish all trainings first
-            for process in multiprocessing.active_children():
-                process.kill()
-            raise
-    return failed
-
-
-def initialise_worker(counter: Any, workers: int, gpus: Sequence[int] | None) -> None:
-    """Assigns a device to a new process, and makes it end when its parent ends."""
-    with counter.get_lock():
-        number = counter.value
-        counter.value += 1
-    if gpus:
-        os.environ["CUDA_VISIBLE_DEVICES"] = str(gpus[number % len(gpus)])
-    if workers > max(len(gpus or []), 1):  # workers share a device, and so its memory
-        os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
-        os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
-    parent = multiprocessing.parent_process()
-    assert parent is not None
-
-    def exit_with_parent() -> None:
-        parent.join()
-        os._exit(1)
-
-    threading.Thread(target=exit_with_parent, daemon=True).start()
-
-
-def train_cell(configuration: Configuration) -> float:
-    """Trains in a process of the pool; returns the test accuracy."""
+def train_cell(configuration: Configuration) -> str:
+    """Trains in a process of the pool; returns the test accuracy as text."""
     keras.utils.clear_session()
     claim_folder(configuration)
     with lock_folder(configuration):
-        return float(train.train(configuration)["test_accuracy"])
+        return f"test accuracy {train.train(configuration)['test_accuracy']:.1%}"
 
 
 def write_report(grid: Grid, cells: dict[Cell, Configuration]) -> None:

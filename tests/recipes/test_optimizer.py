@@ -58,9 +58,12 @@ def test_schedules_set_learning_rates(settings, rates):
     assert learning_rates(settings, rates) == pytest.approx([*rates.values()])
 
 
-def test_adamw_gets_its_settings():
-    settings = Optimizer(name="adamw", weight_decay=0.0, clip_norm=None, clip_global_norm=2.0)
+@pytest.mark.parametrize(
+    ("name", "expected"), [("adamw", keras.optimizers.AdamW), ("lion", keras.optimizers.Lion)]
+)
+def test_other_optimizers_get_their_settings(name, expected):
+    settings = Optimizer(name=name, weight_decay=0.0, clip_norm=None, clip_global_norm=2.0)
     optimizer = build_optimizer(settings, 2, 5)
-    assert isinstance(optimizer, keras.optimizers.AdamW)
+    assert isinstance(optimizer, expected)
     assert optimizer.weight_decay == 0.0
     assert (optimizer.clipnorm, optimizer.global_clipnorm) == (None, 2.0)

@@ -22,6 +22,7 @@ import yaml
 pytest.importorskip("jsonargparse")
 pytest.importorskip("matplotlib")
 
+import processes
 import table
 from filelock import FileLock
 
@@ -140,7 +141,7 @@ def train_small(folder):
         for name, value in ONE_THREAD.items():
             patch.setenv(name, value)
         for name in ("JAX_COMPILATION_CACHE_DIR", "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"):
-            if name not in os.environ:  # `run_trainings` sets it then
+            if name not in os.environ:  # `run_in_processes` sets it then
                 patch.setenv(name, "")
                 patch.delenv(name)
         with start(grid) as process:
@@ -222,7 +223,7 @@ def refuse(*_):
 
 @pytest.mark.backend_free  # one backend is enough
 def test_finished_trainings_are_not_repeated(trained, monkeypatch, capsys, tmp_path):
-    monkeypatch.setattr(table, "ProcessPoolExecutor", refuse)
+    monkeypatch.setattr(processes, "ProcessPoolExecutor", refuse)
     noises = {"none": SMALL["noises"]["none"]}
     grid = write(tmp_path, seeds=[1], noises=noises, results=str(trained.results))
     assert table.main([grid]) == 0
@@ -374,10 +375,10 @@ def test_settings_of_the_grid_take_precedence(tmp_path):
 def test_workers_take_devices_in_turn_and_end_with_the_table(monkeypatch):
     alive, ended = threading.Event(), threading.Semaphore(0)
     monkeypatch.setattr(
-        table.multiprocessing, "parent_process", lambda: SimpleNamespace(join=alive.wait)
+        processes.multiprocessing, "parent_process", lambda: SimpleNamespace(join=alive.wait)
     )
-    monkeypatch.setattr(table.os, "_exit", lambda code: ended.release())
-    context = table.multiprocessing.get_context("spawn")
+    monkeypatch.setattr(processes.os, "_exit", lambda code: ended.release())
+    context = processes.multiprocessing.get_context("spawn")
     shared = ("TF_FORCE_GPU_ALLOW_GROWTH", "XLA_PYTHON_CLIENT_PREALLOCATE")
     for workers, gpus, visible in ((4, [2, 5], "2525"), (2, [2, 5], "25"), (2, None, "--")):
         counter = context.Value("i", 0)
@@ -385,7 +386,7 @@ def test_workers_take_devices_in_turn_and_end_with_the_table(monkeypatch):
         for _ in range(workers):
             for name in ("CUDA_VISIBLE_DEVICES", *shared):
                 monkeypatch.delenv(name, raising=False)
-            table.initialise_worker(counter, workers, gpus)
+            processes.initialise_worker(counter, workers, gpus)
             found += os.environ.get("CUDA_VISIBLE_DEVICES", "-")
             is_shared = workers > len(gpus or [0])
             assert [name in os.environ for name in shared] == [is_shared] * 2

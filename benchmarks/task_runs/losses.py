@@ -1,0 +1,67 @@
+"""The losses that are compared. A new variant is one entry of `LOSSES`."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import keras
+from model import closest_published
+
+import keras_noisy
+from keras_noisy import LogitBias
+from keras_noisy.losses import RobustLoss
+
+
+class Setting(NamedTuple):
+    """What a loss may depend on.
+
+    Attributes:
+        num_classes: Number of classes.
+        steps: Number of steps of the training.
+    """
+
+    num_classes: int
+    steps: int
+
+
+# A loss, or one that takes its bias from a layer, and that layer, which is put behind the network.
+Variant = RobustLoss | tuple[RobustLoss, LogitBias]
+
+
+def with_layer(loss: RobustLoss, layer: LogitBias) -> Variant:
+    """Returns the variant of a loss that takes its bias from a layer."""
+    return loss.with_options(logit_bias=layer), layer
+
+
+def get_published(name: str, setting: Setting) -> RobustLoss:
+    """Returns a combination with the weights for a data set of a similar number of classes."""
+    return keras_noisy.losses.get(name, dataset=closest_published(setting.num_classes))
+
+
+LOSSES: dict[str, Callable[[Setting], Variant]] = {
+    "CE": lambda s: keras_noisy.CE(),
+    "MAE": lambda s: keras_noisy.MAE(),
+    "MAE, constant bias": lambda s: keras_noisy.MAE(logit_bias="auto"),
+    "MAE, adaptive bias": lambda s: keras_noisy.MAE(logit_bias="adaptive"),
+    "MAE, annealed bias": lambda s: with_layer(
+        keras_noisy.MAE(), LogitBias(training_steps=s.steps)
+    ),
+    "GCE(0.7)": lambda s: keras_noisy.GCE(q=0.7),
+    "GCE(auto)": lambda s: keras_noisy.GCE(q="auto"),
+    "SCE": lambda s: keras_noisy.SCE(),
+    "PHuberCE": lambda s: keras_noisy.PHuberCE(),
+    "JS": lambda s: keras_noisy.JS(),
+    "BiTempered": lambda s: keras_noisy.BiTempered(),
+    "NCE+RCE": lambda s: get_published("nce+rce", s),
+    "NCE+AGCE": lambda s: get_published("nce+agce", s),
+}
+
+
+def compile_model(
+    network: keras.Model, optimizer: keras.optimizers.Optimizer, name: str, setting: Setting
+) -> keras.Model:
+    """Compiles a network, which returns logits, with a loss; returns the model to train."""
+    variant = LOSSES[name](setting)
+    loss, layer = variant if isinstance(variant, tuple) else (variant, None)
+    model = network if layer is None else keras.Model(network.input, layer(network.output))
+    model.compile(optimizer, loss=loss.with_options(from_logits=True), metrics=["accuracy"])
+    return model
