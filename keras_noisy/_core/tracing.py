@@ -26,7 +26,7 @@ def to_tensor(value: Any, dtype: Any = None) -> Tensor:
     Raises:
         ValueError: For a ragged tensor.
     """
-    if _IS_TENSORFLOW and hasattr(value, "ragged_rank"):
+    if _IS_TENSORFLOW and getattr(value, "ragged_rank", None):
         raise ValueError(
             "Tensors must not be ragged; `tensor.to_tensor()` fills up the rows. "
             f"Received: {type(value).__name__} of shape {tuple(value.shape)}"
