@@ -64,6 +64,7 @@ def train(
     test_images: int = 10,
     batch_statistics: bool = False,
     curves: bool = False,
+    settings: Optimizer = Optimizer(),  # noqa: B008 - it is not changed
 ) -> dict[str, Any]:
     """Trains a network. Only `prepare` differs between the variants that a benchmark compares.
 
@@ -77,6 +78,7 @@ def train(
             about one epoch its moving averages still depend on their initial values.
         curves: Whether the history includes the values of `LabelNoiseMonitor`, measured on 2,000
             images each.
+        settings: The optimizer.
 
     Returns:
         A record: `test_accuracy` on images with correct labels; `ranking`, the share of wrong
@@ -93,7 +95,7 @@ def train(
     )
     keras.utils.set_random_seed(experiment.seed)
     batches = ShuffledBatches(x, noisy_labels, batch_size, seed=experiment.seed)
-    optimizer = build_optimizer(Optimizer(), experiment.epochs, len(batches))
+    optimizer = build_optimizer(settings, experiment.epochs, len(batches))
     model = prepare(
         network(experiment.classes, input_shape=x.shape[1:]),
         optimizer,

@@ -51,18 +51,19 @@ def _overview(parser: argparse.ArgumentParser) -> None:
 
 def _calibrate(options: argparse.Namespace) -> None:
     num_classes, logit_std = options.classes, options.logit_std
-    settings = calibration.settings(num_classes, logit_std)
+    settings = calibration.settings(num_classes, logit_std, options.optimizer)
     epsilon = calibration.logit_bias(num_classes, logit_std=logit_std)
     if options.json:
         content: dict[str, Any] = {
             "classes": num_classes,
             "logit_std": logit_std,
+            "optimizer": options.optimizer,
             "logit_bias": epsilon,
         }
         content["settings"] = [setting._asdict() for setting in settings]
         print(json.dumps(content, indent=1))
         return
-    print(f"{num_classes} classes: logit_bias={epsilon:.4g}\n")
+    print(f"{num_classes} classes with {options.optimizer}: logit_bias={epsilon:.4g}\n")
     rows: list[tuple[str, ...]] = [("loss", "error", "10 classes", "set", "new error", "verdict")]
     previous = ""
     for s in settings:
@@ -73,7 +74,8 @@ def _calibrate(options: argparse.Namespace) -> None:
     print(
         "\nerror: average of dL/dz at the label's logit z = 0 of an untrained network whose\n"
         f"logits have a standard deviation of {logit_std:g}. "
-        "If it is close to 0, the loss cannot learn."
+        "If it is close to 0, the loss\ncannot learn with SGD. The verdict is for "
+        f"{options.optimizer}."
     )
 
 
@@ -174,6 +176,9 @@ def _parser() -> tuple[argparse.ArgumentParser, dict[str, argparse.ArgumentParse
         type=float,
         default=1.0,
         help="standard deviation of the logits of the untrained network",
+    )
+    calibrate.add_argument(
+        "--optimizer", default="sgd", help="optimizer of Keras, such as adamw; default: sgd"
     )
     calibrate.set_defaults(run=_calibrate)
     figures = command("figures", "draw the figures of the theory")

@@ -26,7 +26,7 @@ class Optimizer:
         clip_global_norm: Maximum norm of all gradients together; null for no limit.
     """
 
-    name: Literal["sgd", "adamw", "lion"] = "sgd"
+    name: Literal["sgd", "adamw", "lion", "rmsprop"] = "sgd"
     learning_rate: PositiveFloat = 0.1
     schedule: Literal["cosine", "exponential", "constant"] = "cosine"
     decay: PositiveFloat = 0.97
@@ -58,8 +58,12 @@ def build_optimizer(
         "clipnorm": settings.clip_norm,
         "global_clipnorm": settings.clip_global_norm,
     }
-    if settings.name in ("adamw", "lion"):
-        build = keras.optimizers.AdamW if settings.name == "adamw" else keras.optimizers.Lion
+    builders = {
+        "adamw": keras.optimizers.AdamW,
+        "lion": keras.optimizers.Lion,
+        "rmsprop": keras.optimizers.RMSprop,
+    }
+    if build := builders.get(settings.name):
         return build(rate, weight_decay=settings.weight_decay, **clipping)
     return keras.optimizers.SGD(
         rate,

@@ -17,7 +17,7 @@ from keras_noisy.cli import main
 def test_calibrate_prints_settings_with_errors_before_and_after(capsys):
     main(["calibrate", "--classes", "100"])
     lines = capsys.readouterr().out.splitlines()
-    assert lines[0] == "100 classes: logit_bias=2.518"
+    assert lines[0] == "100 classes with sgd: logit_bias=2.518"
     mae = next(line for line in lines if line.startswith("MAE()")).split()
     assert mae == ["MAE()", "-0.0123", "-0.1329", "logit_bias=2.52", "-0.1329", "learns"]
     named = {line.split("(")[0] for line in lines if "(" in line}

@@ -1,6 +1,7 @@
 """Predicts whether a loss will learn on a model, before any training."""
 
 import dataclasses
+import math
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -9,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from keras_noisy._core.model_layers import find_layers
+from keras_noisy.calibration._optimizer import BATCH_SIZE, Updates, read_optimizer
 from keras_noisy.calibration._verdict import REFERENCE_CLASSES, judge
 from keras_noisy.calibration.average_error import average_error, check_loss, get_option
 from keras_noisy.calibration.initial_logits import InitialLogits, initial_logits
@@ -28,8 +30,9 @@ class Change(NamedTuple):
     """A change that lets a loss learn.
 
     Attributes:
-        setting: The argument to set, such as `"logit_bias=4.84"` or `"q=0.366"`.
-        ratio: The pull after the change, as a share of the pull with 10 classes and no change.
+        setting: The argument to set, such as `"logit_bias=4.84"` or `"q=0.366"`, or the layer to
+            add.
+        ratio: The update after the change, as a share of that with 10 classes and no change.
         verdict: The verdict after the change.
     """
 
@@ -44,6 +47,7 @@ class Diagnosis:
 
     Attributes:
         loss: The loss, as Python code.
+        optimizer: The class of the optimizer; `"SGD"` if none was given.
         num_classes: The number of classes K.
         logit_mean: The mean of the logits at initialisation.
         logit_std: The standard deviation of the logits at initialisation.
@@ -51,24 +55,27 @@ class Diagnosis:
         reference_error: The average error with 10 classes.
         pulling_share: The share of the logits at which the loss pulls at least by a tenth of its
             largest pull with 10 classes.
-        verdict: `"learns"`, `"learns slowly"` or `"stalls"`.
+        update_ratio: The optimizer's first updates, as a share of those with 10 classes.
+        verdict: `"learns"`, `"learns slowly"` or `"stalls"`, with the optimizer.
         changes: Changes that improve the verdict, a tuple of `Change`; empty if none is known.
     """
 
     loss: str
+    optimizer: str
     num_classes: int
     logit_mean: float
     logit_std: float
     error: float
     reference_error: float
     pulling_share: float
+    update_ratio: float
     verdict: str
     changes: tuple[Change, ...]
 
     @property
     def ratio(self) -> float:
         """The average error as a share of that with 10 classes; 0 if there is no pull there."""
-        return _ratio(self.error, self.reference_error)
+        return self.error / self.reference_error if self.reference_error < 0.0 else 0.0
 
     def to_dict(self) -> dict[str, Any]:
         """Returns all fields and the ratio as values for JSON."""
@@ -82,6 +89,10 @@ class Diagnosis:
     def __str__(self) -> str:
         will = {"learns": "will learn", "learns slowly": "will learn slowly"}
         verdict = will.get(self.verdict, "will stall")
+        outcome = f"the mean pull is {_as_fraction(self.ratio)} what it is with "
+        outcome += f"{REFERENCE_CLASSES} classes"
+        if not math.isclose(self.update_ratio, self.ratio, rel_tol=1e-3):
+            outcome += f", the first update {_as_fraction(self.update_ratio)} that"
         lines = [
             f"{self.loss} with {self.num_classes} classes",
             f"  logits at initialisation: mean {self.logit_mean:.2f}, standard deviation "
@@ -89,8 +100,7 @@ class Diagnosis:
             f"  average error at the label's logit: {self.error:.3g} "
             f"({self.reference_error:.3g} with {REFERENCE_CLASSES} classes)",
             f"  share of the logits that it pulls at: {self.pulling_share:.1%}",
-            f"  {verdict}: the mean pull is {_as_fraction(self.ratio)} what it is with "
-            f"{REFERENCE_CLASSES} classes",
+            f"  {verdict} with {self.optimizer}: {outcome}",
         ]
         for change in self.changes:
             effect = f"{will[change.verdict]}: {_as_fraction(change.ratio)} that"
@@ -99,7 +109,11 @@ class Diagnosis:
 
 
 def diagnose(
-    model: keras.Model, x: Any, loss: keras.losses.Loss, batch_size: int = 128
+    model: keras.Model,
+    x: Any,
+    loss: keras.losses.Loss,
+    optimizer: keras.optimizers.Optimizer | str | None = None,
+    batch_size: int = BATCH_SIZE,
 ) -> Diagnosis:
     """Predicts before any training whether a loss will learn on a model, and what to change if not.
 
@@ -111,16 +125,21 @@ def diagnose(
     Formula:
 
     ```
-    ratio = mean of average_error(loss, z, K) / mean of average_error(loss, z, 10)
+    ratio        = mean of average_error(loss, z, K) / mean of average_error(loss, z, 10)
+    update_ratio = update_size(first gradient) / update_size(first gradient with 10 classes)
     ```
 
-    over the logits z. The denominator is without the logit bias.
+    over the logits z. The denominators are without the logit bias. The gradient of a weight in the
+    last layer is taken as the mean error divided by the root of `K * batch_size`, and
+    `keras_noisy.theory.update_size` says how far an optimizer moves a weight: with SGD, in
+    proportion to the gradient, so that both ratios are equal; with Adam, about as far for all
+    gradients.
 
-    The verdict is "learns" from 1/6 on, "stalls" below 1/20, and "learns slowly" between.
-    docs/diagnosis.md compares it with trainings. It does not predict what is memorised later. A
-    weight of the loss does not change the verdict. If the loss takes its bias from a
-    `keras_noisy.LogitBias` layer, the bias is that of the first step; a layer that gets labels is
-    not considered.
+    The verdict is "learns" for an update ratio from 1/6 on, "stalls" below 1/20, and "learns
+    slowly" between. docs/diagnosis.md compares it with trainings. It does not predict what is
+    memorised later. With SGD, a weight of the loss does not change the verdict. If the loss takes
+    its bias from a `keras_noisy.LogitBias` layer, the bias is that of the first step; a layer that
+    gets labels is not considered.
 
     Args:
         model: A `keras.Model`, built and not trained, that returns logits or probabilities of shape
@@ -128,6 +147,8 @@ def diagnose(
         x: Inputs of the model, arrays (n, …); a few hundred samples are enough.
         loss: A loss of this package, or another `keras.losses.Loss`, which must return a loss for
             each sample and have no class weights.
+        optimizer: A `keras.optimizers.Optimizer` or its name, such as `"adamw"`. Defaults to
+            `None`: SGD.
         batch_size: Integer, the number of samples in a batch. Use that of the training if the
             model has batch normalisation. Defaults to `128`.
 
@@ -135,8 +156,9 @@ def diagnose(
         A `Diagnosis`.
 
     Raises:
-        ValueError: If an argument is not one of the above, or if the model returns logits and the
-            loss expects probabilities, or the other way around.
+        ValueError: If an argument is not one of the above, if the optimizer is none of those in
+            `keras_noisy.theory.update_size`, or if the model returns logits and the loss expects
+            probabilities, or the other way around.
 
     Example:
 
@@ -148,6 +170,8 @@ def diagnose(
     >>> diagnosis = keras_noisy.diagnose(model, x, keras_noisy.MAE(from_logits=True))
     >>> diagnosis.verdict, [change.setting for change in diagnosis.changes]
     ('stalls', ['logit_bias=4.84'])
+    >>> keras_noisy.diagnose(model, x, keras_noisy.MAE(from_logits=True), "adamw").verdict
+    'learns'
 
     References:
 
@@ -170,21 +194,30 @@ def diagnose(
         errors = average_error(loss, at, num_classes, logits.std, from_logits)
         return np.interp(logits.values, z, errors)
 
+    updates = read_optimizer(optimizer)
     errors = mean_errors(loss, logits.num_classes)
     reference_error = float(mean_errors(bare, REFERENCE_CLASSES).mean())
-    ratio = _ratio(float(errors.mean()), reference_error)
+
+    def update_ratio(errors: NDArray) -> float:
+        return updates.ratio(float(errors.mean()), reference_error, logits.num_classes, batch_size)
+
+    ratio = update_ratio(errors)
+    better = _list_changes(loss, logits.num_classes, updates) if judge(ratio) != "learns" else []
+    after = [(c, update_ratio(mean_errors(l, logits.num_classes, b))) for c, l, b in better]
     largest = np.linspace(-4.0, 10.0, 2 * _POINTS)
     pulls = -average_error(bare, largest, REFERENCE_CLASSES, logits.std, from_logits)
     return Diagnosis(
         loss=repr(loss) if isinstance(loss, RobustLoss) else type(loss).__name__,
+        optimizer=updates.name,
         num_classes=logits.num_classes,
         logit_mean=logits.mean,
         logit_std=logits.std,
         error=float(errors.mean()),
         reference_error=reference_error,
         pulling_share=float((-errors >= max(_PULLED_SHARE * pulls.max(), 1e-30)).mean()),
+        update_ratio=ratio,
         verdict=judge(ratio),
-        changes=_changes(loss, logits.num_classes, ratio, mean_errors, reference_error),
+        changes=tuple(Change(c, r, judge(r)) for c, r in after if judge(r) == "learns"),
     )
 
 
@@ -201,33 +234,15 @@ def _with_initial_bias(loss: Any, model: keras.Model, num_classes: int) -> Any:
     return loss.with_options(logit_bias=layers[0].initial_bias(num_classes))
 
 
-def _ratio(error: float, reference_error: float) -> float:
-    return error / reference_error if reference_error < 0.0 else 0.0
-
-
-def _changes(
-    loss: keras.losses.Loss,
-    num_classes: int,
-    ratio: float,
-    mean_errors: Callable[..., NDArray],
-    reference_error: float,
-) -> tuple[Change, ...]:
-    """Returns the changes that let a loss learn, if it does not."""
-    if judge(ratio) == "learns" or reference_error >= 0.0:
-        return ()
-    epsilon = logit_bias(num_classes)
+def _list_changes(
+    loss: Any, num_classes: int, updates: Updates
+) -> list[tuple[str, keras.losses.Loss, float]]:
+    """Lists what may help a loss: the change as text, the loss after it, and a bias to add."""
     if isinstance(loss, RobustLoss):
-        errors = {
-            s: mean_errors(better, num_classes)
-            for s, better in candidate_settings(loss, num_classes)
-        }
-    else:
-        layer = f"keras_noisy.LogitBias({format_rounded(epsilon)})"
-        errors = {layer: mean_errors(loss, num_classes, bias=epsilon)}
-    ratios = [(s, _ratio(float(error.mean()), reference_error)) for s, error in errors.items()]
-    return tuple(
-        Change(text, after, judge(after)) for text, after in ratios if judge(after) == "learns"
-    )
+        candidates = candidate_settings(loss, num_classes, constant_bias=updates.needs_size)
+        return [(text, other, 0.0) for text, other in candidates]
+    epsilon = logit_bias(num_classes)
+    return [(f"keras_noisy.LogitBias({format_rounded(epsilon)})", loss, epsilon)]
 
 
 def _check_output(loss: keras.losses.Loss, logits: InitialLogits) -> None:

@@ -2,6 +2,9 @@
 
 from typing import NamedTuple
 
+import keras
+
+from keras_noisy.calibration._optimizer import read_optimizer
 from keras_noisy.calibration._verdict import REFERENCE_CLASSES, judge
 from keras_noisy.calibration.average_error import average_error
 from keras_noisy.calibration.match import match
@@ -15,11 +18,12 @@ class Setting(NamedTuple):
 
     Attributes:
         loss: The loss without the setting, such as `"GCE(q=0.7)"`.
-        setting: The argument, such as `"q=0.366"`; empty if the loss needs no setting.
+        setting: The argument, such as `"q=0.366"`, or the layer to add; empty if the loss needs no
+            setting.
         before: The average error at logit 0 of an untrained network, without the setting.
         after: The average error with the setting.
         reference: The average error with 10 classes, without the setting.
-        verdict: `"learns"`, `"learns slowly"` or `"stalls"`, with the setting.
+        verdict: `"learns"`, `"learns slowly"` or `"stalls"`, with the setting and the optimizer.
     """
 
     loss: str
@@ -30,7 +34,11 @@ class Setting(NamedTuple):
     verdict: str
 
 
-def settings(num_classes: int, logit_std: float = 1.0) -> list[Setting]:
+def settings(
+    num_classes: int,
+    logit_std: float = 1.0,
+    optimizer: keras.optimizers.Optimizer | str | None = None,
+) -> list[Setting]:
     """Lists what to set in each loss of the package, so that it learns with a number of classes.
 
     For each loss with its default arguments, it lists the logit bias and, if there is one, the
@@ -39,10 +47,17 @@ def settings(num_classes: int, logit_std: float = 1.0) -> list[Setting]:
     `q="auto"`. Weights are not listed, although `match` changes those of normalised losses,
     because they act like a larger learning rate.
 
+    The verdicts are those of `keras_noisy.diagnose` for batches of 128 samples. With an optimizer
+    like Adam, which makes updates of about the same size from small gradients, most losses need no
+    setting. Where one does, a `keras_noisy.LogitBias` with a schedule is listed in place of a
+    constant bias, with which such an optimizer memorises wrong labels.
+
     Args:
         num_classes: Integer, at least 2.
         logit_std: Standard deviation of the logits of the untrained network, from 0 to 5. Defaults
             to `1.0`.
+        optimizer: A `keras.optimizers.Optimizer` or its name, such as `"adamw"`. Defaults to
+            `None`: SGD.
 
     Returns:
         A list of `Setting`, one or two for each loss.
@@ -57,19 +72,21 @@ def settings(num_classes: int, logit_std: float = 1.0) -> list[Setting]:
     >>> mae.setting, round(mae.before, 4), round(mae.after, 4)
     ('logit_bias=2.52', -0.0123, -0.1329)
     """
+    updates = read_optimizer(optimizer)
     rows = []
     for loss in (kind() for kind in LOSSES):
         before, reference = (
             float(average_error(loss, 0.0, k, logit_std)) for k in (num_classes, REFERENCE_CLASSES)
         )
-        verdict = judge(before / reference)
+        verdict = judge(updates.ratio(before, reference, num_classes))
         if verdict == "learns":
             rows.append(Setting(repr(loss), "", before, before, reference, verdict))
             continue
         better = []
-        for text, candidate in candidate_settings(loss, num_classes, logit_std):
+        candidates = candidate_settings(loss, num_classes, logit_std, updates.needs_size)
+        for text, candidate in candidates:
             after = float(average_error(candidate, 0.0, num_classes, logit_std))
-            verdict = judge(after / reference)
+            verdict = judge(updates.ratio(after, reference, num_classes))
             better.append(Setting(repr(loss), text, before, after, reference, verdict))
         # Settings that do not help are listed only if no setting helps.
         rows += [s for s in better if s.verdict == "learns"] or better
@@ -77,11 +94,20 @@ def settings(num_classes: int, logit_std: float = 1.0) -> list[Setting]:
 
 
 def candidate_settings(
-    loss: RobustLoss, num_classes: int, logit_std: float = 1.0
+    loss: RobustLoss, num_classes: int, logit_std: float = 1.0, constant_bias: bool = True
 ) -> list[tuple[str, RobustLoss]]:
-    """Returns what may be set in a loss for a number of classes, each with the resulting loss."""
-    epsilon = logit_bias(num_classes, logit_std=logit_std)
-    biased = (f"logit_bias={format_rounded(epsilon)}", loss.with_options(logit_bias=epsilon))
+    """Returns what may be set in a loss for a number of classes, each with the resulting loss.
+
+    The bias is a constant, or that of the first step of a `LogitBias` with a schedule.
+    """
+    if constant_bias:
+        epsilon = logit_bias(num_classes, logit_std=logit_std)
+        biased = (f"logit_bias={format_rounded(epsilon)}", loss.with_options(logit_bias=epsilon))
+    else:
+        biased = (
+            "keras_noisy.LogitBias(training_steps=...)",
+            loss.with_options(logit_bias="adaptive"),
+        )
     return [biased, *_match_own(loss, num_classes, logit_std)]
 
 

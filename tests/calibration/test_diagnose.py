@@ -117,13 +117,51 @@ def test_diagnosis_as_text_and_dictionary(model, x):
     text = str(found)
     assert text.startswith("MAE(from_logits=True) with 1000 classes")
     assert (
-        f"will stall: the mean pull is 1/{1 / found.ratio:.0f} of what it is with 10 classes"
+        f"will stall with SGD: the mean pull is 1/{1 / found.ratio:.0f} of what it is with 10 classes"
         in text
     )
     assert "logit_bias=4.84 (will learn" in text
     data = json.loads(json.dumps(found.to_dict()))
     assert data["verdict"] == "stalls"
     assert data["changes"][0]["setting"] == "logit_bias=4.84"
+
+
+def test_verdict_depends_on_the_optimizer(model, x):
+    loss = keras_noisy.MAE(from_logits=True)
+    found = {
+        name: keras_noisy.diagnose(model, x, loss, optimizer)
+        for name, optimizer in {
+            "SGD": None,
+            "Adam": "adam",
+            "AdamW": keras.optimizers.LossScaleOptimizer(keras.optimizers.AdamW()),
+            "Lion": keras.optimizers.Lion(),
+            "RMSprop": "rmsprop",
+            "Adagrad": "adagrad",
+        }.items()
+    }
+    assert {name: each.optimizer for name, each in found.items()} == {name: name for name in found}
+    verdicts = {name for name, each in found.items() if each.verdict == "stalls"}
+    assert verdicts == {"SGD", "RMSprop", "Adagrad"}
+    assert all(each.ratio == found["SGD"].ratio for each in found.values())
+    assert "will learn with Adam: the mean pull is 1/" in str(found["Adam"])
+    assert found["Adam"].changes == ()
+    # A constant bias would make a network memorise that learns with a falling one as well.
+    assert [c.setting for c in found["RMSprop"].changes] == [
+        "keras_noisy.LogitBias(training_steps=...)"
+    ]
+
+
+def test_adam_stalls_where_gradients_are_smaller_than_its_epsilon(model, x):
+    loss = keras_noisy.MAE(from_logits=True)
+    for epsilon, verdict in ((1e-7, "learns"), (1e-3, "stalls")):
+        optimizer = keras.optimizers.Adam(epsilon=epsilon)
+        assert keras_noisy.diagnose(model, x, loss, optimizer).verdict == verdict
+
+
+@pytest.mark.parametrize("optimizer", ["unknown", 3, keras.optimizers.Optimizer(0.1)])
+def test_unknown_optimizer(model, x, optimizer):
+    with pytest.raises(ValueError, match="`optimizer` must be an optimizer of Keras or its name"):
+        keras_noisy.diagnose(model, x, keras_noisy.MAE(from_logits=True), optimizer)
 
 
 def test_losses_of_keras_and_of_users(model, x):

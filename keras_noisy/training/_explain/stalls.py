@@ -9,6 +9,7 @@ from keras import ops
 
 from keras_noisy._core.model_layers import find_layers
 from keras_noisy.calibration import diagnose
+from keras_noisy.calibration._optimizer import read_optimizer
 from keras_noisy.layers import LogitBias
 from keras_noisy.losses import RobustLoss
 from keras_noisy.training._explain.batches import to_float
@@ -56,7 +57,7 @@ def _diagnose(model: keras.Model, x: Any, output: Output) -> Iterator[tuple[str,
                 "is 0: call `layer.restart()` before another training",
             )
     try:
-        diagnosis = diagnose(model, x, output.loss)
+        diagnosis = diagnose(model, x, output.loss, _known_optimizer(model))
     except ValueError:  # the model is trained, or not of the kind that can be diagnosed
         return
     if diagnosis.verdict != "learns":
@@ -64,9 +65,19 @@ def _diagnose(model: keras.Model, x: Any, output: Output) -> Iterator[tuple[str,
         yield (
             "loss",
             f"with {diagnosis.num_classes} classes, this loss {diagnosis.verdict}"
+            + f" with {diagnosis.optimizer}"
             + (f": set {changes}" if changes else "")
-            + ". keras_noisy.diagnose(model, x, loss) tells more",
+            + ". keras_noisy.diagnose(model, x, loss, optimizer) tells more",
         )
+
+
+def _known_optimizer(model: keras.Model) -> keras.optimizers.Optimizer | None:
+    """Returns the optimizer of a model, or `None` if its updates are not known."""
+    try:
+        read_optimizer(model.optimizer)
+    except ValueError:
+        return None
+    return model.optimizer
 
 
 def _has_learned(output: Output) -> bool:
