@@ -10,19 +10,20 @@ from keras_noisy.theory.update_size import RULES
 STEPS = 150
 # Optimizers with the rule and the constant that describe them. The learning rate is 1, and small
 # betas let the averages follow the gradients soon.
+optimizers = keras.optimizers
 OPTIMIZERS = {
-    "sgd": (lambda: keras.optimizers.SGD(1.0), "proportional", 1e-7),
-    "adam": (lambda: keras.optimizers.Adam(1.0, beta_2=0.9), "relative", 1e-7),
+    "sgd": (lambda: optimizers.SGD(1.0), "proportional", 1e-7),
+    "adam": (lambda: optimizers.Adam(1.0, beta_2=0.9), "relative", 1e-7),
     "adam, large epsilon": (
-        lambda: keras.optimizers.Adam(1.0, beta_2=0.9, epsilon=1e-3),
+        lambda: optimizers.Adam(1.0, beta_2=0.9, epsilon=1e-3),
         "relative",
         1e-3,
     ),
-    "adamax": (lambda: keras.optimizers.Adamax(1.0), "relative", 1e-7),
-    "nadam": (lambda: keras.optimizers.Nadam(1.0), "relative", 1e-7),
-    "rmsprop": (lambda: keras.optimizers.RMSprop(1.0), "root", 1e-7),
-    "adagrad": (lambda: keras.optimizers.Adagrad(1.0), "accumulated", 0.1),
-    "lion": (lambda: keras.optimizers.Lion(1.0), "sign", 1e-7),
+    "adamax": (lambda: optimizers.Adamax(1.0), "relative", 1e-7),
+    "nadam": (lambda: optimizers.Nadam(1.0), "relative", 1e-7),
+    "rmsprop": (lambda: optimizers.RMSprop(1.0), "root", 1e-7),
+    "adagrad": (lambda: optimizers.Adagrad(1.0), "accumulated", 0.1),
+    "lion": (lambda: optimizers.Lion(1.0), "sign", 1e-7),
 }
 
 
