@@ -9,8 +9,9 @@ Each optimizer has one learning rate for all losses.
     python benchmarks/diagnosis.py --networks mlp1024 --optimizers adamw --losses MAE CE
 
 On one core with JAX a training takes about 20 seconds for MLP1024 and small_cnn, and minutes for
-ResNet-34. The record of a training is written to the results folder when the training is done. Trainings whose
-record exists are not repeated, so an interrupted benchmark continues. Downloads nothing.
+ResNet-34. The record of a training is written to the results folder when the training is done.
+Trainings whose record exists are not repeated, so an interrupted benchmark continues. Downloads
+nothing.
 """
 
 import argparse

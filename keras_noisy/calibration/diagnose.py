@@ -202,7 +202,10 @@ def diagnose(
 
     ratio = update_ratio(errors)
     better = _list_changes(loss, logits.num_classes, updates) if judge(ratio) != "learns" else []
-    after = [(c, update_ratio(mean_errors(l, logits.num_classes, b))) for c, l, b in better]
+    after = [
+        (change, update_ratio(mean_errors(other, logits.num_classes, bias)))
+        for change, other, bias in better
+    ]
     largest = np.linspace(-4.0, 10.0, 2 * _POINTS)
     pulls = -average_error(bare, largest, REFERENCE_CLASSES, logits.std, from_logits)
     return Diagnosis(
@@ -216,7 +219,7 @@ def diagnose(
         pulling_share=float((-errors >= max(_PULLED_SHARE * pulls.max(), 1e-30)).mean()),
         update_ratio=ratio,
         verdict=judge(ratio),
-        changes=tuple(Change(c, r, judge(r)) for c, r in after if judge(r) == "learns"),
+        changes=tuple(Change(change, r, judge(r)) for change, r in after if judge(r) == "learns"),
     )
 
 
