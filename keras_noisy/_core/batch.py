@@ -12,6 +12,7 @@ from keras_noisy._core.add_logit_bias import (
     resolve_logit_bias,
 )
 from keras_noisy._core.chunked_softmax import label_log_prob_and_entropy
+from keras_noisy._core.class_probs import class_logit_bias
 from keras_noisy._core.labels import (
     count_classes,
     is_invalid_distribution,
@@ -25,6 +26,7 @@ from keras_noisy._core.log_prob import (
     take_where,
 )
 from keras_noisy._core.record import (
+    LayerBias,
     find_bias,
     find_chunks,
     is_recorded,
@@ -66,8 +68,11 @@ class Predictions:
         dtype: Their float type.
         num_classes: The number of classes K.
         chunks: The features and weights that logits are made from, or `None`.
+        layer_bias: The `LayerBias` of a layer that the loss takes its bias from. It is empty if the
+            bias is the loss's own.
         max_bias: Float or scalar tensor, the bias without the reduction of an adaptive one.
-        is_adaptive: Whether each sample receives a share of `max_bias`.
+        adaptive: `"sample"` or `"class"` if each sample or class receives a share of `max_bias`, or
+            `None`.
     """
 
     def __init__(self, y_pred: Tensor, from_logits: bool, logit_bias: Any, dtype: str) -> None:
@@ -85,15 +90,16 @@ class Predictions:
         self.shape = ops.shape(self._values) if None in shape else shape
         # Records belong to `y_pred`; a converted tensor has none.
         self.chunks = find_chunks(y_pred) if is_recorded("chunks") else None
+        self.layer_bias = find_bias(y_pred) if logit_bias == "layer" else LayerBias()
         if logit_bias == "layer":
-            self.max_bias, self.is_adaptive = find_bias(y_pred)
+            self.max_bias, self.adaptive = self.layer_bias.value, self.layer_bias.adaptive
         else:
             self.max_bias = resolve_logit_bias(logit_bias, self.num_classes)
-            self.is_adaptive = logit_bias == "adaptive"
-        if isinstance(self.max_bias, float):
-            self.is_adaptive = self.is_adaptive and self.max_bias != 0.0
-        else:
+            self.adaptive = "sample" if logit_bias == "adaptive" else None
+        if not isinstance(self.max_bias, float):
             self.max_bias = ops.cast(self.max_bias, self._values.dtype)
+        elif self.max_bias == 0.0:
+            self.adaptive = None
 
     @property
     def values(self) -> Tensor:
@@ -156,10 +162,23 @@ class Predictions:
 
     @computed_once
     def bias(self) -> Any:
-        """The logit bias: a float, a scalar tensor, or a tensor (…, 1) if it is adaptive."""
-        if not self.is_adaptive:
-            return self.max_bias
-        return adapt_logit_bias(self.max_bias, self.entropy, self.num_classes)
+        """The logit bias.
+
+        It is a float or a scalar tensor, or a tensor (…, 1) if samples have different biases, or
+        (K,) if classes have.
+        """
+        if self.adaptive == "sample":
+            return adapt_logit_bias(self.max_bias, self.entropy, self.num_classes)
+        if self.adaptive == "class":
+            class_probs = ops.cast(self.layer_bias.class_probs, self.dtype)
+            return class_logit_bias(self.max_bias, class_probs, self.num_classes)
+        return self.max_bias
+
+    def label_bias(self, index: Tensor) -> Any:
+        """Returns the logit bias of labels: a float, a scalar tensor, or a tensor (…,)."""
+        if self.adaptive == "sample":
+            return ops.squeeze(self.bias, axis=-1)
+        return ops.take(self.bias, index, axis=0) if self.adaptive == "class" else self.bias
 
 
 class Batch:
@@ -202,6 +221,31 @@ class Batch:
             "y_true", y_true, predictions.shape, predictions.dtype, ignore_class
         )
         self.invalid_predictions = predictions.find_invalid()
+        if predictions.adaptive == "class":
+            self._note_class_probs()
+
+    def _note_class_probs(self) -> None:
+        """Lets the layer note what the network has learnt of each class."""
+        predictions, labels = self.predictions, self.labels
+        if labels.index is not None:
+            index, log_prob = labels.index, self._unbiased_label_log_prob
+        else:  # the class with the largest share
+            index = ops.argmax(labels.targets, axis=-1)
+            log_prob = ops.squeeze(
+                take(predictions.log_probs, ops.expand_dims(index, axis=-1)), axis=-1
+            )
+        probs = ops.exp(ops.stop_gradient(log_prob))
+        valid = ops.isfinite(probs)
+        for left_out in (labels.ignored, labels.invalid, self.invalid_predictions):
+            if left_out is not None:
+                valid = valid & ops.logical_not(left_out)
+        predictions.layer_bias.layer.note_class_probs(
+            index, ops.where(valid, probs, 0.0), ops.cast(valid, probs.dtype)
+        )
+
+    @computed_once
+    def _unbiased_label_log_prob(self) -> Tensor:
+        return self.predictions.label_log_prob(self.labels.index)
 
     @computed_once
     def label_log_prob(self) -> Tensor:
@@ -221,9 +265,8 @@ class Batch:
         # Not gathered from the row that an adaptive bias needs: the gradient through the row takes
         # a third longer in compiled steps. Before the bias: over the chunks of a `ClassHead`, one
         # pass computes the entropy, too.
-        log_prob = predictions.label_log_prob(index)
-        bias = predictions.bias
-        return add_logit_bias(log_prob, ops.squeeze(bias, -1) if predictions.is_adaptive else bias)
+        log_prob = self._unbiased_label_log_prob
+        return add_logit_bias(log_prob, predictions.label_bias(index))
 
     @computed_once
     def log_prob_as_label(self) -> Tensor:

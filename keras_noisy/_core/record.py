@@ -29,14 +29,17 @@ class LayerBias:
     """The logit bias that a layer gives to predictions.
 
     Attributes:
-        layer: The layer.
+        layer: The layer; `None` for predictions that do not come from one.
         value: Float or scalar tensor; 0.0 at inference.
-        is_adaptive: Whether `value` is the largest bias, of which each sample receives a share.
+        adaptive: `"sample"` or `"class"` if `value` is the largest bias, of which each sample or
+            class receives a share, or `None`.
+        class_probs: Tensor (K,) that the shares of classes follow from, or `None`.
     """
 
-    layer: "RecordingLayer"
+    layer: Any = None
     value: Any = 0.0
-    is_adaptive: bool = False
+    adaptive: str | None = None
+    class_probs: Tensor = None
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -115,15 +118,13 @@ def clear_untaken_biases() -> None:
 
 
 @outside_graphs
-def find_bias(predictions: Tensor) -> tuple[Any, bool]:
-    """Returns the recorded bias, and whether each sample receives a share of it.
+def find_bias(predictions: Tensor) -> LayerBias:
+    """Returns the recorded bias.
 
     Predictions that do not come from a layer, such as those of `model.predict`, have the bias 0.0.
     """
     record = _get_record(predictions)
-    if record is None or record.bias is None:
-        return 0.0, False
-    return record.bias.value, record.bias.is_adaptive
+    return LayerBias() if record is None or record.bias is None else record.bias
 
 
 @outside_graphs

@@ -65,6 +65,28 @@ def read_outside_graphs(variable: keras.Variable) -> int | None:
         return None
 
 
+def assign_in_step(variable: keras.Variable, value: Tensor) -> None:
+    """Assigns a value that a training step has computed.
+
+    Raises:
+        ValueError: In a training step of JAX whose state is not passed on by Keras.
+    """
+    before = variable._value
+    variable.assign(value)
+    if keras.backend.backend() != "jax":
+        return
+    import jax
+
+    # In a stateless scope, the variable itself keeps its value.
+    if isinstance(variable._value, jax.core.Tracer):
+        variable._value = before
+        raise ValueError(
+            f"The loss must be computed by `model.stateless_compute_loss` in a training step of "
+            f"one's own, because it changes the weight {variable.path!r}. Received: a call of the "
+            "loss in a function that JAX traces"
+        )
+
+
 def any_true(condition: Tensor) -> bool | None:
     """Returns whether any element is true, or `None` in a graph, where values are not known yet."""
     if is_compiling():

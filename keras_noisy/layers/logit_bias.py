@@ -7,7 +7,7 @@ import keras
 from keras import ops
 from keras.optimizers.schedules import LearningRateSchedule
 
-from keras_noisy._arguments import check_flag, check_integer
+from keras_noisy._arguments import check_integer
 from keras_noisy._core.add_logit_bias import (
     MAX_LOGIT_BIAS,
     adapt_logit_bias,
@@ -15,10 +15,16 @@ from keras_noisy._core.add_logit_bias import (
     prediction_entropy,
     resolve_logit_bias,
 )
+from keras_noisy._core.class_probs import class_logit_bias, update_class_probs
 from keras_noisy._core.labels import are_targets, count_classes, read_labels
-from keras_noisy._core.log_prob import class_log_probs
+from keras_noisy._core.log_prob import class_log_probs, take
 from keras_noisy._core.record import LayerBias, RecordingLayer, record_bias
-from keras_noisy._core.tracing import is_compiling, read_outside_graphs
+from keras_noisy._core.tracing import (
+    assign_in_step,
+    is_compiling,
+    outside_graphs,
+    read_outside_graphs,
+)
 from keras_noisy._typing import Tensor
 
 # Rounding may move the end of a schedule this far from 0.
@@ -123,15 +129,18 @@ class LogitBias(RecordingLayer, keras.layers.Layer):
         self,
         logit_bias: float | str | LearningRateSchedule = "auto",
         training_steps: int | None = None,
-        adaptive: bool | None = None,
+        adaptive: str | bool | None = None,
         **kwargs: Any,
     ) -> None:
         # Without autocast, the layer keeps the precision of logits under mixed precision.
         super().__init__(autocast=False, **kwargs)
         self.logit_bias = _read_logit_bias(logit_bias)
         self.training_steps = _read_training_steps(training_steps, self.logit_bias)
-        adaptive = check_flag("adaptive", adaptive, or_none=True)
-        self.adaptive = training_steps is not None if adaptive is None else adaptive
+        self.adaptive = _read_adaptive_kind(adaptive)
+        if adaptive is None and training_steps is not None:
+            self.adaptive = "sample"
+        elif adaptive is None and self.logit_bias == "auto":
+            self.adaptive = "class"
         is_negative = isinstance(self.logit_bias, float) and self.logit_bias < 0.0
         if is_negative and (self.adaptive or self.is_scheduled):
             raise ValueError(
@@ -159,18 +168,32 @@ class LogitBias(RecordingLayer, keras.layers.Layer):
                 trainable=False,
                 aggregation="only_first_replica",
             )
+        if self.adaptive == "class":
+            num_classes = count_classes("logits", logits_shape)
+            self.class_probs = self.add_weight(
+                name="class_probs",
+                shape=(num_classes,),
+                dtype="float32",
+                initializer=keras.initializers.Constant(1.0 / num_classes),
+                trainable=False,
+                aggregation="mean",
+            )
 
     def load_own_variables(self, store: Any) -> None:
-        # A model that was saved without the layer, or with a constant bias, has no step.
-        if self.is_scheduled and "0" in store:
-            self.step.assign(store["0"])
+        # A model that was saved without the layer, or with another kind of bias, has other weights.
+        values = [store[str(i)] for i in range(len(store.keys()))]
+        for weight in self.weights:
+            if values and tuple(values[0].shape) == tuple(weight.shape):
+                weight.assign(values.pop(0))
         self._begin()
 
     def restart(self) -> None:
-        """Begins the schedule again, for another training with the same layer or model."""
+        """Begins again, for another training with the same layer or model."""
         if self.is_scheduled and self.built:
             self.step.assign(0)
             self._is_over = False
+        if self.adaptive == "class" and self.built:
+            self.class_probs.assign(ops.full_like(self.class_probs, 1.0 / len(self.class_probs)))
 
     def bias_at(self, step: Any, num_classes: int) -> Any:
         """Returns the bias at a training step, counted from 0: a float or a scalar tensor."""
@@ -184,7 +207,7 @@ class LogitBias(RecordingLayer, keras.layers.Layer):
 
     def initial_bias(self, num_classes: int) -> float | str:
         """Returns the argument `logit_bias` of a loss with the bias of the first training step."""
-        if self._loss_argument == "adaptive":
+        if self._loss_argument == "adaptive" and self.adaptive == "sample":
             return "adaptive"
         return float(self.bias_at(0, num_classes))
 
@@ -200,12 +223,51 @@ class LogitBias(RecordingLayer, keras.layers.Layer):
             return logits
         bias = self._next_bias(num_classes)
         if labels is None:
-            record_bias(logits, LayerBias(self, bias, self.adaptive), training=True)
+            class_probs = None
+            if self.adaptive == "class":
+                class_probs = ops.convert_to_tensor(self.class_probs)
+            record = LayerBias(self, bias, self.adaptive, class_probs)
+            record_bias(logits, record, training=True)
             return logits
-        if self.adaptive:
+        return self._add_to_labels(logits, labels, bias)
+
+    @outside_graphs
+    def note_class_probs(self, index: Tensor, probs: Tensor, counts: Tensor) -> None:
+        """Notes the probabilities of labels, for a bias that differs between classes.
+
+        Args:
+            index: Integer tensor (…,), the labels.
+            probs: Float tensor (…,), the probability of each label.
+            counts: Float tensor (…,), 1 for samples that count, and 0 for others.
+        """
+        index, probs, counts = (ops.reshape(t, (-1,)) for t in (index, probs, counts))
+        class_probs = ops.convert_to_tensor(self.class_probs)
+        updated = update_class_probs(class_probs, index, probs, counts)
+        assign_in_step(self.class_probs, updated)
+
+    def _add_to_labels(self, logits: Tensor, labels: Tensor, bias: Any) -> Tensor:
+        """Adds the bias to the logits of the labels."""
+        shape = ops.shape(logits)
+        index, targets, invalid, _ = read_labels("labels", labels, shape, logits.dtype)
+        if self.adaptive is not None:
             log_probs = class_log_probs(ops.cast(logits, "float32"), from_logits=True)
-            bias = adapt_logit_bias(bias, prediction_entropy(log_probs), num_classes)
-        return _add_to_labels(logits, labels, ops.cast(bias, logits.dtype))
+        if self.adaptive == "sample":
+            bias = adapt_logit_bias(bias, prediction_entropy(log_probs), logits.shape[-1])
+        elif self.adaptive == "class":
+            bias = class_logit_bias(bias, ops.convert_to_tensor(self.class_probs), logits.shape[-1])
+            label = ops.argmax(targets, axis=-1) if index is None else index
+            probs = ops.exp(take(ops.stop_gradient(log_probs), ops.expand_dims(label, axis=-1)))
+            counts = ops.ones_like(label) if invalid is None else ops.logical_not(invalid)
+            self.note_class_probs(label, probs, ops.cast(counts, probs.dtype))
+        bias = ops.cast(bias, logits.dtype)
+        if targets is None:
+            is_label = ops.arange(shape[-1], dtype=index.dtype) == ops.expand_dims(index, -1)
+            biased = ops.where(is_label, logits + bias, logits)
+        else:
+            biased = logits + bias * ops.cast(targets, logits.dtype)
+        if invalid is None:
+            return biased
+        return ops.where(ops.expand_dims(invalid, -1), math.nan, biased)
 
     def _next_bias(self, num_classes: int) -> Any:
         """Returns the bias of the current training step, and counts the step."""
@@ -273,16 +335,15 @@ class LogitBias(RecordingLayer, keras.layers.Layer):
         return cls(**config)
 
 
-def _add_to_labels(logits: Tensor, labels: Tensor, bias: Tensor) -> Tensor:
-    """Adds the bias to the logits of the labels."""
-    shape = ops.shape(logits)
-    index, targets, invalid, _ = read_labels("labels", labels, shape, logits.dtype)
-    if targets is None:
-        is_label = ops.arange(logits.shape[-1], dtype=index.dtype) == ops.expand_dims(index, -1)
-        biased = ops.where(is_label, logits + bias, logits)
-    else:
-        biased = logits + bias * ops.cast(targets, logits.dtype)
-    return biased if invalid is None else ops.where(ops.expand_dims(invalid, -1), math.nan, biased)
+def _read_adaptive_kind(adaptive: Any) -> str | None:
+    """Returns what receives a share of the bias; models saved before version 0.1 have booleans."""
+    if isinstance(adaptive, bool):
+        return "sample" if adaptive else None
+    if adaptive is None or (isinstance(adaptive, str) and adaptive in ("class", "sample")):
+        return adaptive
+    raise ValueError(
+        f'`adaptive` must be "class", "sample", False or None. Received: adaptive={adaptive!r}'
+    )
 
 
 def _read_logit_bias(logit_bias: Any) -> Any:
