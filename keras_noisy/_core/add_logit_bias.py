@@ -12,9 +12,10 @@ from keras_noisy._core.custom_gradient import custom_row_gradient
 from keras_noisy._core.record import RecordingLayer
 from keras_noisy._core.tracing import constant_in_graphs
 from keras_noisy._typing import Tensor
-from keras_noisy.theory import initial_entropy, logit_bias
+from keras_noisy.theory import initial_entropy, initial_margin, logit_bias
 
 _calibrated = constant_in_graphs(logit_bias)
+_initial_margin = constant_in_graphs(initial_margin)
 _initial_entropy = constant_in_graphs(initial_entropy)
 
 # Up to this bias, gradients are precise in float32. A million classes need a bias of 12.
@@ -22,6 +23,9 @@ MAX_LOGIT_BIAS = 60.0
 # An adaptive bias falls as soon as the network learns anything, so it starts higher than a
 # constant one. The factor was found by experiment; see docs/adaptive_bias.md.
 _ADAPTIVE_FACTOR = 1.2
+# A bias for each class starts at this share of the bias with the largest pull. It was found by
+# experiment; see docs/class_bias.md.
+_CLASS_FACTOR = 0.75
 
 
 def read_logit_bias(value: Any) -> float | str | None:
@@ -54,12 +58,17 @@ def check_logit_bias(argument: str, value: Any, words: tuple[Any, ...], *others:
 
 
 def resolve_logit_bias(value: float | str | None, num_classes: int) -> float:
-    """Returns the logit bias for a number of classes; for `"adaptive"`, the largest one."""
+    """Returns the logit bias for a number of classes; for `"adaptive"`, the largest one.
+
+    `"class"` is the largest one of a bias that differs between classes.
+    """
     if value == "layer":
         raise ValueError(
             "`logit_bias` must not be a layer, whose bias changes in training, where one number "
             f"is needed. Received: logit_bias={value!r}"
         )
+    if value == "class":
+        return -_CLASS_FACTOR * _initial_margin(num_classes)
     if isinstance(value, str):
         return (_ADAPTIVE_FACTOR if value == "adaptive" else 1.0) * _calibrated(num_classes)
     return float(value or 0.0)

@@ -193,7 +193,8 @@ class LogitBias(RecordingLayer, keras.layers.Layer):
             self.step.assign(0)
             self._is_over = False
         if self.adaptive == "class" and self.built:
-            self.class_probs.assign(ops.full_like(self.class_probs, 1.0 / len(self.class_probs)))
+            num_classes = self.class_probs.shape[0]
+            self.class_probs.assign(ops.full((num_classes,), 1.0 / num_classes))
 
     def bias_at(self, step: Any, num_classes: int) -> Any:
         """Returns the bias at a training step, counted from 0: a float or a scalar tensor."""
@@ -207,14 +208,16 @@ class LogitBias(RecordingLayer, keras.layers.Layer):
 
     def initial_bias(self, num_classes: int) -> float | str:
         """Returns the argument `logit_bias` of a loss with the bias of the first training step."""
-        if self._loss_argument == "adaptive" and self.adaptive == "sample":
+        if self._loss_argument == "adaptive":
             return "adaptive"
         return float(self.bias_at(0, num_classes))
 
     @property
     def _loss_argument(self) -> Any:
-        """The argument `logit_bias` of a loss with the same bias, or the schedule."""
-        return "adaptive" if self.adaptive and self.logit_bias == "auto" else self.logit_bias
+        """The argument of `resolve_logit_bias`, or the schedule."""
+        if self.logit_bias != "auto" or self.adaptive is None:
+            return self.logit_bias
+        return "adaptive" if self.adaptive == "sample" else "class"
 
     def call(self, logits: Tensor, labels: Tensor = None, training: bool | None = None) -> Tensor:
         num_classes = count_classes("logits", logits.shape)
@@ -225,7 +228,8 @@ class LogitBias(RecordingLayer, keras.layers.Layer):
         if labels is None:
             class_probs = None
             if self.adaptive == "class":
-                class_probs = ops.convert_to_tensor(self.class_probs)
+                # A copy: on PyTorch, a value that was read changes with the variable.
+                class_probs = ops.copy(self.class_probs)
             record = LayerBias(self, bias, self.adaptive, class_probs)
             record_bias(logits, record, training=True)
             return logits
