@@ -66,14 +66,14 @@ trained on the other two.
 
 # %%
 def train(
-    x: NDArray, labels: NDArray, loss: keras_noisy.losses.RobustLoss, annealed: bool
+    x: NDArray, labels: NDArray, loss: keras_noisy.losses.RobustLoss, with_bias: bool
 ) -> keras.Model:
     keras.utils.set_random_seed(0)
     batches = ShuffledBatches(x, labels, BATCH_SIZE)
     steps = EPOCHS * len(batches)
     model = keras_noisy.models.small_cnn(NUM_CLASSES, input_shape=x.shape[1:])
-    if annealed:  # the bias falls to 0 at the last step
-        bias = keras_noisy.LogitBias(training_steps=steps)
+    if with_bias:
+        bias = keras_noisy.LogitBias()
         model = keras.Model(model.input, bias(model.output))
         loss = loss.with_options(logit_bias=bias)
     rate = keras.optimizers.schedules.CosineDecay(0.1, steps)
@@ -86,19 +86,21 @@ def train(
 fold = np.random.default_rng(0).permutation(len(x)) % FOLDS
 
 
-def predict_out_of_sample(loss: keras_noisy.losses.RobustLoss, annealed: bool) -> NDArray:
+def predict_out_of_sample(loss: keras_noisy.losses.RobustLoss, with_bias: bool) -> NDArray:
     """Predicts probabilities (samples, classes) with networks that have not seen the sample."""
     probabilities = np.zeros((len(x), NUM_CLASSES))
     for part in range(FOLDS):
-        model = train(x[fold != part], labels[fold != part], loss, annealed)
+        model = train(x[fold != part], labels[fold != part], loss, with_bias)
         logits = model.predict(x[fold == part], batch_size=256, verbose=0)
         probabilities[fold == part] = keras.ops.convert_to_numpy(keras.ops.softmax(logits))
     return probabilities
 
 
 predictions = {
-    "cross-entropy": predict_out_of_sample(keras_noisy.CE(from_logits=True), annealed=False),
-    "MAE, annealed bias": predict_out_of_sample(keras_noisy.MAE(from_logits=True), annealed=True),
+    "cross-entropy": predict_out_of_sample(keras_noisy.CE(from_logits=True), with_bias=False),
+    "MAE, class-wise bias": predict_out_of_sample(
+        keras_noisy.MAE(from_logits=True), with_bias=True
+    ),
 }
 
 # %% [markdown]

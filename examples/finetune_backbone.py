@@ -146,17 +146,17 @@ print(f"{train.num_classes} classes, {train.steps} batches")
 """
 ## Fine-tune
 
-We train with cross-entropy for comparison, and with the MAE and a logit bias that falls to 0,
-which is a layer at the end of the model. The learning rate is smaller than for a training from
-scratch.
+We train with cross-entropy for comparison, and with the MAE and a logit bias for each class, which
+falls as the class is learnt, and is a layer at the end of the model. The learning rate is smaller
+than for a training from scratch.
 """
 
 # %%
-for name in ("cross-entropy", "MAE, annealed bias"):
+for name in ("cross-entropy", "MAE, class-wise bias"):
     model = build_classifier(train.num_classes, WEIGHTS)
     loss = keras_noisy.CE(from_logits=True)
     if name != "cross-entropy":
-        bias = keras_noisy.LogitBias(training_steps=steps)
+        bias = keras_noisy.LogitBias()
         model = keras.Model(model.input, bias(model.output))
         loss = keras_noisy.MAE(logit_bias=bias, from_logits=True)
     model.compile(build_optimizer(0.05, steps), loss=loss, metrics=["accuracy"])

@@ -136,9 +136,9 @@ test = pipeline(checked, "checked", is_training=False)
 """
 ## Train
 
-We train with cross-entropy for comparison, and with the MAE and a logit bias that falls to 0
-during the training. For photographs, use `keras_noisy.models.resnet` or any other model that
-returns a logit for each class.
+We train with cross-entropy for comparison, and with the MAE and a logit bias for each class, which
+falls as the class is learnt. For photographs, use `keras_noisy.models.resnet` or any other model
+that returns a logit for each class.
 """
 
 
@@ -158,7 +158,7 @@ def fit(loss: keras.losses.Loss, bias: keras_noisy.LogitBias | None = None) -> k
 
 
 fit(keras_noisy.CE(from_logits=True))
-bias = keras_noisy.LogitBias(training_steps=EPOCHS * train.steps)
+bias = keras_noisy.LogitBias()
 model = fit(keras_noisy.MAE(logit_bias=bias, from_logits=True), bias)
 
 # %% [markdown]

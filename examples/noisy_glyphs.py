@@ -69,8 +69,9 @@ print(keras_noisy.diagnose(model, x[:512], keras_noisy.MAE(from_logits=True)))
 """
 ## Three losses
 
-We train the same network with the same optimizer and three losses. The best of them, *annealed*,
-needs a layer at the end of the model, whose bias falls to 0 at the last step.
+We train the same network with the same optimizer and three losses. The best of them, with a
+*class-wise bias*, needs a layer at the end of the model: the bias of each class falls as the
+network learns the class.
 
 A `LabelNoiseMonitor` adds two values to the logs: the share of the wrong labels that the network
 has memorised, and the share of these images for which it predicts the correct class.
@@ -99,11 +100,11 @@ def train(
     ).history
 
 
-bias = keras_noisy.LogitBias(training_steps=STEPS)
+bias = keras_noisy.LogitBias()
 histories = {
     "cross-entropy": train(keras_noisy.CE(from_logits=True)),
     "MAE": train(keras_noisy.MAE(from_logits=True)),
-    "MAE, annealed bias": train(keras_noisy.MAE(logit_bias=bias, from_logits=True), bias),
+    "MAE, class-wise bias": train(keras_noisy.MAE(logit_bias=bias, from_logits=True), bias),
 }
 
 # %% [markdown]

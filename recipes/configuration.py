@@ -116,15 +116,16 @@ class Loss:
         arguments: Hyperparameters of the loss, such as {q: 0.7}.
         published_for: Data set whose published hyperparameters to use. null for the defaults of the
             loss; for a combination null means the data set with a similar number of classes.
-        logit_bias: "annealed" falls to 0 during the training, "auto" is constant, "adaptive" is
-            smaller for samples of which the network is certain; or a number; or null for no bias.
+        logit_bias: "classwise" falls for each class as it is learnt, "annealed" falls to 0 during
+            the training, "auto" is constant, "adaptive" is smaller for samples of which the network
+            is certain; or a number; or null for no bias.
         weight_penalty: L1 penalty of all weights, for "anl-ce".
     """
 
     name: str = "mae"
     arguments: dict[str, float | int | str] = field(default_factory=dict)
     published_for: Literal["mnist", "cifar10", "cifar100", "webvision"] | None = None
-    logit_bias: float | Literal["annealed", "auto", "adaptive"] | None = "annealed"
+    logit_bias: float | Literal["classwise", "annealed", "auto", "adaptive"] | None = "classwise"
     weight_penalty: NonNegativeFloat = 0.0
 
 

@@ -16,8 +16,12 @@ def build_model(configuration: Configuration, task: Task, devices: Devices) -> k
     """Builds and compiles the model."""
     model = devices.prepare(build_network(configuration, task))
     loss = build_loss(configuration, task.num_classes)
-    if configuration.loss.logit_bias == "annealed":
+    bias: keras_noisy.LogitBias | None = None
+    if configuration.loss.logit_bias == "classwise":
+        bias = keras_noisy.LogitBias()
+    elif configuration.loss.logit_bias == "annealed":
         bias = keras_noisy.LogitBias(training_steps=configuration.epochs * task.steps)
+    if bias is not None:
         model = keras.Model(model.input, bias(model.output))
         loss = loss.with_options(logit_bias=bias)
     if configuration.loss.weight_penalty:
@@ -38,7 +42,7 @@ def build_model(configuration: Configuration, task: Task, devices: Devices) -> k
 def build_loss(
     configuration: Configuration, num_classes: int | None = None
 ) -> keras_noisy.losses.RobustLoss:
-    """Builds the loss, without the annealed bias, which is a layer.
+    """Builds the loss, without a bias that is a layer.
 
     Args:
         configuration: Configuration of the training.
@@ -48,7 +52,8 @@ def build_loss(
         ValueError: If there is no loss of that name, or if it does not take these arguments.
     """
     settings = configuration.loss
-    logit_bias = None if settings.logit_bias == "annealed" else settings.logit_bias
+    is_layer = settings.logit_bias in ("classwise", "annealed")
+    logit_bias = None if is_layer else settings.logit_bias
     options: Any = {"from_logits": True, "logit_bias": logit_bias}
     if settings.arguments:
         if settings.published_for is not None:

@@ -3,7 +3,8 @@
 Trains the same small network with several losses on images of printed characters, of which 40 % of
 the training labels are wrong, and compares the results. Downloads nothing.
 
-    python recipes/quickstart.py --classes 400 --noise 0.4 --losses ce mae mae+bias mae+annealed
+    python recipes/quickstart.py --classes 400 --noise 0.4 --losses ce mae mae+bias mae+classwise
+    python recipes/quickstart.py --optimizer adamw --losses mae+bias mae+adaptive mae+classwise
 
 Writes `results.json`, a record for each loss, and `test_accuracy.png` to the results folder.
 """
@@ -12,8 +13,9 @@ import argparse
 import os
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # hides TensorFlow's start-up messages
 
@@ -28,16 +30,41 @@ from keras_noisy.models import small_cnn
 from keras_noisy.plots import learning_curves
 from keras_noisy.training import memorised
 
-# The name in table and plot, and the loss, by name on the command line.
-LOSSES: dict[str, tuple[str, keras_noisy.losses.RobustLoss]] = {
-    "ce": ("CE", keras_noisy.CE(from_logits=True)),
-    "mae": ("MAE", keras_noisy.MAE(from_logits=True)),
-    "gce": ("GCE(0.7)", keras_noisy.GCE(q=0.7, from_logits=True)),
-    "mae+bias": ("MAE + logit bias", keras_noisy.MAE(logit_bias="auto", from_logits=True)),
-    "mae+annealed": ("MAE + annealed bias", keras_noisy.MAE(from_logits=True)),
+
+class Choice(NamedTuple):
+    """A loss of the command line.
+
+    Attributes:
+        title: Its name in table and plot.
+        loss: The loss.
+        make_bias: Makes the layer with its logit bias from the number of training steps, or `None`.
+    """
+
+    title: str
+    loss: keras_noisy.losses.RobustLoss
+    make_bias: Callable[[int], keras_noisy.LogitBias] | None = None
+
+
+MAE = keras_noisy.MAE(from_logits=True)
+LOSSES = {
+    "ce": Choice("CE", keras_noisy.CE(from_logits=True)),
+    "mae": Choice("MAE", MAE),
+    "gce": Choice("GCE(0.7)", keras_noisy.GCE(q=0.7, from_logits=True)),
+    "mae+bias": Choice("MAE + constant bias", MAE.with_options(logit_bias="auto")),
+    "mae+classwise": Choice("MAE + class-wise bias", MAE, lambda steps: keras_noisy.LogitBias()),
+    "mae+adaptive": Choice("MAE + adaptive bias", MAE.with_options(logit_bias="adaptive")),
+    "mae+annealed": Choice(
+        "MAE + annealed bias", MAE, lambda steps: keras_noisy.LogitBias(training_steps=steps)
+    ),
+}
+DEFAULT_LOSSES = ["ce", "mae", "gce", "mae+bias", "mae+classwise"]
+OPTIMIZERS = {
+    "sgd": Optimizer(),
+    "adamw": Optimizer("adamw", learning_rate=1e-3, weight_decay=0.004, clip_norm=None),
+    "lion": Optimizer("lion", learning_rate=1e-4, weight_decay=0.01, clip_norm=None),
 }
 BATCH_SIZE = 128
-COLUMNS = "{:<18} {:>15} {:>11} {:>9}"
+COLUMNS = "{:<21} {:>15} {:>11} {:>9}"
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -51,15 +78,14 @@ def main(arguments: list[str] | None = None) -> None:
     print(
         f"{len(x)} images of {options.classes} characters, {wrong:.1%} of the labels wrong; "
         f"logit bias {keras_noisy.calibration.logit_bias(options.classes):.2f}; "
-        f"{keras.backend.backend()} backend"
+        f"{options.optimizer}, {keras.backend.backend()} backend"
     )
     records = []
     for name in dict.fromkeys(options.losses):  # without repetitions
-        label, loss = LOSSES[name]
-        print(f"\n{label}", flush=True)
-        is_annealed = name == "mae+annealed"
-        record = train_one(loss, is_annealed, x, noisy_labels, true_labels, test, options)
-        records.append({"loss": label, **record})
+        choice = LOSSES[name]
+        print(f"\n{choice.title}", flush=True)
+        record = train_one(choice, x, noisy_labels, true_labels, test, options)
+        records.append({"loss": choice.title, **record})
         write_json(options.results / "results.json", records)
     curves = {r["loss"]: r["history"]["val_accuracy"] for r in records}
     title = f"{options.classes} classes, {options.noise:.0%} of the training labels wrong"
@@ -69,8 +95,7 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 def train_one(
-    loss: keras_noisy.losses.RobustLoss,
-    is_annealed: bool,
+    choice: Choice,
     x: Any,
     noisy_labels: Any,
     true_labels: Any,
@@ -81,11 +106,12 @@ def train_one(
     keras.utils.set_random_seed(options.seed)
     model = small_cnn(options.classes, input_shape=x.shape[1:])
     batches = ShuffledBatches(x, noisy_labels, BATCH_SIZE, seed=options.seed)
-    if is_annealed:
-        bias = keras_noisy.LogitBias(training_steps=options.epochs * len(batches))
+    loss = choice.loss
+    if choice.make_bias is not None:
+        bias = choice.make_bias(options.epochs * len(batches))
         model = keras.Model(model.input, bias(model.output))
         loss = loss.with_options(logit_bias=bias)
-    optimizer = build_optimizer(Optimizer(), options.epochs, len(batches))
+    optimizer = build_optimizer(OPTIMIZERS[options.optimizer], options.epochs, len(batches))
     model.compile(optimizer, loss=loss, metrics=["accuracy"])
     start = time.perf_counter()
     history = model.fit(
@@ -105,6 +131,7 @@ def train_one(
         "epochs": options.epochs,
         "images": options.images,
         "seed": options.seed,
+        "optimizer": options.optimizer,
         "backend": keras.backend.backend(),
         "history": history,
     }
@@ -130,7 +157,8 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     add("--noise", type=float, default=0.4, help="share of wrong training labels, 0 to 1")
     add("--epochs", type=int, default=20, help="passes over the training images")
     add("--images", type=int, default=50, help="training images per class")
-    add("--losses", nargs="+", default=list(LOSSES), choices=LOSSES, help="losses to compare")
+    add("--losses", nargs="+", default=DEFAULT_LOSSES, choices=LOSSES, help="losses to compare")
+    add("--optimizer", default="sgd", choices=OPTIMIZERS, help="optimizer of all trainings")
     add("--seed", type=int, default=0, help="seed of network, noise and order of batches")
     add("--results", type=Path, default=Path("results/quickstart"), help="folder to write to")
     options = parser.parse_args(arguments)

@@ -22,11 +22,11 @@ def quickstart():
 
 def test_quickstart_runs(quickstart, tmp_path, capsys):
     results = tmp_path / "new" / "folder"
-    losses = ["ce", "mae", "gce", "mae+bias", "mae+annealed"]
+    losses = ["ce", "mae", "gce", "mae+bias", "mae+classwise"]
     options = f"--classes 20 --images 20 --epochs 2 --noise 0.5 --results {results} --losses"
     quickstart.main([*options.split(), *losses])
     records = json.loads((results / "results.json").read_text())
-    labels = ["CE", "MAE", "GCE(0.7)", "MAE + logit bias", "MAE + annealed bias"]
+    labels = ["CE", "MAE", "GCE(0.7)", "MAE + constant bias", "MAE + class-wise bias"]
     assert [r["loss"] for r in records] == labels
     for record in records:
         assert 0 <= record["test_accuracy"] <= 1

@@ -33,30 +33,38 @@ _ROUNDING = 1e-3
 
 @keras.saving.register_keras_serializable(package="keras_noisy")
 class LogitBias(RecordingLayer, keras.layers.Layer):
-    """Adds a logit bias to the loss of a model in training: a constant, or one that falls.
+    """Adds a logit bias to the loss of a model in training, which falls as the model learns.
 
     Put the layer at the end of a model, and pass it to the loss. Logits or probabilities pass
     through it unchanged.
 
     ```python
-    bias = keras_noisy.LogitBias(training_steps=epochs * steps_per_epoch)
+    bias = keras_noisy.LogitBias()
     model = keras.Sequential([..., keras.layers.Dense(num_classes), bias])
     model.compile(optimizer, loss=keras_noisy.MAE(logit_bias=bias, from_logits=True))
     ```
 
-    In each training step, the loss adds the bias of that step to the label's logit. In validation
-    it adds no bias, so that `val_loss` is the loss without bias. The layer counts its calls in
-    training (in `fit`, one for each batch, if the model calls it once) in a weight that is saved
-    with the model: after loading, the schedule continues where it was. At inference, the layer
-    does nothing. To deploy a model without it, use `keras.Model(model.input, bias.input)`, or
-    `model.pop()` for a `Sequential` model.
+    In each training step, the loss adds the bias to the label's logit. By default, each class has
+    a bias of its own (a *class-wise* bias): it is large for a class that the network has not learnt
+    yet, and 0 for a class that it has learnt, so that the training ends with the loss without bias.
+    In most of our trainings with wrong labels, the MAE with this bias gave the best results, with
+    each optimizer that we tried (docs/classwise_bias.md). With `training_steps`, the bias falls
+    with the training step instead (an *annealed* bias).
 
-    The schedule belongs to one training. For another one with the same layer or model, such as the
-    next fold of a cross-validation, call `bias.restart()` or use a new layer. Weights of a model
-    without the layer can be loaded into a model with it; the schedule then begins.
+    In validation, the loss adds no bias, so that `val_loss` is the loss without bias. At inference,
+    the layer does nothing. To deploy a model without it, use `keras.Model(model.input,
+    bias.input)`, or `model.pop()` for a `Sequential` model.
+
+    What the layer knows of the training, the average probability for each class or the number of
+    steps, is a weight that is saved with the model: after loading, the training continues where it
+    was. For another training with the same layer or model, such as the next fold of a
+    cross-validation, call `bias.restart()` or use a new layer. Weights of a model without the layer
+    can be loaded into a model with it.
 
     The loss finds the bias through the predictions. They must be the output of the layer, without
-    another layer or cast in between. The model may be saved, loaded and copied.
+    another layer or cast in between. The model may be saved, loaded and copied. In a training step
+    of one's own on JAX, a class-wise bias needs `model.stateless_compute_loss`, which returns the
+    changed weight.
 
     Formula, for the step t, counted from 0, T training steps and K classes:
 
@@ -64,25 +72,29 @@ class LogitBias(RecordingLayer, keras.layers.Layer):
     eps_t = (1 + cos(pi min(1, t / T))) / 2 eps    with training_steps
     eps_t = eps(t)                                 with a schedule
     eps_t = eps                                    otherwise
-    eps_i = eps_t min(1, H_i / H_0)                for sample i, if adaptive
+    eps_c = eps_t log(P_c / 0.3) / log(1 / (0.3 K)), within [0, eps_t], for class c, if "class"
+    eps_i = eps_t min(1, H_i / H_0)                                 for sample i, if "sample"
     ```
 
-    Here, eps is `logit_bias`, H_i is the entropy of the prediction for sample i, and H_0 is its
-    average in an untrained network. With many classes and noisy labels,
-    `LogitBias(training_steps=T)` gave the best results (docs/annealed_bias.md). With a constant
-    bias, the network memorises wrong labels late in training.
+    Here, eps is `logit_bias`. P_c is the average probability that the network gives to the label of
+    training samples that are labelled c. It is 1 / K at first, and each sample replaces a tenth of
+    it. H_i is the entropy of the prediction for sample i, and H_0 its average in an untrained
+    network.
 
     Args:
-        logit_bias: The bias in units of the logits: a number from -60 to 60, which must not be
-            negative with `training_steps` or `adaptive`; `"auto"`, which is
-            `keras_noisy.calibration.logit_bias(K)`, and 1.2 times that if adaptive; or a
-            `keras.optimizers.schedules.LearningRateSchedule` with values from 0 to 60. Defaults to
-            `"auto"`.
+        logit_bias: The bias of an untrained network in units of the logits: a number from -60 to
+            60, which must not be negative with `training_steps` or `adaptive`; `"auto"`, which
+            depends on the number of classes: `0.75 (log(K - 1) + 1/2)` with `"class"`,
+            `keras_noisy.calibration.logit_bias(K)` without `adaptive`, and 1.2 times that with
+            `"sample"`; or a `keras.optimizers.schedules.LearningRateSchedule` with values from 0 to
+            60. Defaults to `"auto"`.
         training_steps: Integer, the number of batches of the training, in which the bias falls to
             0. As in Keras's own schedules, each batch counts, even if the gradients of several
-            batches are accumulated. Defaults to `None`: the bias does not fall.
-        adaptive: Whether to reduce the bias for samples with certain predictions, like
-            `logit_bias="adaptive"` of a loss. Defaults to `None`: only with `training_steps`.
+            batches are accumulated. Defaults to `None`: the bias does not depend on the step.
+        adaptive: `"class"` to reduce the bias of classes that the network has learnt; `"sample"` to
+            reduce it for samples with certain predictions, like `logit_bias="adaptive"` of a loss;
+            or `False`. Defaults to `None`: `"sample"` with `training_steps`, otherwise `"class"`
+            for `logit_bias="auto"` and `False` for a number or a schedule.
         **kwargs: Arguments of `keras.layers.Layer`.
 
     Call arguments:
@@ -107,20 +119,20 @@ class LogitBias(RecordingLayer, keras.layers.Layer):
     >>> import keras
     >>> import numpy as np
     >>> import keras_noisy
-    >>> bias = keras_noisy.LogitBias(2.0, training_steps=4, adaptive=False)
-    >>> model = keras.Sequential([keras.Input((3,)), bias])
+    >>> bias = keras_noisy.LogitBias()
+    >>> model = keras.Sequential([keras.Input((100,)), bias])
     >>> loss = keras_noisy.MAE(logit_bias=bias, from_logits=True)
-    >>> logits, labels = np.zeros((1, 3), "float32"), np.array([1])
-    >>> [round(float(loss(labels, model(logits, training=True))), 2) for _ in range(5)]
-    [0.43, 0.53, 0.85, 1.2, 1.33]
-    >>> round(float(loss(labels, model(logits))), 2)  # at inference
-    1.33
+    >>> logits, labels = 6.0 * np.eye(100, dtype="float32")[:1], np.array([0])
+    >>> [round(float(loss(labels, model(logits, training=True))), 3) for _ in range(8)]
+    [0.011, 0.118, 0.217, 0.302, 0.373, 0.394, 0.394, 0.394]
+    >>> round(float(loss(labels, model(logits))), 3)  # at inference
+    0.394
 
     References:
 
     - Staats, Thamm, Rosenow, 2025, "Enhancing Noise-Robust Losses for Large-Scale Noisy Data
-      Learning", [AAAI-25](https://arxiv.org/abs/2306.05497): the constant bias. The schedule and
-      the adaptive bias are this package's own.
+      Learning", [AAAI-25](https://arxiv.org/abs/2306.05497): the constant bias. The class-wise
+      bias, the schedule and the bias of samples are this package's own.
     """
 
     records = "bias"

@@ -179,19 +179,19 @@ histories["MAE, constant bias"] = fit(model)
 
 # %% [markdown]
 """
-If there is a bias, let it fall to 0 during the training, so that the network memorises hardly any
-wrong labels. This needs a layer at the end of the model, which counts the steps.
+If there is a bias, let it fall for each class as the network learns the class, so that it
+memorises hardly any wrong labels. This needs a layer at the end of the model.
 """
 
 # %%
 if keras_noisy.calibration.logit_bias(len(labels)) > 0:
-    bias = keras_noisy.LogitBias(training_steps=EPOCHS * train.steps)
+    bias = keras_noisy.LogitBias()
     model = build_network()
     model = keras.Model(model.input, bias(model.output))
 
     loss = keras_noisy.MAE(logit_bias=bias, from_logits=True)
     model.compile(build_optimizer(), loss=loss, metrics=["accuracy"])
-    histories["MAE, annealed bias"] = fit(model)
+    histories["MAE, class-wise bias"] = fit(model)
 
 # %% [markdown]
 """

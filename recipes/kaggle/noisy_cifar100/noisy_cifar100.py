@@ -185,19 +185,20 @@ histories["MAE, constant bias"] = fit(model)
 
 # %% [markdown]
 """
-## A bias that falls to 0
+## A bias for each class
 
-A layer at the end of the model, which counts the steps of the training, lets the bias fall to 0.
+A layer at the end of the model gives each class a bias of its own, which falls as the network
+learns the class.
 """
 
 # %%
-bias = keras_noisy.LogitBias(training_steps=EPOCHS * train.steps)
+bias = keras_noisy.LogitBias()
 model = build_network()
 model = keras.Model(model.input, bias(model.output))
 
 loss = keras_noisy.MAE(logit_bias=bias, from_logits=True)
 model.compile(build_optimizer(), loss=loss, metrics=["accuracy"])
-histories["MAE, annealed bias"] = fit(model)
+histories["MAE, class-wise bias"] = fit(model)
 
 # %% [markdown]
 """
@@ -235,7 +236,7 @@ for name in histories:
 # %% [markdown]
 """
 A network that has not memorised wrong labels can correct them. These are training images with a
-wrong label and the class that the network with the annealed bias predicts. The title is green if
+wrong label and the class that the network with the class-wise bias predicts. The title is green if
 the prediction is correct.
 """
 
