@@ -58,15 +58,34 @@ def test_two_replicas_train_like_one_device():
         assert int(replica) == STEPS
 
 
+@pytest.mark.tensorflow
+def test_replicas_keep_the_mean_of_their_class_probs():
+    x, y = make_data()
+
+    def train(strategy):
+        with strategy.scope():
+            model = make_model(training_steps=None, adaptive="class")
+        model.fit(x, y, batch_size=BATCH, epochs=2, verbose=0, shuffle=False)
+        return model.get_layer("bias").class_probs.value
+
+    import tensorflow as tf
+
+    one = train(tf.distribute.get_strategy())
+    first, second = train(keras_noisy.training.use_devices(count=2).strategy).values
+    np.testing.assert_array_equal(first, second)
+    # Each replica moves the average by half of the samples, so the mean moves half as far.
+    untrained = np.full(CLASSES, 1 / CLASSES)
+    np.testing.assert_allclose(first - untrained, (one - untrained) / 2, rtol=0.1, atol=1e-4)
+
+
 TWO_DEVICES = """
     import keras
     import numpy as np
     import keras_noisy
     from keras_noisy.training import CurrentLogitBias
 
-    def train():
+    def train(bias):
         keras.utils.set_random_seed(1)
-        bias = keras_noisy.LogitBias(training_steps=8)
         model = keras.Sequential([keras.Input((6,)), keras.layers.Dense(50), bias])
         loss = keras_noisy.MAE(logit_bias=bias, from_logits=True)
         model.compile(keras.optimizers.SGD(0.5), loss=loss, metrics=[CurrentLogitBias(loss)])
@@ -75,11 +94,13 @@ TWO_DEVICES = """
         fitted = model.fit(x, y, batch_size=8, epochs=2, verbose=0, validation_data=(x, y))
         return model.get_weights() + list(fitted.history.values())
 
-    one = train()
+    options = [{"training_steps": 8}, {"adaptive": "class"}]
+    one = [train(keras_noisy.LogitBias(**each)) for each in options]
     assert len(keras.distribution.list_devices()) == 2
     keras.distribution.set_distribution(keras.distribution.DataParallel())
-    for a, b in zip(one, train(), strict=True):
-        np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6)
+    for each, expected in zip(options, one, strict=True):
+        for a, b in zip(expected, train(keras_noisy.LogitBias(**each)), strict=True):
+            np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6)
 """
 
 
