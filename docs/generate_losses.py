@@ -60,9 +60,9 @@ AVERAGE_ERRORS = """\
 The average error is the mean of `dL/dz` at the label's logit `z = 0` over untrained networks whose
 logits have a standard deviation of 1. If it is close to 0, the loss cannot learn with SGD. The
 last column shows what to set for 1000 classes and SGD: one of the two if there are two, nothing (–)
-if the loss learns without. `keras-noisy calibrate --classes 1000` prints such a table for any number
-of classes, and with `--optimizer` for other optimizers. [Diagnosis](diagnosis.md) compares it with
-trainings.
+if the loss learns without. `keras-noisy calibrate --classes 1000` prints such a table for any
+number of classes, and with `--optimizer` for other optimizers. [Diagnosis](diagnosis.md) compares
+it with trainings.
 """
 
 SUMS_AND_PUBLISHED_SETTINGS = """\

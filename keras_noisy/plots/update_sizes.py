@@ -102,7 +102,9 @@ def update_sizes(
     above.set(xscale="log", yscale="log", ylabel="update / learning rate")
     above.set(xlim=(gradients[0], gradients[-1]), ylim=(gradients[0], max(4.0, gradients[-1])))
     above.set_title("(a) updates of a weight")
-    below.set_title(f"(b) first gradients of the last layer by classes, batches of {batch_size}")
+    below.set_title(
+        f"(b) first gradients of the last layer by number of classes, batches of {batch_size}"
+    )
     below.set_xlabel("size of the gradient")
     below.set_yticks(range(len(marks)), list(marks))
     below.set_ylim(len(marks) - 0.6, -0.9)
