@@ -32,15 +32,17 @@ is the predicted probability of class j, `y` the label, and `K` the number of cl
   memorises wrong labels.
 - **Up to about 10 classes**, bounded losses learn without help: `GCE(q=0.7)`, `MAE`, or a sum such
   as NCE+AGCE with the weights published for CIFAR-10.
-- **With a few hundred classes**, `MAE` and similar losses stall without a logit bias. A bias that
+- **With a few hundred classes**, `MAE` and similar losses stall without a logit bias if the
+  optimizer is SGD; with Adam they do not ([What the optimizer changes](optimizers.md)). A bias that
   decreases during training, `LogitBias(training_steps=…)`, gave the best results
   ([Annealed bias](annealed_bias.md)). Without a layer, use `logit_bias="adaptive"`
   ([Adaptive bias](adaptive_bias.md)). `GCE(q=0.7)` needs no bias with 100 classes.
-- **With a thousand classes or more**, bounded losses need help to learn at all: a logit bias,
-  `GCE(q="auto")`, or another hyperparameter
+- **With a thousand classes or more**, bounded losses need help to learn at all with SGD: a logit
+  bias, `GCE(q="auto")`, or another hyperparameter
   [for that number of classes](#average-errors-of-an-untrained-network). `BiTempered` learns with
-  its defaults. [Theory](theory.md) explains why, and `keras_noisy.diagnose(model, x, loss)`
-  predicts whether a loss will learn on your model.
+  its defaults. [Theory](theory.md) explains why, and
+  `keras_noisy.diagnose(model, x, loss, optimizer)` predicts whether a loss will learn on your
+  model.
 
 The tables list two properties:
 
@@ -56,10 +58,11 @@ AVERAGE_ERRORS = """\
 ## Average errors of an untrained network
 
 The average error is the mean of `dL/dz` at the label's logit `z = 0` over untrained networks whose
-logits have a standard deviation of 1. If it is close to 0, the loss cannot learn. The last column
-shows what to set for 1000 classes: one of the two if there are two, nothing (–) if the loss learns
-without. `keras-noisy calibrate --classes 1000` prints such a table for any number of classes.
-[Diagnosis](diagnosis.md) compares it with trainings.
+logits have a standard deviation of 1. If it is close to 0, the loss cannot learn with SGD. The
+last column shows what to set for 1000 classes and SGD: one of the two if there are two, nothing (–)
+if the loss learns without. `keras-noisy calibrate --classes 1000` prints such a table for any
+number of classes, and with `--optimizer` for other optimizers. [Diagnosis](diagnosis.md) compares
+it with trainings.
 """
 
 SUMS_AND_PUBLISHED_SETTINGS = """\

@@ -187,7 +187,7 @@ def _parser() -> tuple[argparse.ArgumentParser, dict[str, argparse.ArgumentParse
     )
     figures.add_argument("--themes", nargs="+", default=["light", "dark"], help="light or dark")
     figures.add_argument(
-        "--figures", nargs="+", type=int, default=[1, 2, 3, 4, 5], help="numbers of the figures"
+        "--figures", nargs="+", type=int, default=[1, 2, 3, 4, 5, 6], help="numbers of the figures"
     )
     figures.set_defaults(run=_figures)
     check_images = command("check-images", "find damaged and missing image files")

@@ -1,6 +1,6 @@
 """Draw the figures of the theory: why bounded losses stall with many classes, and what helps.
 
-Downloads nothing and trains nothing; all five figures take one to two minutes. docs/figures.md
+Downloads nothing and trains nothing; all six figures take one to two minutes. docs/figures.md
 shows them.
 
     python recipes/figures.py --figures 1 4 --themes light
@@ -21,7 +21,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser = OneLineParser(__doc__)
     add = parser.add_argument
     add("--folder", type=Path, default=Path("results/figures"), help="folder to write to")
-    add("--figures", type=int, nargs="+", default=[1, 2, 3, 4, 5], help="numbers, from 1 to 5")
+    add("--figures", type=int, nargs="+", default=[1, 2, 3, 4, 5, 6], help="numbers, from 1 to 6")
     add("--themes", nargs="+", default=["light", "dark"], help="light, dark, or both")
     options = parser.parse_args(arguments)
     try:

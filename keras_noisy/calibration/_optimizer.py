@@ -34,20 +34,27 @@ class Updates(NamedTuple):
     ) -> float:
         """Compares the first updates for two average errors, of which negative ones pull.
 
-        The weights of a class in the last layer get a gradient of about
-        `|error| / sqrt(num_classes * batch_size)`: in a batch, `batch_size / num_classes` samples
-        have its label, and the loss is averaged over the batch. The features are taken as 1.
-
         Returns:
             Float, the update for `error` divided by that for `reference`; 0 if one does not pull.
         """
         if error >= 0.0 or reference >= 0.0:
             return 0.0
-        scale = 1.0 / math.sqrt(num_classes * batch_size)
-        update, other = (
-            float(update_size(-e * scale, self.rule, self.constant)) for e in (error, reference)
-        )
+        gradients = (first_gradient(e, num_classes, batch_size) for e in (error, reference))
+        update, other = (float(update_size(g, self.rule, self.constant)) for g in gradients)
         return update / other
+
+
+def first_gradient(error: float, num_classes: int, batch_size: int = BATCH_SIZE) -> float:
+    """Estimates the gradient of a weight in the last layer from the average error of the loss.
+
+    The weights of a class get a gradient of about `|error| / sqrt(num_classes * batch_size)`: in a
+    batch, `batch_size / num_classes` samples have its label, and the loss is averaged over the
+    batch. The features are taken as 1.
+
+    Returns:
+        Float, at least 0, the root mean square over the batches.
+    """
+    return abs(error) / math.sqrt(num_classes * batch_size)
 
 
 def read_optimizer(optimizer: Any) -> Updates:

@@ -12,6 +12,7 @@ from keras_noisy.plots.measured_logits import measured_logits
 from keras_noisy.plots.noise_matrix import noise_matrix
 from keras_noisy.plots.theme import Theme, get_theme
 from keras_noisy.plots.theory_figures import theory_figures
+from keras_noisy.plots.update_sizes import update_sizes
 
 #: The largest number of noises that `keras_noisy.plots.compare_losses` draws.
 MAX_NOISES = len(MARKERS)
@@ -31,4 +32,5 @@ __all__ = [
     "measured_logits",
     "noise_matrix",
     "theory_figures",
+    "update_sizes",
 ]

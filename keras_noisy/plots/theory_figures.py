@@ -14,32 +14,35 @@ from keras_noisy.plots.gce_exponent import gce_exponent
 from keras_noisy.plots.logit_distributions import logit_distributions
 from keras_noisy.plots.measured_logits import measured_logits
 from keras_noisy.plots.theme import THEMES
+from keras_noisy.plots.update_sizes import update_sizes
 
 _DRAW: dict[int, Callable[..., Any]] = {
     1: errors_by_classes,
     2: errors_by_loss,
     3: gce_exponent,
     4: bias_by_classes,
+    6: update_sizes,
 }
 
 
 def theory_figures(
     folder: str | os.PathLike[str],
-    figures: Sequence[int] = (1, 2, 3, 4, 5),
+    figures: Sequence[int] = (1, 2, 3, 4, 5, 6),
     themes: Sequence[str] = ("light", "dark"),
     report: Callable[[str], object] = print,
 ) -> list[Path]:
     """Writes the figures of the theory as PNG files, which takes one to two minutes for all.
 
-    The figures show the same quantities as Figures 1 to 5 of the source, computed by this package:
+    Figures 1 to 5 show the same quantities as those of the source, computed by this package:
     1 `errors_by_classes`, 2 `errors_by_loss`, 3 `gce_exponent`, 4 `bias_by_classes`,
-    5 `logit_distributions` of `measured_logits`, all in `keras_noisy.plots`.
+    5 `logit_distributions` of `measured_logits`. Figure 6, `update_sizes`, is not in the source.
+    All functions are in `keras_noisy.plots`.
 
     Args:
         folder: Folder of the files, which is created if it is missing. The files are called
             `figure1.png`, or `figure1-dark.png`, and replace existing ones. Each is written
             atomically.
-        figures: Numbers of figures, from 1 to 5. Defaults to all.
+        figures: Numbers of figures, from 1 to 6. Defaults to all.
         themes: `"light"`, `"dark"` or both. Defaults to both.
         report: Function that is called with a line of text for each file. Defaults to `print`.
 
@@ -67,7 +70,7 @@ def theory_figures(
       Learning", [AAAI-25](https://arxiv.org/abs/2306.05497), Figures 1 to 5.
     """
     if not figures or not all(number in (*_DRAW, 5) for number in figures):
-        raise ValueError(f"`figures` must be some of 1 to 5. Received: figures={figures!r}")
+        raise ValueError(f"`figures` must be some of 1 to 6. Received: figures={figures!r}")
     if isinstance(themes, str) or not themes or not all(theme in THEMES for theme in themes):
         raise ValueError(f"`themes` must be some of {[*THEMES]}. Received: themes={themes!r}")
     require("matplotlib", extra="recipes")

@@ -37,7 +37,7 @@ def quick(monkeypatch):
 def test_writes_all(quick, tmp_path):
     folder, lines = tmp_path / "new" / "folder", []
     paths = theory_figures(folder, report=lines.append)
-    names = [f"figure{n}{theme}.png" for n in range(1, 6) for theme in ("", "-dark")]
+    names = [f"figure{n}{theme}.png" for n in range(1, 7) for theme in ("", "-dark")]
     assert [path.name for path in paths] == names
     assert sorted(path.name for path in folder.iterdir()) == sorted(names)
     assert all(path.read_bytes().startswith(PNG) for path in paths)
@@ -79,7 +79,7 @@ def test_a_failure_leaves_no_partial_file(quick, tmp_path, monkeypatch, breaks):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"figures": [6]}, r"`figures` must be some of 1 to 5. Received: figures=\[6\]"),
+        ({"figures": [7]}, r"`figures` must be some of 1 to 6. Received: figures=\[7\]"),
         ({"figures": []}, "`figures` must be"),
         ({"themes": ["pink"]}, r"`themes` must be some of \['light', 'dark'\]. Received:"),
         ({"themes": "dark"}, "`themes` must be"),
@@ -111,4 +111,4 @@ def test_recipe(tmp_path, capsys):
     with pytest.raises(SystemExit) as stopped:
         main(["--figures", "9"])
     assert stopped.value.code == 2
-    assert "`figures` must be some of 1 to 5. Received: figures=[9]" in capsys.readouterr().err
+    assert "`figures` must be some of 1 to 6. Received: figures=[9]" in capsys.readouterr().err

@@ -1,5 +1,6 @@
 """The figures of the theory show the values of the functions behind them."""
 
+import keras
 import numpy as np
 import pytest
 
@@ -11,8 +12,9 @@ from matplotlib.patches import StepPatch
 import keras_noisy
 from keras_noisy import plots
 from keras_noisy.calibration import InitialLogits, average_error, logit_bias
+from keras_noisy.calibration._optimizer import read_optimizer
 from keras_noisy.plots import _error_panel
-from keras_noisy.theory import gce_q, initial_pull
+from keras_noisy.theory import gce_q, initial_pull, update_size
 
 
 def some_logits(std=1.5, mean=0.0):
@@ -118,6 +120,50 @@ def test_bias_by_classes():
     assert (axes.get_xlabel(), axes.get_ylabel()) == ("number of classes K", "logit bias ε")
 
 
+def test_update_sizes():
+    losses = {"one": keras_noisy.GCE(), "two": keras_noisy.MAE(logit_bias=2.0)}
+    above, below = plots.update_sizes(losses, classes=[20, 5000], batch_size=32).axes
+    rules = {
+        "SGD": ("proportional",),
+        "Adam": ("relative", 1e-7),
+        "RMSprop": ("root", 1e-7),
+        "Adagrad": ("accumulated", 0.1),
+        "Lion": ("sign",),
+    }
+    for line, (name, rule) in zip(above.lines, rules.items(), strict=True):
+        assert line.get_label() == name
+        np.testing.assert_allclose(line.get_ydata(), update_size(line.get_xdata(), *rule))
+    assert (above.get_xscale(), above.get_yscale()) == ("log", "log")
+    assert [label.get_text() for label in below.get_yticklabels()] == list(losses)
+    for line, loss in zip(below.lines, losses.values(), strict=True):
+        expected = [-average_error(loss, 0.0, k) / (k * 32) ** 0.5 for k in (20, 5000)]
+        np.testing.assert_allclose(line.get_xdata(), expected)
+    assert [text.get_text() for text in below.texts] == ["20", "5,000"] * 2
+
+
+def test_update_sizes_constants_are_those_of_keras():
+    above = plots.update_sizes({"CE": keras_noisy.CE()}, [10]).axes[0]
+    for line in above.lines:
+        updates = read_optimizer(line.get_label())
+        expected = update_size(line.get_xdata(), updates.rule, updates.constant)
+        np.testing.assert_allclose(line.get_ydata(), expected)
+
+
+def test_update_sizes_contain_all_marks():
+    class Reversed(keras.losses.CategoricalCrossentropy):
+        def call(self, y_true, y_pred):
+            return -super().call(y_true, y_pred)
+
+    losses = {"large": 1e4 * keras_noisy.CE(), "small": 1e-4 * keras_noisy.MAE()}
+    losses["reversed"] = Reversed()
+    above, below = plots.update_sizes(losses, classes=[10, 3000]).axes
+    low, high = above.get_xlim()
+    assert all(line.get_ydata().max() <= above.get_ylim()[1] for line in above.lines)
+    drawn = [line.get_xdata() for line in below.lines]
+    assert [len(gradients) for gradients in drawn] == [2, 2, 0]
+    assert all(low < gradient < high for gradients in drawn for gradient in gradients)
+
+
 @pytest.mark.backend_free
 def test_logit_distributions():
     two = [some_logits(1.0), some_logits(2.0)]
@@ -191,6 +237,11 @@ def test_long_names_stay_in_the_figure():
         (lambda: plots.gce_exponent(q=2), "`q` must be a number in"),
         (lambda: plots.bias_by_classes(marked=[0]), "`marked` must be an integer of at least 2"),
         (lambda: plots.bias_by_classes(up_to=10), r"`up_to` must be above `reference_classes`"),
+        (lambda: plots.update_sizes({}), "`losses` must have at least one entry"),
+        (lambda: plots.update_sizes(classes=[]), "`classes` must have at least one entry"),
+        (lambda: plots.update_sizes(classes=[1]), "`classes` must be an integer of at least 2"),
+        (lambda: plots.update_sizes(batch_size=0), "`batch_size` must be an integer of at least 1"),
+        (lambda: plots.update_sizes({"a": "mae"}), "`loss` must be an instance of keras.losses"),
         (lambda: plots.logit_distributions({}), "`measured` must have at least one entry"),
         (lambda: plots.logit_distributions({"a": [1.0]}), "`measured` must map names to an"),
         (lambda: plots.logit_distributions({"a": []}), "`measured` must map names to an"),
