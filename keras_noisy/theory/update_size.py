@@ -27,7 +27,7 @@ def update_size(gradient: ArrayLike, rule: str = "proportional", constant: float
     ```
     "proportional"    g                  SGD, with momentum times 1 / (1 - momentum)
     "relative"        g / (g + c)        Adam, AdamW, Nadam, Adamax, Lamb: c is epsilon
-    "root"            g / sqrt(g^2 + c)  RMSprop, Adadelta: c is epsilon
+    "root"            g / sqrt(g^2 + c)  RMSprop: c is epsilon; Adadelta, times sqrt(c) at first
     "accumulated"     g / sqrt(c)        Adagrad, Ftrl: c is initial_accumulator_value
     "sign"            1                  Lion, Muon, Adafactor
     ```
