@@ -211,3 +211,13 @@ def test_training_step_of_ones_own_on_jax_is_told_what_to_call():
 def test_bad_adaptive(adaptive):
     with pytest.raises(ValueError, match=r'`adaptive` must be "class", "sample", False or None'):
         LogitBias(adaptive=adaptive)
+
+
+def test_explain_and_diagnose_change_nothing():
+    model = make_model()
+    x, y = make_data()
+    model.fit(x, y, epochs=1, verbose=0)
+    before = to_numpy(model.get_layer("bias").class_probs)
+    keras_noisy.explain(model, x, y)
+    keras_noisy.diagnose(model, x, model.loss)
+    np.testing.assert_array_equal(to_numpy(model.get_layer("bias").class_probs), before)
