@@ -193,10 +193,10 @@ class LogitBias(RecordingLayer, keras.layers.Layer):
 
     def load_own_variables(self, store: Any) -> None:
         # A model that was saved without the layer, or with another kind of bias, has other weights.
-        values = [store[str(i)] for i in range(len(store.keys()))]
         for weight in self.weights:
-            if values and tuple(values[0].shape) == tuple(weight.shape):
-                weight.assign(values.pop(0))
+            for name in store.keys():  # noqa: SIM118 - it has no other way to list them
+                if tuple(store[name].shape) == tuple(weight.shape):
+                    weight.assign(store[name])
         self._begin()
 
     def restart(self) -> None:
@@ -337,7 +337,7 @@ class LogitBias(RecordingLayer, keras.layers.Layer):
             **super().get_config(),
             "logit_bias": logit_bias,
             "training_steps": self.training_steps,
-            "adaptive": self.adaptive,
+            "adaptive": self.adaptive or False,
         }
 
     @classmethod

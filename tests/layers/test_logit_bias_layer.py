@@ -19,7 +19,7 @@ def make_batch(shape=(6,), num_classes=20):
 @pytest.mark.parametrize("shape", [(6,), (2, 3)], ids=str)
 def test_adds_epsilon_to_the_logit_of_the_label_in_training(epsilon, shape):
     logits, labels = make_batch(shape)
-    layer = keras_noisy.LogitBias(epsilon)
+    layer = keras_noisy.LogitBias(epsilon, adaptive=False)
     one_hot = np.eye(20, dtype="float32")[labels]
     expected = logits + (logit_bias(20) if epsilon == "auto" else epsilon) * one_hot
     for targets in (labels, labels[..., np.newaxis], one_hot):
@@ -37,7 +37,7 @@ def test_is_the_identity_without_labels_or_at_inference():
 
 def test_layer_with_a_plain_loss_has_the_gradient_of_the_biased_loss():
     logits, labels = make_batch()
-    layer = keras_noisy.LogitBias("auto")
+    layer = keras_noisy.LogitBias("auto", adaptive=False)
     plain = keras_noisy.MAE(from_logits=True)
     biased = keras_noisy.MAE(logit_bias="auto", from_logits=True)
     np.testing.assert_allclose(
@@ -92,7 +92,7 @@ def make_models(epsilon="auto"):
     """Returns the model to train, with labels as an input, and the model to deploy, without."""
     image, labels = keras.Input((8,), name="image"), keras.Input((), dtype="int32", name="labels")
     logits = keras.layers.Dense(300, name="head")(image)
-    biased = keras_noisy.LogitBias(epsilon, name="bias")(logits, labels=labels)
+    biased = keras_noisy.LogitBias(epsilon, adaptive=False, name="bias")(logits, labels=labels)
     return keras.Model([image, labels], biased), keras.Model(image, logits)
 
 

@@ -17,24 +17,32 @@ LAYERS = {
     "without": lambda: [],
     "constant": lambda: [LogitBias(2.0, name="bias")],
     "scheduled": lambda: [LogitBias(training_steps=8, name="bias")],
+    "class-wise": lambda: [LogitBias(name="bias")],
+    "both": lambda: [LogitBias(training_steps=8, adaptive="class", name="bias")],
 }
 
 
 @pytest.mark.parametrize("saved", LAYERS)
-@pytest.mark.parametrize("loading", ["constant", "scheduled"])
-def test_weights_load_with_and_without_a_schedule(saved, loading, tmp_path):
+@pytest.mark.parametrize("loading", [*LAYERS][1:])
+def test_weights_load_into_a_layer_of_another_kind(saved, loading, tmp_path):
     source, target = network(*LAYERS[saved]()), network(*LAYERS[loading]())
     source.build((None, 6))
-    if saved == "scheduled":
+    if has_step := saved in ("scheduled", "both"):
         source.get_layer("bias").step.assign(3)
+    if has_probs := saved in ("class-wise", "both"):
+        source.get_layer("bias").class_probs.assign([0.5] * CLASSES)
     source.save_weights(tmp_path / "model.weights.h5")
     target.load_weights(tmp_path / "model.weights.h5")
     kernels = (
         keras.ops.convert_to_numpy(model.get_layer("head").kernel) for model in (source, target)
     )
     np.testing.assert_array_equal(*kernels)
-    if loading == "scheduled":
-        assert int(target.get_layer("bias").step) == (3 if saved == "scheduled" else 0)
+    layer = target.get_layer("bias")
+    if loading in ("scheduled", "both"):
+        assert int(layer.step) == (3 if has_step else 0)
+    if loading in ("class-wise", "both"):
+        probs = keras.ops.convert_to_numpy(layer.class_probs)
+        np.testing.assert_allclose(probs, 0.5 if has_probs else 1 / CLASSES)
 
 
 def test_step_has_the_integer_type_of_keras():

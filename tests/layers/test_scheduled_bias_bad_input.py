@@ -23,7 +23,9 @@ def test_bad_arguments_raise_errors():
             ValueError, match=r"`logit_bias` must not be negative.*Received: logit_bias=-1"
         ):
             keras_noisy.LogitBias(-1.0, **options)
-    with pytest.raises(ValueError, match=r"`adaptive` must be None, True or False.*Received"):
+    with pytest.raises(
+        ValueError, match=r'`adaptive` must be "class", "sample", False or None.*Received'
+    ):
         keras_noisy.LogitBias(adaptive="auto")
     with pytest.raises(ValueError, match=r"`logit_bias` must be .*a LogitBias layer.*Received"):
         keras_noisy.MAE(logit_bias=keras.layers.Dense(3))

@@ -91,5 +91,5 @@ def test_layer_config_contains_the_schedule():
         assert loaded.get_config() == layer.get_config()
     scheduled = keras_noisy.LogitBias(training_steps=np.int64(7))
     loaded = keras.layers.deserialize(keras.layers.serialize(scheduled))
-    assert (loaded.training_steps, loaded.adaptive) == (7, True)
-    assert not keras_noisy.LogitBias().adaptive
+    assert (loaded.training_steps, loaded.adaptive) == (7, "sample")
+    assert keras_noisy.LogitBias.from_config({"adaptive": True}).adaptive == "sample"  # old files
