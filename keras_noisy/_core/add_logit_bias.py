@@ -24,7 +24,7 @@ MAX_LOGIT_BIAS = 60.0
 # constant one. The factor was found by experiment; see docs/adaptive_bias.md.
 _ADAPTIVE_FACTOR = 1.2
 # A bias for each class starts at this share of the bias with the largest pull. It was found by
-# experiment; see docs/class_bias.md.
+# experiment; see docs/classwise_bias.md.
 _CLASS_FACTOR = 0.75
 
 

@@ -14,7 +14,7 @@ from keras_noisy._typing import Tensor
 # A sample changes the average of its class by this share of the difference.
 _RATE = 0.1
 # From this average probability on, a class counts as learnt, and needs no bias. With wrong labels,
-# the average is lower than the probability of a correct label. See docs/class_bias.md.
+# the average is lower than the probability of a correct label. See docs/classwise_bias.md.
 _LEARNT = 0.3
 
 
