@@ -36,12 +36,22 @@ def format_report(records: Mapping[Run, Record], runs: Iterable[Run]) -> str:
 
     Args:
         records: The records of the runs that are done.
-        runs: All runs of the report. Those that are not done stay blank.
+        runs: All runs of the report. Those that are not done stay blank. Losses, and optimizers and
+            noises of a task, of which no run is done are left out.
     """
     runs = list(runs)
     grouped = group(records)
-    losses = list(dict.fromkeys(run.loss for run in runs))
-    places = list(dict.fromkeys(Place(run.task, run.optimizer, run.noise) for run in runs))
+    begun = {(run.task, each) for run in records for each in (run.optimizer, run.noise)}
+    losses = [
+        loss
+        for loss in dict.fromkeys(run.loss for run in runs)
+        if any(run.loss == loss for run in records)
+    ]
+    places = [
+        place
+        for place in dict.fromkeys(Place(run.task, run.optimizer, run.noise) for run in runs)
+        if {(place.task, place.optimizer), (place.task, place.noise)} <= begun
+    ]
     seeds = sorted({run.seed for run in runs})
     sections = [
         "## Regret\n\n" + format_regret(grouped, losses, places),
