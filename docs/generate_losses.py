@@ -35,8 +35,9 @@ is the predicted probability of class j, `y` the label, and `K` the number of cl
 - **With a few hundred classes**, `MAE` and similar losses stall without a logit bias if the
   optimizer is SGD; with Adam they do not ([What the optimizer changes](optimizers.md)). With both,
   `MAE` with the layer `LogitBias()`, a bias that falls for each class as it is learnt, gave the
-  best results in most trainings ([Class-wise bias](classwise_bias.md)). Without a layer, use `logit_bias="adaptive"`
-  ([Adaptive bias](adaptive_bias.md)). `GCE(q=0.7)` needs no bias with 100 classes.
+  best results in most trainings ([Class-wise bias](classwise_bias.md)). Without a layer, use
+  `logit_bias="adaptive"` ([Adaptive bias](adaptive_bias.md)). `GCE(q=0.7)` needs no bias with 100
+  classes.
 - **With a thousand classes or more**, bounded losses need help to learn at all with SGD: a logit
   bias, `GCE(q="auto")`, or another hyperparameter
   [for that number of classes](#average-errors-of-an-untrained-network). `BiTempered` learns with
