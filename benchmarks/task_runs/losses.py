@@ -45,7 +45,7 @@ LOSSES: dict[str, Callable[[Setting], Variant]] = {
     "MAE, annealed bias": lambda s: with_layer(
         keras_noisy.MAE(), LogitBias(training_steps=s.steps)
     ),
-    "MAE, class bias": lambda s: with_layer(keras_noisy.MAE(), LogitBias()),
+    "MAE, class-wise bias": lambda s: with_layer(keras_noisy.MAE(), LogitBias()),
     "GCE(0.7)": lambda s: keras_noisy.GCE(q=0.7),
     "GCE(auto)": lambda s: keras_noisy.GCE(q="auto"),
     "SCE": lambda s: keras_noisy.SCE(),
