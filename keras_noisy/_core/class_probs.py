@@ -9,6 +9,7 @@ from typing import Any
 import keras
 from keras import ops
 
+from keras_noisy._core.tracing import sum_over_replicas
 from keras_noisy._typing import Tensor
 
 # A sample changes the average of its class by this share of the difference.
@@ -64,7 +65,9 @@ def update_class_probs(class_probs: Tensor, index: Tensor, probs: Tensor, counts
     """
     num_classes = class_probs.shape[0]
     samples, total = (
-        ops.segment_sum(ops.cast(values, class_probs.dtype), index, num_segments=num_classes)
+        sum_over_replicas(
+            ops.segment_sum(ops.cast(values, class_probs.dtype), index, num_segments=num_classes)
+        )
         for values in (counts, counts * probs)
     )
     kept = ops.power(1.0 - _RATE, samples)

@@ -87,6 +87,21 @@ def assign_in_step(variable: keras.Variable, value: Tensor) -> None:
         )
 
 
+def sum_over_replicas(value: Tensor) -> Tensor:
+    """Sums a tensor over the replicas of a strategy of TensorFlow; returns others unchanged.
+
+    Other backends compute with the batch of all devices.
+    """
+    if not _IS_TENSORFLOW:
+        return value
+    import tensorflow as tf
+
+    context = tf.distribute.get_replica_context()
+    if context is None or context.num_replicas_in_sync == 1:
+        return value
+    return context.all_reduce(tf.distribute.ReduceOp.SUM, value)
+
+
 def any_true(condition: Tensor) -> bool | None:
     """Returns whether any element is true, or `None` in a graph, where values are not known yet."""
     if is_compiling():

@@ -203,8 +203,8 @@ def test_killing_and_restarting_gives_the_same_results(start, tmp_path):
     models = [keras.saving.load_model(path / "model.keras") for path in (complete, killed)]
     first, second = (model.get_weights() for model in models)
     assert [weights.tolist() for weights in first] == [weights.tolist() for weights in second]
-    (steps,) = (weight for weight in models[1].weights if weight.path.endswith("logit_bias/step"))
-    assert int(steps) == 4 * 12  # the schedule of the bias continued
+    (probs,) = (w for w in models[1].weights if w.path.endswith("logit_bias/class_probs"))
+    assert (keras.ops.convert_to_numpy(probs) != 1 / probs.shape[0]).any()  # the bias has fallen
 
 
 @pytest.mark.skipif(BACKEND == "torch", reason="Keras does not support several devices on PyTorch")
@@ -218,8 +218,10 @@ def test_two_devices_train_as_one(more, start, tmp_path):
     assert records(tmp_path / "two")[0]["devices"] == 2
     assert column(tmp_path / "two", "loss")[-1] < 1.79  # it was 1.80 at first
     for name in ("loss", "val_loss", "accuracy", "val_accuracy"):
+        # Rounding may change the prediction for one of the 384 samples.
+        atol = 3e-3 if name.endswith("accuracy") else 0.0
         np.testing.assert_allclose(
-            column(tmp_path / "two", name), column(tmp_path / "one", name), rtol=1e-4
+            column(tmp_path / "two", name), column(tmp_path / "one", name), rtol=1e-4, atol=atol
         )
 
 
