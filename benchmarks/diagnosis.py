@@ -27,7 +27,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # hides TensorFlow's start-u
 import glyph_runs
 import keras
 from glyph_runs import Experiment
-from optimizer import Optimizer, build_optimizer
+from optimizer import OPTIMIZERS, Optimizer, build_optimizer
 
 import keras_noisy
 from keras_noisy import losses, models
@@ -65,12 +65,6 @@ LOSSES: dict[str, losses.RobustLoss] = {
     "NCE+AGCE, cifar100": losses.get("nce+agce", dataset="cifar100"),
     "NCE+AGCE, cifar100 + bias": losses.get("nce+agce", dataset="cifar100", logit_bias="auto"),
     "NCE+AGCE, cifar10 + bias": losses.get("nce+agce", dataset="cifar10", logit_bias="auto"),
-}
-OPTIMIZERS = {
-    "sgd": Optimizer(),
-    "adamw": Optimizer("adamw", learning_rate=1e-3, weight_decay=0.004, clip_norm=None),
-    "rmsprop": Optimizer("rmsprop", learning_rate=1e-3, weight_decay=0.0, clip_norm=None),
-    "lion": Optimizer("lion", learning_rate=1e-4, weight_decay=0.01, clip_norm=None),
 }
 SOME = ["CE", "MAE", "MAE + bias", "GCE(0.7)", "GCE(0.37)", "SCE", "PHuberCE(10)", "TaylorCE(20)"]
 SOME += ["AGCE", "JS(0.1)", "BiTempered(0.8, 1.2)", "BiTempered(0.5, 1.5)", "NCE"]

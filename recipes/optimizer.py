@@ -38,6 +38,15 @@ class Optimizer:
     clip_global_norm: PositiveFloat | None = None
 
 
+# Optimizers to compare: the usual weight decay of each, and norms clipped for SGD alone.
+OPTIMIZERS = {
+    "sgd": Optimizer(),
+    "adamw": Optimizer("adamw", learning_rate=1e-3, weight_decay=0.004, clip_norm=None),
+    "lion": Optimizer("lion", learning_rate=1e-4, weight_decay=0.01, clip_norm=None),
+    "rmsprop": Optimizer("rmsprop", learning_rate=1e-3, weight_decay=0.0, clip_norm=None),
+}
+
+
 def build_optimizer(
     settings: Optimizer, epochs: int, steps_per_epoch: int
 ) -> keras.optimizers.Optimizer:

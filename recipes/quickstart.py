@@ -21,7 +21,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # hides TensorFlow's start-u
 
 import keras
 from command_line import OneLineParser
-from optimizer import Optimizer, build_optimizer
+from optimizer import OPTIMIZERS, build_optimizer
 from records import write_json
 
 import keras_noisy
@@ -58,11 +58,6 @@ LOSSES = {
     ),
 }
 DEFAULT_LOSSES = ["ce", "mae", "gce", "mae+bias", "mae+classwise"]
-OPTIMIZERS = {
-    "sgd": Optimizer(),
-    "adamw": Optimizer("adamw", learning_rate=1e-3, weight_decay=0.004, clip_norm=None),
-    "lion": Optimizer("lion", learning_rate=1e-4, weight_decay=0.01, clip_norm=None),
-}
 BATCH_SIZE = 128
 COLUMNS = "{:<21} {:>15} {:>11} {:>9}"
 

@@ -8,16 +8,12 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from optimizer import Optimizer
+from optimizer import OPTIMIZERS as COMMON
 
 from task_runs.task import Task
 
-# Weight decay as each optimizer is commonly used, and norms clipped for SGD as in the recipes.
-OPTIMIZERS = {
-    "sgd": Optimizer("sgd"),
-    "adamw": Optimizer("adamw", weight_decay=0.004, clip_norm=None),
-    "lion": Optimizer("lion", weight_decay=0.01, clip_norm=None),
-}
+# The learning rate of a run replaces theirs.
+OPTIMIZERS = {name: COMMON[name] for name in ("sgd", "adamw", "lion")}
 # Learning rates among which cross-entropy chooses.
 GRIDS = {
     "sgd": (0.01, 0.03, 0.1, 0.3),
