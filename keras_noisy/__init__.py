@@ -6,6 +6,7 @@ require_backend()
 
 from keras_noisy import (
     calibration,
+    cleaning,
     datasets,
     layers,
     losses,
@@ -26,6 +27,7 @@ __version__ = "0.1.0.dev0"
 __all__ = [
     "LogitBias",
     "calibration",
+    "cleaning",
     "datasets",
     "diagnose",
     "explain",
