@@ -17,7 +17,8 @@ def write_atomically(path: str | os.PathLike[str], content: str) -> None:
         content: Text of the file, written as UTF-8.
 
     Raises:
-        OSError: If the file can't be written.
+        OSError: If the file can't be written, for example because the disk is full. The error names
+            the file, and the temporary file is removed.
 
     Example:
 
@@ -30,7 +31,15 @@ def write_atomically(path: str | os.PathLike[str], content: str) -> None:
     '{"test_accuracy": 0.71}'
     """
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_name(f"{path.name}.{os.getpid()}.tmp")
-    draft.write_text(content, encoding="utf-8")
-    draft.replace(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            draft.write_text(content, encoding="utf-8")
+            draft.replace(path)
+        except BaseException:
+            draft.unlink(missing_ok=True)
+            raise
+    except OSError as error:
+        # Errors of a full disk name no file, and others name the temporary one.
+        raise OSError(error.errno, error.strerror, str(path)) from error

@@ -1,0 +1,1 @@
+"""Finds wrong labels in data sets of images."""
