@@ -41,8 +41,10 @@ function formatPercent(value) {
   return `${(100 * value).toFixed(1)}\u00a0%`;
 }
 
-const formatAbout = (value) =>
-  value === null ? "–" : formatNumber(value < 9.95 ? Math.round(10 * value) / 10 : Math.round(value));
+function formatAbout(value) {
+  if (value === null) return "–";
+  return formatNumber(value < 9.95 ? Math.round(10 * value) / 10 : Math.round(value));
+}
 
 function build(tag, className, text) {
   const element = document.createElement(tag);
@@ -271,7 +273,7 @@ function layOut(groups) {
   const width = byId("cards").clientWidth;
   const least = width < 600 ? 150 : 180;
   columns = Math.max(1, Math.floor((width + GAP) / (least + GAP)));
-  cardWidth = Math.floor((width - GAP * (columns - 1)) / columns);
+  cardWidth = (width - GAP * (columns - 1)) / columns;
   cardHeight = measureCard();
   rows = [];
   rowOf = new Int32Array(listed.length);
@@ -435,7 +437,8 @@ function buildImage(index) {
   image.draggable = false;
   image.addEventListener("error", () => {
     const missing = build("span", "missing");
-    missing.append(build("b", "", paths[index].split("/").at(-1)), "The browser can’t show this file.");
+    const file = paths[index].split("/").at(-1);
+    missing.append(build("b", "", file), "The browser can’t show this file.");
     image.replaceWith(missing);
   });
   image.src = addressOf(index);
@@ -444,11 +447,11 @@ function buildImage(index) {
 
 function fillClasses(element, index) {
   element.title = `${nameOf(labels[index])} → ${nameOf(looks[index])}`;
-  element.replaceChildren(
-    build("b", "", nameOf(labels[index])),
-    build("span", "arrow", " → "),
-    build("span", "looks", nameOf(looks[index])),
-  );
+  const suggested = build("span", "", "→ ");
+  suggested.append(build("b", "looks", nameOf(looks[index])));
+  // On cards, the two names stand on lines of their own, so that both can be seen.
+  const space = build("span", "space", " ");
+  element.replaceChildren(build("b", "", nameOf(labels[index])), space, suggested);
 }
 
 function fillPath(element, index) {
@@ -531,7 +534,8 @@ function scrollToSelected() {
   const start = byId("cards").getBoundingClientRect().top + rows[rowOf[place]].top;
   const above = start - GAP - top;
   const below = start + cardHeight + GAP - bottom;
-  if (above < 0 || below > 0) window.scrollBy({ top: above < 0 ? above : Math.min(below, above), behavior: "instant" });
+  const distance = above < 0 ? above : Math.max(0, Math.min(below, above));
+  window.scrollBy({ top: distance, behavior: "instant" });
 }
 
 // Whether at least half of the selected card is visible: keys must not mark what nobody sees.
@@ -602,25 +606,25 @@ byId("large-dialog").addEventListener("close", () => cards.get(selected)?.focus(
 // --- Progress
 
 function showProgress() {
-  let wrong = 0;
-  let decided = 0;
+  const numbers = { right: 0, wrong: 0, unclear: 0 };
   let expected = 0;
   for (const [index, { mark }] of marks) {
-    if (mark === "unclear") continue;
-    decided += 1;
-    wrong += mark === "wrong";
-    expected += doubts[index] ?? 0;
+    numbers[mark] += 1;
+    if (mark !== "unclear") expected += doubts[index] ?? 0;
   }
-  const progress = byId("progress");
-  progress.replaceChildren(
+  const { right, wrong, unclear } = numbers;
+  const parts = [];
+  if (right + wrong) parts.push(`${formatNumber(wrong)} wrong (${formatAbout(expected)} expected)`);
+  if (right) parts.push(`${formatNumber(right)} right`);
+  if (unclear) parts.push(`${formatNumber(unclear)} unclear`);
+  byId("progress").replaceChildren(
     build("b", "", formatNumber(marks.size)),
-    ` of ${count(COUNT, "image", "images")} marked. `,
+    ` of ${formatNumber(COUNT)} marked`,
+    build("span", "", parts.length ? `: ${parts.join(", ")}.` : "."),
   );
-  if (decided) {
-    const unclear = marks.size - decided ? `, ${formatNumber(marks.size - decided)} unclear` : "";
-    const text = `${formatNumber(wrong)} wrong${unclear}; ${formatAbout(expected)} wrong expected.`;
-    progress.append(build("span", "", text));
-  }
+  byId("progress").title =
+    "The expected number is the sum of the probabilities that these labels are wrong. " +
+    "Unclear images are not counted.";
   byId("meter").style.width = `${COUNT ? (100 * marks.size) / COUNT : 0}%`;
   byId("export").disabled = byId("clear").disabled = marks.size === 0;
 }
@@ -804,7 +808,9 @@ function showHeader() {
     const rate = build("b", "", `${formatPercent(DATA.noiseRate)}${error}`);
     byId("estimate").append("About ", rate, ` of ${all} are wrong.`);
   }
-  byId("estimate").append(` ${COUNT === 1 ? "The most suspicious one is" : `The ${formatNumber(COUNT)} most suspicious ones are`} listed below.`);
+  if (COUNT === 1) byId("estimate").append(" The most suspicious one is listed below.");
+  const those = `The ${formatNumber(COUNT)} most suspicious ones are listed below.`;
+  if (COUNT > 1) byId("estimate").append(` ${those}`);
 }
 
 function fillLists() {
@@ -812,10 +818,9 @@ function fillLists() {
   for (const label of labels) numbers.set(label, (numbers.get(label) ?? 0) + 1);
   const { compare } = new Intl.Collator("en", { numeric: true });
   const sorted = [...numbers].sort(([a], [b]) => compare(nameOf(a), nameOf(b)));
-  byId("label").append(
-    new Option("all", ""),
-    ...sorted.map(([label, number]) => new Option(`${nameOf(label)} (${formatNumber(number)})`, label)),
-  );
+  const toOption = ([label, number]) =>
+    new Option(`${nameOf(label)} (${formatNumber(number)})`, label);
+  byId("label").append(new Option("all", ""), ...sorted.map(toOption));
   byId("names").append(...names.map((name) => Object.assign(build("option"), { value: name })));
 }
 

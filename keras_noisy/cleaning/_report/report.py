@@ -175,4 +175,6 @@ def _hash_source(script: str) -> str:
 
 
 def _read(name: str) -> str:
-    return resources.files("keras_noisy.cleaning._report").joinpath(name).read_text(encoding="utf-8")
+    return (
+        resources.files("keras_noisy.cleaning._report").joinpath(name).read_text(encoding="utf-8")
+    )
