@@ -17,6 +17,7 @@ SHARED = {"_arguments", "_extras", "_files", "_labels", "_random", "_typing"}
 ALLOWED = {
     "theory": set(),
     "noise": set(),
+    "cleaning": set(),
     "models": set(),
     "datasets": {"noise"},
     "_core": {"theory"},
