@@ -17,7 +17,6 @@ SHARED = {"_arguments", "_extras", "_files", "_labels", "_random", "_typing"}
 ALLOWED = {
     "theory": set(),
     "noise": set(),
-    "cleaning": set(),
     "models": set(),
     "datasets": {"noise"},
     "_core": {"theory"},

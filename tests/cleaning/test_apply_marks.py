@@ -24,7 +24,12 @@ def write(path, rows):
 @pytest.fixture
 def folder(tmp_path):
     """Returns a folder with photos and a finished audit."""
-    rows = [("cat/1.png", "cat"), ("cat/b 2.png", "cat"), ("dog/1.png", "dog"), ("owl, x/й.png", "owl, x")]
+    rows = [
+        ("cat/1.png", "cat"),
+        ("cat/b 2.png", "cat"),
+        ("dog/1.png", "dog"),
+        ("owl, x/й.png", "owl, x"),
+    ]
     for path, _ in rows:
         (tmp_path / "photos" / path).parent.mkdir(parents=True, exist_ok=True)
         keras.utils.save_img(tmp_path / "photos" / path, np.zeros((2, 2, 3)))

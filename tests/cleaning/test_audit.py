@@ -4,18 +4,25 @@ import csv
 import json
 import os
 import shutil
+import sys
 
 import keras
 import numpy as np
 import pytest
 
 from keras_noisy import cleaning
+from keras_noisy.cleaning._images import list_images
 from keras_noisy.cli import main
+from keras_noisy.training import Checkpoint
 
 pytest.importorskip("tensorflow")
+# TensorFlow reads the images on every backend, and test_out_of_fold.py trains on each.
+pytestmark = pytest.mark.backend_free
 
 QUICK = {"image_size": 8, "folds": 2, "epochs": 2, "batch_size": 8, "augment": False, "verbose": 0}
-COMMAND = "--image-size 8 --folds 2 --epochs 2 --batch-size 8 --no-augment".split()
+FOUND = {**QUICK, "epochs": 12, "batch_size": 4}
+MODULE = sys.modules["keras_noisy.cleaning.audit"]
+COMMAND = ["--image-size=8", "--folds=2", "--epochs=2", "--batch-size=8", "--no-augment"]
 
 
 def draw(folder, colours=(0, 255), images=10):
@@ -40,7 +47,7 @@ def found(tmp_path_factory):
     """Returns the folder and the outcome of an audit."""
     folder = tmp_path_factory.mktemp("found")
     root = draw(folder / "photos", colours=(0, 120, 255))
-    return folder, cleaning.audit(root, folder / "audit", **{**QUICK, "epochs": 40})
+    return folder, cleaning.audit(root, folder / "audit", **FOUND)
 
 
 def test_wrong_labels_are_at_the_top(found):
@@ -71,24 +78,30 @@ class Killed(Exception):
     pass
 
 
-@pytest.mark.parametrize("step", ["check_images", "fit", "write_results"])
-def test_a_killed_audit_continues(photos, monkeypatch, step):
+def kill(*args, **kwargs):
+    raise Killed
+
+
+@pytest.fixture(scope="module")
+def linear(tmp_path_factory):
+    """Returns the file of a small model, which is quick to compile."""
+    inputs = keras.Input((None, None, 3))
+    x = keras.layers.GlobalAveragePooling2D()(keras.layers.Rescaling(1 / 255)(inputs))
+    path = tmp_path_factory.mktemp("models") / "linear.keras"
+    keras.Model(inputs, keras.layers.Dense(2, activation="softmax")(x)).save(path)
+    return path
+
+
+@pytest.mark.parametrize("step", ["write_images", "on_train_end", "write_results"])
+def test_a_killed_audit_continues(photos, linear, monkeypatch, step):
     """The state on the disk is that of a process that ends at this point."""
-    cleaning.audit(photos, "whole", **QUICK)
+    cleaning.audit(photos, "whole", model=linear, **QUICK)
+    where = Checkpoint if step == "on_train_end" else MODULE
     with monkeypatch.context() as patch:
-        target = {
-            "check_images": "keras_noisy.cleaning.audit.write_images",
-            "fit": "keras_noisy.training.Checkpoint.on_train_end",
-            "write_results": "keras_noisy.cleaning.audit.write_results",
-        }[step]
-
-        def kill(*args, **kwargs):
-            raise Killed
-
-        patch.setattr(target, kill, raising=False)
+        patch.setattr(where, step, kill)
         with pytest.raises(Killed):
-            cleaning.audit(photos, "killed", **QUICK)
-    cleaning.audit(photos, "killed", **QUICK)
+            cleaning.audit(photos, "killed", model=linear, **QUICK)
+    cleaning.audit(photos, "killed", model=linear, **QUICK)
     for name in ("suspicious.csv", "noise.json", "images.csv"):
         content = (photos.parent / "killed" / name).read_text()
         assert content == (photos.parent / "whole" / name).read_text()
@@ -115,30 +128,28 @@ def test_the_command_tells_what_it_does(photos, capsys):
     assert json.loads(capsys.readouterr().out)["images"] == 21
 
 
-def test_labels_may_come_from_a_table_or_a_list(photos):
+def test_labels_may_come_from_a_table_or_a_list(photos, caplog):
     table = [("image", "label"), *((f"class {i % 2}/{i // 2}.png", f"k{i % 2}") for i in range(20))]
     with open("labels.csv", "w", newline="") as file:
-        csv.writer(file).writerows([*table, ("class 1/9.png", "k0")])  # repeated: not used
-    audit = cleaning.audit(photos, "table", "labels.csv", **QUICK)
-    assert audit.class_names == ("k0", "k1")
-    assert audit.paths == [path for path, _ in table[1:]]
+        csv.writer(file).writerows([*table, ("class 1/9.png", "k0")])
+    images = list_images(photos, photos.parent / "labels.csv")
+    assert "1 lines name an image of an earlier line" in caplog.text
+    assert images.class_names == ("k0", "k1")
+    assert images.paths == [path for path, _ in table[1:]]
     with open("labels.txt", "w") as file:
         file.writelines(f"{path} {label[1]}\n" for path, label in table[1:])
-    other = cleaning.audit(photos, "list", "labels.txt", **QUICK)
-    np.testing.assert_array_equal(other.labels, audit.labels)
+    other = list_images(photos, photos.parent / "labels.txt")
+    assert other.paths == images.paths
+    np.testing.assert_array_equal(other.labels, images.labels)
     assert other.class_names == ("0", "1")
 
 
-def test_a_model_of_ones_own_is_trained(photos):
-    inputs = keras.Input((None, None, 3))
-    x = keras.layers.GlobalAveragePooling2D()(keras.layers.Rescaling(1 / 255)(inputs))
-    model = keras.Model(inputs, keras.layers.Dense(2, activation="softmax")(x))
-    model.save("mine.keras")
-    audit = cleaning.audit(photos, model="mine.keras", **QUICK)
+def test_a_model_of_ones_own_is_trained(photos, linear):
+    audit = cleaning.audit(photos, model=linear, **QUICK)
     assert audit.suspicious.doubts.shape == (20,)
+    (photos / "third").mkdir()
     with pytest.raises(ValueError, match="`model` must have an output for each of the 3 classes"):
-        (photos / "third").mkdir()
-        cleaning.audit(photos, "other", model="mine.keras", **QUICK)
+        cleaning.audit(photos, "other", model=linear, **QUICK)
 
 
 @pytest.mark.parametrize(
@@ -161,8 +172,10 @@ def test_bad_arguments_are_named(photos, options, message):
     assert not (photos.parent / "audit" / "training").exists()
 
 
-def test_another_audit_does_not_continue(photos):
-    cleaning.audit(photos, **QUICK)
+def test_another_audit_does_not_continue(photos, monkeypatch):
+    monkeypatch.setattr(MODULE, "out_of_fold", kill)
+    with pytest.raises(Killed):
+        cleaning.audit(photos, **QUICK)
     with pytest.raises(ValueError, match="begun with other image_size; delete it"):
         cleaning.audit(photos, **{**QUICK, "image_size": 9})
     (photos / "class 0" / "1.png").unlink()
@@ -176,18 +189,19 @@ def test_a_folder_that_cannot_be_written_is_named(photos):
         cleaning.audit(photos, **QUICK)
 
 
-def test_a_full_disk_leaves_nothing_half_written(photos, monkeypatch):
-    cleaning.audit(photos, **QUICK)
-    os.remove("audit/suspicious.csv")
-    before = {path.name for path in (photos.parent / "audit").iterdir()}
+def test_a_full_disk_leaves_nothing_half_written(found, tmp_path, monkeypatch):
+    folder, _ = found
+    shutil.copytree(folder / "audit", tmp_path / "audit")
+    (tmp_path / "audit" / "suspicious.csv").unlink()
+    before = {path.name for path in (tmp_path / "audit").iterdir()}
 
     def fail(*_):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("pathlib.Path.replace", fail)
-    with pytest.raises(OSError, match=r"No space left on device: 'audit.suspicious.csv'"):
-        cleaning.audit(photos, **QUICK)
-    assert {path.name for path in (photos.parent / "audit").iterdir()} == before
+    with pytest.raises(OSError, match=r"No space left on device: .*suspicious.csv"):
+        cleaning.audit(folder / "photos", tmp_path / "audit", **FOUND)
+    assert {path.name for path in (tmp_path / "audit").iterdir()} == before
 
 
 def test_the_callback_writes_the_same_files(tmp_path):

@@ -104,7 +104,7 @@ def test_an_interrupted_call_continues(tmp_path, monkeypatch):
 
 def test_another_call_does_not_continue(tmp_path):
     out_of_fold(build, X, Y, folds=2, epochs=1, folder=tmp_path, verbose=0)
-    with pytest.raises(ValueError, match="`folder` must be that of a call.*other epochs"):
+    with pytest.raises(ValueError, match=r"`folder` must be that of a call.*other epochs"):
         out_of_fold(build, X, Y, folds=2, epochs=2, folder=tmp_path, verbose=0)
     with pytest.raises(ValueError, match="with other labels"):
         out_of_fold(build, X, np.roll(Y, 1), folds=2, epochs=1, folder=tmp_path, verbose=0)
