@@ -624,9 +624,9 @@ function showProgress() {
   }
   const { right, wrong, unclear } = numbers;
   const parts = [];
-  if (right + wrong) parts.push(`${formatNumber(wrong)} wrong (${formatAbout(expected)} expected)`);
-  if (right) parts.push(`${formatNumber(right)} right`);
-  if (unclear) parts.push(`${formatNumber(unclear)} unclear`);
+  if (right + wrong) parts.push(`${formatNumber(wrong)} wrong (${formatAbout(expected)}\u00a0expected)`);
+  if (right) parts.push(`${formatNumber(right)}\u00a0right`);
+  if (unclear) parts.push(`${formatNumber(unclear)}\u00a0unclear`);
   byId("progress").replaceChildren(
     build("b", "", formatNumber(marks.size)),
     ` of ${formatNumber(COUNT)} marked`,
@@ -811,12 +811,13 @@ function showHeader() {
   byId("title").textContent = DATA.title;
   byId("note").textContent = DATA.note;
   const all = count(DATA.numSamples, "label", "labels");
+  const verb = DATA.numSamples === 1 ? "is" : "are";
   const error = DATA.noiseRateError === null ? "" : ` ± ${formatPercent(DATA.noiseRateError)}`;
   if (DATA.noiseRate === null) {
-    byId("estimate").textContent = `It is not known how many of ${all} are wrong.`;
+    byId("estimate").textContent = `It is not known how many of ${all} ${verb} wrong.`;
   } else {
     const rate = build("b", "", `${formatPercent(DATA.noiseRate)}${error}`);
-    byId("estimate").append("About ", rate, ` of ${all} are wrong.`);
+    byId("estimate").append("About ", rate, ` of ${all} ${verb} wrong.`);
   }
   if (COUNT === 1) byId("estimate").append(" The most suspicious one is listed below.");
   const those = `The ${formatNumber(COUNT)} most suspicious ones are listed below.`;
