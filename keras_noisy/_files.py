@@ -42,4 +42,4 @@ def write_atomically(path: str | os.PathLike[str], content: str) -> None:
             raise
     except OSError as error:
         # Errors of a full disk name no file, and others name the temporary one.
-        raise OSError(error.errno, error.strerror, str(path)) from error
+        raise OSError(error.errno, error.strerror or str(error), str(path)) from error
