@@ -366,7 +366,7 @@ def test_keys_mark_the_images_and_marks_survive_a_reload(plain, open_page):
     ]
     assert export(page) == expected
     doubt = sum(sample.doubt for sample in (*samples[:2], samples[3], last))
-    text = f"5 of 15 marked: 3 wrong ({round(doubt, 1):g} expected), 1 right, 1 unclear."
+    text = f"5 of 15 marked: 3 wrong ({round(doubt, 1):g}\xa0expected), 1\xa0right, 1\xa0unclear."
     assert page.inner_text("#progress") == text
     page.reload()
     assert page.inner_text("#progress") == text

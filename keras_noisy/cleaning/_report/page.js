@@ -27,6 +27,8 @@ let cardHeight = 0;
 let selected = COUNT ? 0 : -1;
 let place = 0;
 let typing = false;
+// Whether images pass too fast to be seen, so that they are not loaded.
+let isFast = false;
 const cards = new Map();
 
 // --- Words
@@ -441,8 +443,15 @@ function buildImage(index) {
     missing.append(build("b", "", file), "The browser can’t show this file.");
     image.replaceWith(missing);
   });
-  image.src = addressOf(index);
+  image.dataset.index = index;
+  if (!isFast) image.src = addressOf(index);
   return image;
+}
+
+function loadImages() {
+  for (const image of byId("cards").querySelectorAll("img:not([src])")) {
+    image.src = addressOf(Number(image.dataset.index));
+  }
 }
 
 function fillClasses(element, index) {
@@ -579,6 +588,7 @@ function move(key) {
 let largeIndex = -1;
 
 function enlarge() {
+  stopFollowing();
   largeIndex = -1;
   showLarge();
   byId("large-dialog").showModal();
@@ -614,9 +624,9 @@ function showProgress() {
   }
   const { right, wrong, unclear } = numbers;
   const parts = [];
-  if (right + wrong) parts.push(`${formatNumber(wrong)} wrong (${formatAbout(expected)} expected)`);
-  if (right) parts.push(`${formatNumber(right)} right`);
-  if (unclear) parts.push(`${formatNumber(unclear)} unclear`);
+  if (right + wrong) parts.push(`${formatNumber(wrong)} wrong (${formatAbout(expected)}\u00a0expected)`);
+  if (right) parts.push(`${formatNumber(right)}\u00a0right`);
+  if (unclear) parts.push(`${formatNumber(unclear)}\u00a0unclear`);
   byId("progress").replaceChildren(
     build("b", "", formatNumber(marks.size)),
     ` of ${formatNumber(COUNT)} marked`,
@@ -801,12 +811,13 @@ function showHeader() {
   byId("title").textContent = DATA.title;
   byId("note").textContent = DATA.note;
   const all = count(DATA.numSamples, "label", "labels");
+  const verb = DATA.numSamples === 1 ? "is" : "are";
   const error = DATA.noiseRateError === null ? "" : ` ± ${formatPercent(DATA.noiseRateError)}`;
   if (DATA.noiseRate === null) {
-    byId("estimate").textContent = `It is not known how many of ${all} are wrong.`;
+    byId("estimate").textContent = `It is not known how many of ${all} ${verb} wrong.`;
   } else {
     const rate = build("b", "", `${formatPercent(DATA.noiseRate)}${error}`);
-    byId("estimate").append("About ", rate, ` of ${all} are wrong.`);
+    byId("estimate").append("About ", rate, ` of ${all} ${verb} wrong.`);
   }
   if (COUNT === 1) byId("estimate").append(" The most suspicious one is listed below.");
   const those = `The ${formatNumber(COUNT)} most suspicious ones are listed below.`;
@@ -965,15 +976,29 @@ byId("clear-dialog").addEventListener("close", () => {
 byId("help").addEventListener("click", () => byId("help-dialog").showModal());
 
 let isWaiting = false;
+let height = window.scrollY;
+let slowingDown;
+
+function follow() {
+  isWaiting = false;
+  isFast = Math.abs(window.scrollY - height) > window.innerHeight / 3;
+  height = window.scrollY;
+  render();
+  clearTimeout(slowingDown);
+  if (isFast) slowingDown = setTimeout(stopFollowing, 100);
+  else loadImages();
+}
+
+function stopFollowing() {
+  isFast = false;
+  loadImages();
+}
+
 window.addEventListener(
   "scroll",
   () => {
-    if (isWaiting) return;
+    if (!isWaiting) requestAnimationFrame(follow);
     isWaiting = true;
-    requestAnimationFrame(() => {
-      isWaiting = false;
-      render();
-    });
   },
   { passive: true },
 );

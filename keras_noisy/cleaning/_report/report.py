@@ -13,8 +13,6 @@ from urllib.parse import quote
 
 from keras_noisy._files import write_atomically
 
-__all__ = ["ReportClass", "ReportSample", "write_report"]
-
 # Digits after the decimal point of probabilities on the page, which shows them in per cent.
 _DIGITS = 6
 
