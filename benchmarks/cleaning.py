@@ -205,9 +205,7 @@ def print_tables(records: list[dict[str, Any]]) -> None:
         error = max(
             abs(expected - true)
             for record in group
-            for expected, true in zip(
-                record["expected_shares"], record["true_shares"], strict=True
-            )
+            for expected, true in zip(record["expected_shares"], record["true_shares"], strict=True)
         )
         rates = f"{spread(group, 'estimated')} | {spread(group, 'wrong')}"
         print(f"| {classes}, {noise} | {loss} | {rates} | {100 * error:.1f} |")

@@ -57,4 +57,4 @@ def open_atomically(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
         if not isinstance(error, OSError):
             raise
         reason = f"can't be written: {error.strerror or error}"
-        raise type(error)(error.errno or 0, reason, os.fspath(path)) from error
+        raise OSError(error.errno or 0, reason, os.fspath(path)) from error  # of a fitting subclass

@@ -140,12 +140,10 @@ def test_name_that_is_not_utf8_is_written(tmp_path):
 def test_error_names_the_file_and_leaves_nothing(tmp_path, monkeypatch, failure, message):
     earlier = write(tmp_path, []).read_text("utf-8")
 
-    def fail(self, content, **options):
-        with open(self, "w") as file:
-            file.write(content[:100])
+    def fail(self, target):
         raise failure
 
-    monkeypatch.setattr(Path, "write_text", fail)
+    monkeypatch.setattr(Path, "replace", fail)
     with pytest.raises(type(failure), match=rf"{message}.*report\.html'$"):
         write(tmp_path, [])
     assert [path.name for path in tmp_path.iterdir()] == ["report.html"]
