@@ -88,8 +88,10 @@ def test_no_strength_and_equal_counts_change_nothing():
         assert_same_training(train(lambda layer=layer: [dense(), layer], loss), expected, 1e-4)
 
 
-@pytest.mark.parametrize("jit", JITS)
-@pytest.mark.parametrize("options", [{}, {"training_steps": 5}, {"logit_bias": 2.0}], ids=str)
+@pytest.mark.parametrize(
+    ("options", "jit"),
+    [({}, JITS[-1]), ({"training_steps": 5}, JITS[0]), ({"logit_bias": 2.0}, JITS[0])],
+)
 def test_order_of_bias_and_adjustment_makes_no_difference(options, jit):
     results = []
     for turn in (1, -1):
@@ -102,17 +104,15 @@ def test_order_of_bias_and_adjustment_makes_no_difference(options, jit):
     assert_same_training(*results)
     history, _, model = results[0]
     logits = model.predict(X, verbose=0)
-    np.testing.assert_array_equal(
-        logits, keras.Model(model.inputs, model.get_layer("logits").output).predict(X, verbose=0)
-    )
+    unadjusted = keras.Model(model.inputs, model.get_layer("logits").output)
+    np.testing.assert_allclose(unadjusted.predict(X, verbose=0), logits, rtol=1e-4, atol=1e-6)
     unbiased = keras_noisy.MAE(from_logits=True)
     assert history["val_loss"][-1] == pytest.approx(float(unbiased(Y, logits)), rel=1e-5)
 
 
-@pytest.mark.parametrize("jit", JITS)
 @pytest.mark.parametrize(
-    ("use_bias", "logits_in_training", "with_bias"),
-    [(True, True, False), (False, False, False), (True, False, True)],
+    ("use_bias", "logits_in_training", "with_bias", "jit"),
+    [(True, True, False, JITS[0]), (False, False, False, JITS[0]), (True, False, True, JITS[-1])],
 )
 def test_class_head_is_adjusted_chunk_by_chunk(use_bias, logits_in_training, with_bias, jit):
     results = []
