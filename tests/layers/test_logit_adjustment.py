@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import pytest
 from cases import every_family, one_hot, some_batch
-from support import BACKEND, compiled, tensor, to_numpy, value_and_gradient
+from support import BACKEND, tensor, to_numpy, value_and_gradient
 
 import keras_noisy
 from keras_noisy.layers import ClassHead
@@ -64,10 +64,6 @@ def test_value_and_gradient_agree_with_the_reference(case, bias):
             )
             np.testing.assert_allclose(result[0], values, rtol=1e-5)
             np.testing.assert_allclose(result[1], slopes, rtol=1e-4, atol=1e-6)
-    function = compiled(lambda z: layer(z, training=True))
-    np.testing.assert_allclose(
-        to_numpy(function(tensor(logits))), logits + log_prior(), rtol=1e-5, atol=1e-5
-    )
 
 
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16", "float32"])
@@ -88,9 +84,12 @@ def test_no_strength_and_equal_counts_change_nothing():
         assert_same_training(train(lambda layer=layer: [dense(), layer], loss), expected, 1e-4)
 
 
+# PyTorch's compiler triggers the warning where its graph breaks.
+@pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor that is not a leaf:UserWarning")
 @pytest.mark.parametrize(
     ("options", "jit"),
-    [({}, JITS[-1]), ({"training_steps": 5}, JITS[0]), ({"logit_bias": 2.0}, JITS[0])],
+    [({}, True), ({"training_steps": 5}, JITS[0]), ({"logit_bias": 2.0}, JITS[0])],
+    indirect=["jit"],
 )
 def test_order_of_bias_and_adjustment_makes_no_difference(options, jit):
     results = []
