@@ -56,6 +56,51 @@ class Experiment(NamedTuple):
         return keras_noisy.noise.pair_flip(self.classes, self.noise)
 
 
+class Data(NamedTuple):
+    """The images of a training.
+
+    Attributes:
+        x: Training images.
+        noisy_labels: Their labels, of which some are wrong.
+        true_labels: Their correct labels.
+        x_test: Test images, equally many of each class.
+        y_test: Their labels, which are correct.
+    """
+
+    x: np.ndarray
+    noisy_labels: np.ndarray
+    true_labels: np.ndarray
+    x_test: np.ndarray
+    y_test: np.ndarray
+
+
+def load_data(
+    experiment: Experiment, test_images: int = 10, sizes: np.ndarray | None = None
+) -> Data:
+    """Loads the images of an experiment.
+
+    Args:
+        experiment: The experiment.
+        test_images: Number of test images per class.
+        sizes: Numbers of training images of each class, (K,), at most `experiment.images`; by
+            default, that number for every class.
+    """
+    (x, true_labels), test = glyphs.load_data(
+        experiment.classes, experiment.images, test_per_class=test_images, verbose=0
+    )
+    if sizes is not None:
+        order = np.argsort(true_labels, kind="stable")
+        place = np.empty_like(order)
+        place[order] = np.arange(len(order)) % experiment.images  # among the images of the class
+        kept = place < sizes[true_labels]
+        x, true_labels = x[kept], true_labels[kept]
+    order = np.random.default_rng(0).permutation(len(test[1]))
+    noisy_labels = keras_noisy.noise.corrupt(
+        true_labels, experiment.transition_matrix(), seed=experiment.seed
+    )
+    return Data(x, noisy_labels, true_labels, test[0][order], test[1][order])
+
+
 def train(
     experiment: Experiment,
     prepare: Prepare,
@@ -65,6 +110,7 @@ def train(
     batch_statistics: bool = False,
     curves: bool = False,
     settings: Optimizer = Optimizer(),  # noqa: B008 - it is not changed
+    data: Data | None = None,
 ) -> dict[str, Any]:
     """Trains a network. Only `prepare` differs between the variants that a benchmark compares.
 
@@ -79,20 +125,14 @@ def train(
         curves: Whether the history includes the values of `LabelNoiseMonitor`, measured on 2,000
             images each.
         settings: The optimizer.
+        data: The images. Defaults to `load_data(experiment, test_images)`.
 
     Returns:
         A record: `test_accuracy` on images with correct labels; `ranking`, the share of wrong
         classes with a lower logit than the true one, 0.5 by chance; `memorised`, the share of wrong
         training labels that the network predicts, if there are any; and more.
     """
-    (x, true_labels), test = glyphs.load_data(
-        experiment.classes, experiment.images, test_per_class=test_images, verbose=0
-    )
-    order = np.random.default_rng(0).permutation(len(test[1]))
-    x_test, y_test = test[0][order], test[1][order]
-    noisy_labels = keras_noisy.noise.corrupt(
-        true_labels, experiment.transition_matrix(), seed=experiment.seed
-    )
+    x, noisy_labels, true_labels, x_test, y_test = data or load_data(experiment, test_images)
     keras.utils.set_random_seed(experiment.seed)
     batches = ShuffledBatches(x, noisy_labels, batch_size, seed=experiment.seed)
     optimizer = build_optimizer(settings, experiment.epochs, len(batches))

@@ -17,7 +17,7 @@ from keras_noisy import (
     training,
 )
 from keras_noisy.calibration import diagnose
-from keras_noisy.layers import LogitBias
+from keras_noisy.layers import LogitAdjustment, LogitBias
 from keras_noisy.losses import LOSSES as _LOSSES
 from keras_noisy.losses._catalogue import *
 from keras_noisy.training import explain
@@ -25,6 +25,7 @@ from keras_noisy.training import explain
 __version__ = "0.1.0.dev0"
 
 __all__ = [
+    "LogitAdjustment",
     "LogitBias",
     "calibration",
     "cleaning",

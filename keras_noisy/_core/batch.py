@@ -11,12 +11,13 @@ from keras_noisy._core.add_logit_bias import (
     prediction_entropy,
     resolve_logit_bias,
 )
-from keras_noisy._core.chunked_softmax import label_log_prob_and_entropy
+from keras_noisy._core.chunked_softmax import summarise_log_probs
 from keras_noisy._core.class_probs import class_logit_bias
 from keras_noisy._core.labels import (
     count_classes,
     is_invalid_distribution,
     read_labels,
+    smooth,
 )
 from keras_noisy._core.log_prob import (
     class_log_probs,
@@ -107,11 +108,17 @@ class Predictions:
         if self.chunks is not None and not self.chunks.has_logits:
             raise ValueError(
                 "`y_pred` must be logits for this loss. Without them, it must be a LabelLoss with "
-                "from_logits=True, integer labels and a logit bias that is not negative. Set "
+                "from_logits=True, integer labels and a logit bias that is not negative; with "
+                "label_smoothing, it must be CE, SCE, MAE or RCE without a logit bias. Set "
                 "`logits_in_training=True` in the ClassHead layer. Received: the output of a "
                 "ClassHead layer with logits_in_training=False, which is NaN in training"
             )
         return self._values
+
+    @property
+    def has_bias(self) -> bool:
+        # A bias that changes during training is a tensor.
+        return not (isinstance(self.max_bias, float) and self.max_bias == 0.0)
 
     @property
     def bias_is_negative(self) -> bool:
@@ -147,9 +154,18 @@ class Predictions:
         """Computes the log-probability of labels, (…,), without the bias."""
         if self.chunks is None or not self.from_logits:
             return label_log_prob(index, self.values, self.from_logits)
-        log_prob, entropy = label_log_prob_and_entropy(self.chunks, index)
-        self.__dict__.setdefault("_entropy", ops.expand_dims(entropy, axis=-1))
-        return log_prob
+        summary = summarise_log_probs(self.chunks, index)
+        self.__dict__.setdefault("_entropy", ops.expand_dims(summary.entropy, axis=-1))
+        self.__dict__.setdefault("_mean_log_prob", summary.mean)
+        return summary.label
+
+    @computed_once
+    def mean_log_prob(self) -> Tensor:
+        """The mean over all classes of their log-probabilities, (…,), without the bias.
+
+        For the logits of a `ClassHead`, `label_log_prob` has computed it.
+        """
+        return ops.mean(self.log_probs, axis=-1)
 
     @computed_once
     def entropy(self) -> Tensor:
@@ -191,9 +207,11 @@ class Batch:
         logit_bias: The argument of the loss.
         ignore_class: Integer, the label of samples to ignore, or `None`.
         dtype: Float type to compute in.
+        label_smoothing: Number in [0, 1), the share of the uniform distribution in the labels.
 
     Attributes:
-        labels: The labels, a `Labels`.
+        labels: The labels, a `Labels`. Targets are smoothed already, integers are not.
+        label_smoothing: The argument.
         predictions: The predictions, a `Predictions`.
         invalid_predictions: Boolean tensor (…,) of the samples whose predictions should be
             probabilities but are not, or `None` if all are known to be valid.
@@ -211,6 +229,7 @@ class Batch:
         logit_bias: Any,
         ignore_class: int | None,
         dtype: str,
+        label_smoothing: float = 0.0,
     ) -> None:
         if logit_bias == "layer":
             take_bias(y_pred)
@@ -220,6 +239,10 @@ class Batch:
         self.labels = read_labels(
             "y_true", y_true, predictions.shape, predictions.dtype, ignore_class
         )
+        self.label_smoothing = label_smoothing
+        if self.labels.targets is not None:
+            targets = smooth(self.labels.targets, label_smoothing)
+            self.labels = self.labels._replace(targets=targets)
         self.invalid_predictions = predictions.find_invalid()
         if predictions.adaptive == "class":
             self._note_class_probs()
@@ -282,8 +305,8 @@ class Batch:
     def label_and_class_log_probs(self) -> tuple[Tensor, Tensor]:
         """The log-probabilities of n possible labels, (…, n), and of all classes, (…, K).
 
-        The bias is added to the label's logit, in proportion to the target if that is soft. For
-        integer labels, n is 1; for targets, every class is a possible label.
+        The bias is added to the label's logit, in proportion to the target if that is soft or
+        smoothed. For integer labels, n is 1; for targets, every class is a possible label.
         """
         targets = self.labels.targets
         if targets is not None:
@@ -291,7 +314,8 @@ class Batch:
             return log_probs, log_probs
         label = ops.expand_dims(self.labels.index, axis=-1)
         is_label = ops.equal(ops.arange(self.predictions.num_classes, dtype=label.dtype), label)
-        log_probs = self._class_log_probs(is_label)
+        shares = smooth(ops.cast(is_label, self.predictions.dtype), self.label_smoothing)
+        log_probs = self._class_log_probs(shares)
         return take_where(is_label, log_probs, label), log_probs
 
     def _class_log_probs(self, targets: Tensor) -> Tensor:
@@ -299,5 +323,5 @@ class Batch:
         bias: Any = predictions.bias
         if isinstance(bias, float) and bias == 0.0:
             return predictions.log_probs
-        bias = ops.cast(targets, predictions.dtype) * bias
+        bias = targets * bias
         return class_log_probs(predictions.values, predictions.from_logits, bias)

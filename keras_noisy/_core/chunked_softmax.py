@@ -7,7 +7,7 @@ chunk. If nothing else uses the logits, a compiled training step does not comput
 """
 
 import dataclasses
-from typing import Any
+from typing import Any, NamedTuple, Self
 
 import keras
 from keras import ops
@@ -73,6 +73,12 @@ class ClassChunks:
         chunk = ops.slice(kernel, (0, 0, self.start(number)), (depth, self.shards, self.width))
         return ops.reshape(chunk, (depth, -1))
 
+    def plus(self, offsets: Tensor) -> Self:
+        """Returns the logits with a number added to each class, (K,) in float32."""
+        if self.bias is not None:
+            offsets = ops.cast(self.bias, offsets.dtype) + offsets
+        return dataclasses.replace(self, bias=offsets)
+
     def logits(self, number: Tensor) -> Tensor:
         """Computes the logits of a chunk, (batch, classes), in float32."""
         logits = ops.cast(ops.matmul(self.features, self.weights(number)), "float32")
@@ -83,13 +89,28 @@ class ClassChunks:
         return logits + ops.cast(ops.reshape(chunk, (-1,)), "float32")
 
 
-def label_log_prob_and_entropy(chunks: ClassChunks, index: Tensor) -> tuple[Tensor, Tensor]:
-    """Computes the label's log-probability `u`, and the entropy of the prediction, chunk by chunk.
+class Summary(NamedTuple):
+    """What losses need of the log-probabilities of all classes, float32 tensors (batch,).
+
+    Attributes:
+        label: The label's log-probability, never positive.
+        mean: The mean of the log-probabilities of all classes.
+        entropy: The entropy of the prediction, which has no gradient.
+    """
+
+    label: Tensor
+    mean: Tensor
+    entropy: Tensor
+
+
+def summarise_log_probs(chunks: ClassChunks, index: Tensor) -> Summary:
+    """Computes the label's log-probability `u`, the mean `v` and the entropy, chunk by chunk.
 
     Formula:
 
     ```
-    u = z_y - logsumexp(z),     du/dz_j = [j = y] - p_j
+    u = z_y - logsumexp(z),             du/dz_j = [j = y] - p_j
+    v = sum_j z_j / K - logsumexp(z),   dv/dz_j = 1 / K - p_j
     H = -sum_j p_j log p_j
     ```
 
@@ -99,9 +120,6 @@ def label_log_prob_and_entropy(chunks: ClassChunks, index: Tensor) -> tuple[Tens
     Args:
         chunks: The logits.
         index: Integer tensor (batch,) with values in [0, K).
-
-    Returns:
-        Two float32 tensors (batch,): `u`, which is never positive, and `H`, which has no gradient.
     """
     index = ops.expand_dims(ops.cast(index, "int32"), axis=-1)
 
@@ -109,23 +127,25 @@ def label_log_prob_and_entropy(chunks: ClassChunks, index: Tensor) -> tuple[Tens
     def compute(*parts: Tensor) -> Any:
         bias = parts[2] if len(parts) > 2 else None
         own = dataclasses.replace(chunks, features=parts[0], kernel=parts[1], bias=bias)
-        log_prob, log_sum, entropy = _forward(own, index)
+        summary, log_sum = _forward(own, index)
 
         def gradient(upstream: Tensor) -> tuple[Tensor, ...]:
-            log_prob_gradient = ops.expand_dims(upstream[0], axis=-1)
-            return _backward(own, index, log_sum, log_prob_gradient)[: len(parts)]
+            label, mean = (ops.expand_dims(upstream[i], axis=-1) for i in (0, 1))
+            return _backward(own, index, log_sum, label, mean)[: len(parts)]
 
-        return ops.stack([log_prob, entropy]), gradient
+        return ops.stack(summary), gradient
 
     parts = [chunks.features, chunks.kernel]
     result = compute(*parts, *([] if chunks.bias is None else [chunks.bias]))
-    return result[0], ops.stop_gradient(result[1])
+    return Summary(result[0], result[1], ops.stop_gradient(result[2]))
 
 
-def _forward(chunks: ClassChunks, index: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Returns the label's log-probability, the logsumexp (batch, 1), and the entropy."""
+def _forward(chunks: ClassChunks, index: Tensor) -> tuple[Summary, Tensor]:
+    """Returns the summary and the logsumexp (batch, 1)."""
 
-    def add(number: Tensor, top: Tensor, total: Tensor, moment: Tensor, label: Tensor) -> Any:
+    def add(
+        number: Tensor, top: Tensor, total: Tensor, moment: Tensor, label: Tensor, mean: Tensor
+    ) -> Any:
         classes, is_new = chunks.classes(number)
         logits = ops.where(is_new, chunks.logits(number), MIN_LOGIT)
         higher = ops.maximum(top, ops.amax(logits, axis=-1))
@@ -137,33 +157,42 @@ def _forward(chunks: ClassChunks, index: Tensor) -> tuple[Tensor, Tensor, Tensor
         moment += ops.sum(ops.where(exp > 0.0, exp * relative, 0.0), axis=-1)
         total = ops.exp(down) * total + ops.sum(exp, axis=-1)
         is_label = ops.logical_and(ops.equal(classes, index), is_new)
-        label += ops.sum(ops.where(is_label, logits, 0.0), axis=-1)
-        return number + 1, higher, total, moment, label
+        # Not in place, because the first values are one tensor.
+        label = label + ops.sum(ops.where(is_label, logits, 0.0), axis=-1)
+        mean = mean + ops.sum(ops.where(is_new, logits, 0.0), axis=-1) / chunks.num_classes
+        return number + 1, higher, total, moment, label, mean
 
     zeros = 0.0 * ops.cast(chunks.features[:, 0], "float32")
     first = ops.convert_to_tensor(0, dtype="int32")
-    _, top, total, moment, label = ops.while_loop(
+    _, top, total, moment, label, mean = ops.while_loop(
         lambda number, *_: number < chunks.num_chunks,
         add,
-        (first, zeros + MIN_LOGIT, zeros, zeros, zeros),
+        (first, zeros + MIN_LOGIT, zeros, zeros, zeros, zeros),
         maximum_iterations=chunks.num_chunks,
     )
-    log_prob = ops.minimum((label - top) - ops.log(total), 0.0)
-    entropy = ops.log(total) - moment / total
-    return log_prob, ops.expand_dims(top + ops.log(total), axis=-1), entropy
+    summary = Summary(
+        label=ops.minimum((label - top) - ops.log(total), 0.0),
+        mean=(mean - top) - ops.log(total),
+        entropy=ops.log(total) - moment / total,
+    )
+    return summary, ops.expand_dims(top + ops.log(total), axis=-1)
 
 
 def _backward(
-    chunks: ClassChunks, index: Tensor, log_sum: Tensor, upstream: Tensor
+    chunks: ClassChunks, index: Tensor, log_sum: Tensor, label: Tensor, mean: Tensor
 ) -> tuple[Tensor, ...]:
-    """Returns the gradients of features, kernel and bias, accumulated chunk by chunk."""
+    """Returns the gradients of features, kernel and bias, accumulated chunk by chunk.
+
+    `label` and `mean` are the upstream gradients (batch, 1) of the summary.
+    """
     depth = chunks.kernel.shape[0]
     features_t = ops.transpose(chunks.features)
 
     def add(number: Tensor, features: Tensor, kernel: Tensor, bias: Tensor) -> Any:
         classes, is_new = chunks.classes(number)
         probs = ops.exp(chunks.logits(number) - log_sum)
-        logits_gradient = upstream * (ops.where(ops.equal(classes, index), 1.0, 0.0) - probs)
+        logits_gradient = ops.where(ops.equal(classes, index), label, 0.0) - (label + mean) * probs
+        logits_gradient += mean / chunks.num_classes
         logits_gradient = ops.where(is_new, logits_gradient, 0.0)
         cast = ops.cast(logits_gradient, chunks.kernel.dtype)
         features += ops.cast(ops.matmul(cast, ops.transpose(chunks.weights(number))), "float32")

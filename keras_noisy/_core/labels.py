@@ -78,6 +78,13 @@ def read_labels(
     return labels._replace(invalid=invalid)
 
 
+def smooth(targets: Tensor, label_smoothing: float) -> Tensor:
+    """Mixes targets (…, K) with the uniform distribution, `(1 - r) t + r / K`."""
+    if label_smoothing == 0.0:
+        return targets
+    return (1.0 - label_smoothing) * targets + label_smoothing / targets.shape[-1]
+
+
 def count_classes(argument: str, shape: Shape) -> int:
     """Returns the number of classes K from the static shape of predictions (…, K)."""
     shape = tuple(shape)

@@ -73,6 +73,23 @@ class RecordingLayer:
         _attach(predictions, dataclasses.replace(previous, **{self.records: value}))
 
 
+@outside_graphs
+def carry_record(source: Tensor, target: Tensor, offsets: Tensor = None) -> None:
+    """Attaches the record of predictions to the logits that a layer has made from them.
+
+    Args:
+        source: The input of the layer.
+        target: Its output.
+        offsets: What the layer has added to the logits of each class, (K,), or `None`.
+    """
+    record = _get_record(source)
+    if record is None or source is target:
+        return
+    if record.chunks is not None and offsets is not None:
+        record = dataclasses.replace(record, chunks=record.chunks.plus(offsets))
+    _attach(target, record)
+
+
 _built: defaultdict[str, weakref.WeakSet[RecordingLayer]] = defaultdict(weakref.WeakSet)
 
 

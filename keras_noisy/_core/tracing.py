@@ -10,6 +10,7 @@ from typing import Any
 import keras
 import numpy as np
 from keras import ops
+from numpy.typing import NDArray
 
 from keras_noisy._typing import Tensor
 
@@ -40,6 +41,14 @@ def to_tensor(value: Any, dtype: Any = None) -> Tensor:
     if _IS_TORCH and getattr(tensor, "is_sparse", False):
         return tensor.to_dense()
     return tensor
+
+
+def keep_for_graphs(array: NDArray[Any]) -> Any:
+    """Returns an array in a form that `keras.ops.convert_to_tensor` converts in graphs, too.
+
+    PyTorch's compiler can't convert NumPy arrays. On TensorFlow, a tensor might belong to a graph.
+    """
+    return ops.convert_to_tensor(array) if _IS_TORCH else array
 
 
 def is_compiling() -> bool:

@@ -108,7 +108,7 @@ def _error(loss: Any, z: NDArray, num_classes: int, logit_std: float) -> NDArray
         return np.sum([w * _error(part, z, num_classes, logit_std) for part, w in parts], axis=0)
     # A subclass of the user may compute its losses in another way.
     is_label_loss = isinstance(loss, LabelLoss) and type(loss).per_sample is LabelLoss.per_sample
-    if is_label_loss and loss.logit_bias != "adaptive":
+    if is_label_loss and loss.logit_bias != "adaptive" and not loss.label_smoothing:
         return _label_loss_error(loss, z, num_classes, logit_std)
     return _row_loss_error(loss, z, num_classes, logit_std)
 

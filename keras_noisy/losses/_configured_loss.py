@@ -6,7 +6,7 @@ from typing import Any, ClassVar, Self, TypedDict, Unpack
 
 import keras
 
-from keras_noisy._arguments import check_flag, is_integer
+from keras_noisy._arguments import check_flag, check_number, is_integer
 from keras_noisy._core.add_logit_bias import read_logit_bias
 from keras_noisy._core.masking import AttachMask
 from keras_noisy._core.record import RecordingLayer
@@ -19,6 +19,7 @@ class LossOptions(TypedDict, total=False):
     logit_bias: float | str | RecordingLayer | None
     from_logits: bool
     ignore_class: int | None
+    label_smoothing: float
     reduction: str | None
     name: str | None
     dtype: Any
@@ -38,6 +39,7 @@ class ConfiguredLoss(keras.losses.Loss):
         logit_bias: float | str | RecordingLayer | None = None,
         from_logits: bool = False,
         ignore_class: int | None = None,
+        label_smoothing: float = 0.0,
         reduction: str | None = "sum_over_batch_size",
         name: str | None = None,
         dtype: Any = None,
@@ -50,6 +52,7 @@ class ConfiguredLoss(keras.losses.Loss):
         self.logit_bias = read_logit_bias(logit_bias)
         self.from_logits = check_flag("from_logits", from_logits)
         self.ignore_class = _check_ignore_class(ignore_class)
+        self.label_smoothing = check_number("label_smoothing", label_smoothing, "[0, 1)")
         self._attach_mask: Any = None if ignore_class is None else AttachMask()
 
     def set_hyperparameters(self, **values: Any) -> None:
@@ -109,6 +112,7 @@ class ConfiguredLoss(keras.losses.Loss):
             "logit_bias": self.logit_bias,
             "from_logits": self.from_logits,
             "ignore_class": self.ignore_class,
+            "label_smoothing": self.label_smoothing,
             "dtype": dtype,
         }
 

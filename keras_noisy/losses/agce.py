@@ -40,9 +40,9 @@ class AGCE(LabelLoss):
             larger `a` for `q > 1`. Defaults to `0.6`.
         q: Number in (0, 10]. Defaults to `0.6`.
         **options: The options of all losses: `logit_bias=None`, `from_logits=False`,
-            `ignore_class=None`, `reduction="sum_over_batch_size"`, `name=None` and `dtype=None`.
-            See `keras_noisy.losses.RobustLoss`, which also describes shapes, label formats and
-            errors.
+            `ignore_class=None`, `label_smoothing=0.0`, `reduction="sum_over_batch_size"`,
+            `name=None` and `dtype=None`. See `keras_noisy.losses.RobustLoss`, which also describes
+            shapes, label formats and errors.
 
     Raises:
         ValueError: If `a` or `q` is not such a number.

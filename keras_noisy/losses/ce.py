@@ -1,3 +1,4 @@
+from keras_noisy._core.batch import Predictions
 from keras_noisy._typing import Tensor
 from keras_noisy.losses._hyperparameter import Calibration
 from keras_noisy.losses._registry import register
@@ -26,9 +27,9 @@ class CE(LabelLoss):
 
     Args:
         **options: The options of all losses: `logit_bias=None`, `from_logits=False`,
-            `ignore_class=None`, `reduction="sum_over_batch_size"`, `name=None` and `dtype=None`.
-            See `keras_noisy.losses.RobustLoss`, which also describes shapes, label formats and
-            errors.
+            `ignore_class=None`, `label_smoothing=0.0`, `reduction="sum_over_batch_size"`,
+            `name=None` and `dtype=None`. See `keras_noisy.losses.RobustLoss`, which also describes
+            shapes, label formats and errors.
 
     Example:
 
@@ -46,6 +47,9 @@ class CE(LabelLoss):
 
     def of_log_prob(self, log_prob: Tensor) -> Tensor:
         return -log_prob
+
+    def average_without_bias(self, predictions: Predictions) -> Tensor:
+        return -predictions.mean_log_prob
 
     def calibration(self, num_classes: int) -> Calibration:
         reason = "CE needs no change: it learns equally fast with any number of classes."

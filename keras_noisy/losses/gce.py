@@ -56,9 +56,9 @@ class GCE(LabelLoss):
         q: Number in (0, 1], where a larger number is more robust and learns more slowly; or
             `"auto"`, which depends on the number of classes. Defaults to `0.7`.
         **options: The options of all losses: `logit_bias=None`, `from_logits=False`,
-            `ignore_class=None`, `reduction="sum_over_batch_size"`, `name=None` and `dtype=None`.
-            See `keras_noisy.losses.RobustLoss`, which also describes shapes, label formats and
-            errors.
+            `ignore_class=None`, `label_smoothing=0.0`, `reduction="sum_over_batch_size"`,
+            `name=None` and `dtype=None`. See `keras_noisy.losses.RobustLoss`, which also describes
+            shapes, label formats and errors.
 
     Raises:
         ValueError: If `q` is neither a number in (0, 1] nor `"auto"`.

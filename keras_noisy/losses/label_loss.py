@@ -1,10 +1,11 @@
 """The family of losses that are a function of the label's log-probability."""
 
 import abc
+from typing import Any
 
 from keras import ops
 
-from keras_noisy._core.batch import Batch
+from keras_noisy._core.batch import Batch, Predictions
 from keras_noisy._typing import Tensor
 from keras_noisy.losses.robust_loss import RobustLoss
 
@@ -46,3 +47,18 @@ class LabelLoss(RobustLoss):
         counts = targets > 0.0
         losses = self.of_log_prob(ops.where(counts, batch.log_prob_as_label, 0.0))
         return ops.sum(ops.where(counts, targets * losses, 0.0), axis=-1)
+
+    def average_over_labels(self, batch: Batch) -> Any:
+        predictions = batch.predictions
+        average = None if predictions.has_bias else self.average_without_bias(predictions)
+        if average is not None:
+            return average
+        return ops.mean(self.of_log_prob(batch.log_prob_as_label), axis=-1)
+
+    def average_without_bias(self, predictions: Predictions) -> Any:
+        """Returns the average of the loss over all K labels, if there is a formula for it.
+
+        It is a number for a symmetric loss. Defaults to `None`: the average is computed from the
+        losses of all labels.
+        """
+        return None

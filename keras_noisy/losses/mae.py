@@ -1,3 +1,4 @@
+from keras_noisy._core.batch import Predictions
 from keras_noisy._core.numerics import one_minus_exp
 from keras_noisy._typing import Tensor
 from keras_noisy.losses._registry import register
@@ -28,9 +29,9 @@ class MAE(LabelLoss):
 
     Args:
         **options: The options of all losses: `logit_bias=None`, `from_logits=False`,
-            `ignore_class=None`, `reduction="sum_over_batch_size"`, `name=None` and `dtype=None`.
-            See `keras_noisy.losses.RobustLoss`, which also describes shapes, label formats and
-            errors.
+            `ignore_class=None`, `label_smoothing=0.0`, `reduction="sum_over_batch_size"`,
+            `name=None` and `dtype=None`. See `keras_noisy.losses.RobustLoss`, which also describes
+            shapes, label formats and errors.
 
     Example:
 
@@ -58,3 +59,6 @@ class MAE(LabelLoss):
 
     def of_log_prob(self, log_prob: Tensor) -> Tensor:
         return 2.0 * one_minus_exp(log_prob)
+
+    def average_without_bias(self, predictions: Predictions) -> float:
+        return 2.0 * (1.0 - 1.0 / predictions.num_classes)

@@ -23,9 +23,9 @@ class NCE(NormalisedLoss):
 
     Args:
         **options: The options of all losses: `logit_bias=None`, `from_logits=False`,
-            `ignore_class=None`, `reduction="sum_over_batch_size"`, `name=None` and `dtype=None`.
-            See `keras_noisy.losses.RobustLoss`, which also describes shapes, label formats and
-            errors.
+            `ignore_class=None`, `label_smoothing=0.0`, `reduction="sum_over_batch_size"`,
+            `name=None` and `dtype=None`. See `keras_noisy.losses.RobustLoss`, which also describes
+            shapes, label formats and errors.
 
     Example:
 

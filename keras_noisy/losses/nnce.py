@@ -3,6 +3,7 @@ from typing import Unpack
 
 from keras import ops
 
+from keras_noisy._core.batch import Batch
 from keras_noisy._typing import Tensor
 from keras_noisy.losses._configured_loss import LossOptions
 from keras_noisy.losses._hyperparameter import Calibration, Hyperparameter
@@ -34,9 +35,9 @@ class NNCE(RowLoss):
         min_prob: Number in (0, 0.5), and below 1/K for K classes. It replaces smaller
             probabilities. Defaults to `1e-7`.
         **options: The options of all losses: `logit_bias=None`, `from_logits=False`,
-            `ignore_class=None`, `reduction="sum_over_batch_size"`, `name=None` and `dtype=None`.
-            See `keras_noisy.losses.RobustLoss`, which also describes shapes, label formats and
-            errors.
+            `ignore_class=None`, `label_smoothing=0.0`, `reduction="sum_over_batch_size"`,
+            `name=None` and `dtype=None`. See `keras_noisy.losses.RobustLoss`, which also describes
+            shapes, label formats and errors.
 
     Raises:
         ValueError: If `min_prob` is not such a number; when called, if it is not below 1/K.
@@ -81,6 +82,9 @@ class NNCE(RowLoss):
     def _above_floor(self, log_prob: Tensor) -> Tensor:
         distance = log_prob - math.log(self.min_prob)
         return ops.where(distance > 0.0, distance, 0.0)
+
+    def average_over_labels(self, batch: Batch) -> float:
+        return 1.0 - 1.0 / batch.predictions.num_classes
 
     def calibration(self, num_classes: int) -> Calibration:
         return Calibration(by_weight=True)

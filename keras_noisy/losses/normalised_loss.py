@@ -4,6 +4,7 @@ import abc
 
 from keras import ops
 
+from keras_noisy._core.batch import Batch
 from keras_noisy._typing import Tensor
 from keras_noisy.losses._hyperparameter import Calibration
 from keras_noisy.losses.label_loss import LabelLoss
@@ -25,6 +26,9 @@ class NormalisedLoss(RowLoss):
     def of_log_probs(self, log_prob: Tensor, log_probs: Tensor) -> Tensor:
         loss = self.numerator.of_log_prob
         return loss(log_prob) / ops.sum(loss(log_probs), axis=-1, keepdims=True)
+
+    def average_over_labels(self, batch: Batch) -> float:
+        return 1.0 / batch.predictions.num_classes
 
     def calibration(self, num_classes: int) -> Calibration:
         # The gradient is small, about 1 / (K log K), for all logits of the label.

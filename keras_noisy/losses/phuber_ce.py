@@ -34,9 +34,9 @@ class PHuberCE(LabelLoss):
     Args:
         tau: Number in [1, 1e30]. The loss is linear in `p_y` below `1 / tau`. Defaults to `10.0`.
         **options: The options of all losses: `logit_bias=None`, `from_logits=False`,
-            `ignore_class=None`, `reduction="sum_over_batch_size"`, `name=None` and `dtype=None`.
-            See `keras_noisy.losses.RobustLoss`, which also describes shapes, label formats and
-            errors.
+            `ignore_class=None`, `label_smoothing=0.0`, `reduction="sum_over_batch_size"`,
+            `name=None` and `dtype=None`. See `keras_noisy.losses.RobustLoss`, which also describes
+            shapes, label formats and errors.
 
     Raises:
         ValueError: If `tau` is not such a number.

@@ -1,5 +1,6 @@
 from typing import Unpack
 
+from keras_noisy._core.batch import Predictions
 from keras_noisy._core.numerics import one_minus_exp
 from keras_noisy._typing import Tensor
 from keras_noisy.losses._configured_loss import LossOptions
@@ -31,9 +32,9 @@ class RCE(LabelLoss):
     Args:
         A: Number in (0, 1e6], the value that replaces `-log 0`. Defaults to `4.0`.
         **options: The options of all losses: `logit_bias=None`, `from_logits=False`,
-            `ignore_class=None`, `reduction="sum_over_batch_size"`, `name=None` and `dtype=None`.
-            See `keras_noisy.losses.RobustLoss`, which also describes shapes, label formats and
-            errors.
+            `ignore_class=None`, `label_smoothing=0.0`, `reduction="sum_over_batch_size"`,
+            `name=None` and `dtype=None`. See `keras_noisy.losses.RobustLoss`, which also describes
+            shapes, label formats and errors.
 
     Raises:
         ValueError: If `A` is not such a number.
@@ -66,6 +67,9 @@ class RCE(LabelLoss):
 
     def of_log_prob(self, log_prob: Tensor) -> Tensor:
         return self.A * one_minus_exp(log_prob)
+
+    def average_without_bias(self, predictions: Predictions) -> float:
+        return self.A * (1.0 - 1.0 / predictions.num_classes)
 
     def calibration(self, num_classes: int) -> Calibration:
         return Calibration(reason="A only scales RCE, as a learning rate does.")

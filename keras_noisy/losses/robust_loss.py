@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Self, Unpack
 
 import keras
+import numpy as np
 from keras import ops
 
 from keras_noisy._arguments import check_number, is_number
@@ -50,6 +51,14 @@ class RobustLoss(ConfiguredLoss, abc.ABC):
         ignore_class: Integer, the label of samples to ignore. Their loss is 0, and they do not
             count in the mean. A one-hot target has the label whose share is above one half; for an
             `ignore_class` outside [0, K), it is a row of zeros. Defaults to `None`.
+        label_smoothing: Number r in [0, 1). Each label becomes the soft target that has the share
+            `1 - r` of the label and `r / K` of each of the K classes, as in Keras's cross-entropy.
+            The loss is exactly that of the soft target, for integer labels too, which need no array
+            of targets. A symmetric loss without bias becomes `1 - r` times itself plus a constant,
+            so that smoothing has no other effect on it than a smaller learning rate. With a logit
+            bias, a loss of the label's probability gives every possible label its bias, and a loss
+            of the whole row adds it in proportion to the target, as for any soft target. A class
+            that is excluded by a logit of -inf has a share, too. Defaults to `0.0`.
         reduction: As in `keras.losses.Loss`. Defaults to `"sum_over_batch_size"`.
         name: Optional name of the instance.
         dtype: As in `keras.losses.Loss`, but at least float32.
@@ -73,7 +82,14 @@ class RobustLoss(ConfiguredLoss, abc.ABC):
 
     @abc.abstractmethod
     def per_sample(self, batch: Batch) -> Tensor:
-        """Computes the losses (…,) of the samples of a batch."""
+        """Computes the losses (…,) of the samples of a batch.
+
+        Integer labels are not smoothed yet.
+        """
+
+    @abc.abstractmethod
+    def average_over_labels(self, batch: Batch) -> Any:
+        """Computes the average of the losses over all K labels: a number or a tensor (…,)."""
 
     def for_classes(self, num_classes: int) -> Self:
         """Returns the loss with its hyperparameters resolved for a number of classes."""
@@ -93,13 +109,25 @@ class RobustLoss(ConfiguredLoss, abc.ABC):
         return Predictions(y_pred, self.from_logits, self.logit_bias, self.dtype)
 
     def __call__(self, y_true: Tensor, y_pred: Tensor, sample_weight: Tensor = None) -> Tensor:
+        if sample_weight is not None:
+            _check_weight_rank(tuple(np.shape(sample_weight)), tuple(np.shape(y_pred)))
         return _BoundLoss(self, y_true, y_pred)((), y_pred, sample_weight)
 
     def call(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
         batch = Batch(
-            y_true, y_pred, self.from_logits, self.logit_bias, self.ignore_class, self.dtype
+            y_true,
+            y_pred,
+            self.from_logits,
+            self.logit_bias,
+            self.ignore_class,
+            self.dtype,
+            self.label_smoothing,
         )
-        losses = self.for_classes(batch.predictions.num_classes).per_sample(batch)
+        loss = self.for_classes(batch.predictions.num_classes)
+        losses = loss.per_sample(batch)
+        if self.label_smoothing and batch.labels.targets is None:
+            average = loss.average_over_labels(batch)
+            losses = (1.0 - self.label_smoothing) * losses + self.label_smoothing * average
         for invalid in (batch.labels.invalid, batch.invalid_predictions):
             if invalid is not None:
                 losses = ops.where(invalid, math.nan, losses)
@@ -141,8 +169,24 @@ class _BoundLoss(keras.losses.Loss):
         return self._loss.call(self._y_true, self._y_pred)
 
 
+def _check_weight_rank(weights: tuple[Any, ...], predictions: tuple[Any, ...]) -> None:
+    """Raises a ValueError if Keras would multiply losses by the weights of other samples."""
+    losses = predictions[:-1]
+    is_column = len(weights) == len(losses) + 1 and weights[-1] == 1
+    is_row = len(weights) == 1 and len(losses) == 2 and losses[-1] == 1
+    if len(weights) in (0, len(losses)) or is_column or is_row:
+        return
+    raise ValueError(
+        f"`sample_weight` must have one number for each label, shape {losses}, or 1 in place of an "
+        "axis for equal weights along it. Keras makes weights of shape (batch,) from "
+        "`class_weight`, which it supports for one label per sample only; "
+        "`sample_weight=weights[y_true]` gives each label the weight of its class. "
+        f"Received: sample_weight of shape {weights}"
+    )
+
+
 # The options of a sum, which all of its parts share. The parts may have different names.
-_SHARED = ("logit_bias", "from_logits", "ignore_class", "reduction", "dtype")
+_SHARED = ("logit_bias", "from_logits", "ignore_class", "label_smoothing", "reduction", "dtype")
 
 
 @keras.saving.register_keras_serializable(package="keras_noisy")
@@ -203,10 +247,17 @@ class WeightedSum(RobustLoss):
         return self._copy(losses=losses)
 
     def per_sample(self, batch: Batch) -> Tensor:
+        return sum(weight * loss.per_sample(batch) for loss, weight in self._parts())
+
+    def average_over_labels(self, batch: Batch) -> Any:
+        return sum(weight * loss.average_over_labels(batch) for loss, weight in self._parts())
+
+    def _parts(self) -> list[tuple[RobustLoss, float]]:
+        """Returns the losses with a weight other than 0, and their weights."""
         parts = [(loss, w) for loss, w in zip(self.losses, self.weights, strict=True) if w]
         if not parts:
             raise ValueError(f"`weights` must not all be 0. Received: weights={self.weights!r}")
-        return sum(weight * loss.per_sample(batch) for loss, weight in parts)
+        return parts
 
     def __repr__(self) -> str:
         text = " + ".join(

@@ -1,5 +1,6 @@
 from typing import Unpack
 
+from keras_noisy._core.batch import Predictions
 from keras_noisy._core.numerics import one_minus_exp
 from keras_noisy._typing import Tensor
 from keras_noisy.losses._configured_loss import LossOptions
@@ -34,9 +35,9 @@ class SCE(LabelLoss):
         beta: Number in [0, 1e6], the weight of the reverse cross-entropy. Defaults to `1.0`.
         A: Number in (0, 1e6], the value that replaces `-log 0`. Defaults to `4.0`.
         **options: The options of all losses: `logit_bias=None`, `from_logits=False`,
-            `ignore_class=None`, `reduction="sum_over_batch_size"`, `name=None` and `dtype=None`.
-            See `keras_noisy.losses.RobustLoss`, which also describes shapes, label formats and
-            errors.
+            `ignore_class=None`, `label_smoothing=0.0`, `reduction="sum_over_batch_size"`,
+            `name=None` and `dtype=None`. See `keras_noisy.losses.RobustLoss`, which also describes
+            shapes, label formats and errors.
 
     Raises:
         ValueError: If one of them is not such a number, or if both weights are 0.
@@ -83,6 +84,10 @@ class SCE(LabelLoss):
 
     def of_log_prob(self, log_prob: Tensor) -> Tensor:
         return self.beta * self.A * one_minus_exp(log_prob) - self.alpha * log_prob
+
+    def average_without_bias(self, predictions: Predictions) -> Tensor:
+        reverse = self.beta * self.A * (1.0 - 1.0 / predictions.num_classes)
+        return reverse - self.alpha * predictions.mean_log_prob
 
     def calibration(self, num_classes: int) -> Calibration:
         return Calibration("alpha", low=1e-6)

@@ -35,9 +35,9 @@ class TaylorCE(LabelLoss):
             and is less robust. Time and memory are proportional to it, and K times larger with
             one-hot labels. Defaults to `2`.
         **options: The options of all losses: `logit_bias=None`, `from_logits=False`,
-            `ignore_class=None`, `reduction="sum_over_batch_size"`, `name=None` and `dtype=None`.
-            See `keras_noisy.losses.RobustLoss`, which also describes shapes, label formats and
-            errors.
+            `ignore_class=None`, `label_smoothing=0.0`, `reduction="sum_over_batch_size"`,
+            `name=None` and `dtype=None`. See `keras_noisy.losses.RobustLoss`, which also describes
+            shapes, label formats and errors.
 
     Raises:
         ValueError: If `order` is not such an integer.

@@ -10,7 +10,7 @@ from keras import ops
 from support import BACKEND, to_numpy
 
 import keras_noisy
-from keras_noisy._core.chunked_softmax import ClassChunks, label_log_prob_and_entropy
+from keras_noisy._core.chunked_softmax import ClassChunks, summarise_log_probs
 from keras_noisy.layers import ClassHead
 from keras_noisy.layers._top_k import top_k
 
@@ -31,6 +31,10 @@ LOSSES = {
     "row loss": keras_noisy.NCE(from_logits=True),
     "negative bias": keras_noisy.MAE(logit_bias=-1.0, from_logits=True),
     "ignored class": keras_noisy.MAE(ignore_class=3, from_logits=True),
+    "smoothed": (keras_noisy.CE() + keras_noisy.SCE() + keras_noisy.MAE()).with_options(
+        from_logits=True, label_smoothing=0.3
+    ),
+    "gce, smoothed": keras_noisy.GCE(from_logits=True, label_smoothing=0.3),
 }
 
 
@@ -113,7 +117,7 @@ def test_soft_targets_do_not_use_chunks(used_chunks):
 
 @pytest.mark.parametrize("chunk_size", [1, 7, 50, 8192])
 @pytest.mark.parametrize("use_bias", [True, False])
-def test_log_prob_entropy_and_top_k_match_float64(chunk_size, use_bias):
+def test_log_probs_entropy_and_top_k_match_float64(chunk_size, use_bias):
     """The logits are so large that their exponentials overflow in float32."""
     x = 30.0 * X[:BATCH].astype("float64")
     kernel = RNG.standard_normal((DEPTH, CLASSES))
@@ -126,11 +130,12 @@ def test_log_prob_entropy_and_top_k_match_float64(chunk_size, use_bias):
         chunk_size,
     )
     y = Y[:BATCH]
-    log_prob, entropy = label_log_prob_and_entropy(chunks, ops.convert_to_tensor(y))
+    log_prob, mean, entropy = summarise_log_probs(chunks, ops.convert_to_tensor(y))
     size = np.abs(logits).max()
     np.testing.assert_allclose(
         to_numpy(log_prob), log_probs[np.arange(BATCH), y], atol=1e-6 * size, rtol=1e-6
     )
+    np.testing.assert_allclose(to_numpy(mean), log_probs.mean(axis=-1), rtol=1e-5)
     expected = -np.sum(np.exp(log_probs) * log_probs, axis=-1)
     np.testing.assert_allclose(to_numpy(entropy), expected, atol=3e-5)
     values, classes = top_k(chunks, 5)
@@ -151,6 +156,13 @@ def test_trains_like_a_dense_layer_without_logits_in_training():
     assert_same_training((history, weights), expected)
     assert np.isnan(to_numpy(model(X[:2], training=True))).all()
     assert np.isfinite(to_numpy(model(X[:2]))).all()
+
+
+def test_smoothed_losses_without_logits_in_training():
+    loss = LOSSES["smoothed"]
+    expected = train(make_dense, loss, "auto")
+    head = head_maker(8, logits_in_training=False)
+    assert_same_training(train(head, loss, "auto"), expected)
 
 
 def test_mixed_precision_has_logits_and_weights_in_float32():
@@ -212,7 +224,7 @@ jax.config.update("jax_num_cpu_devices", 2)
 import keras
 import numpy as np
 import keras_noisy
-from keras_noisy._core.chunked_softmax import label_log_prob_and_entropy
+from keras_noisy._core.chunked_softmax import summarise_log_probs
 
 keras_noisy.training.use_devices(count=2, class_shards=2)
 rng = np.random.default_rng(0)
@@ -234,7 +246,7 @@ np.testing.assert_allclose(*losses, rtol=1e-5)
 
 @jax.jit
 def compute(x):
-    return label_log_prob_and_entropy(head._chunks(x), y[:16])
+    return summarise_log_probs(head._chunks(x), y[:16])
 
 lines = compute.lower(x[:16]).compile().as_text().splitlines()
 gathers = [line.split("all-gather")[0] for line in lines if "all-gather" in line]
@@ -312,8 +324,9 @@ def make_model_with(layer):
         (keras_noisy.NCE(from_logits=True), False),
         (keras_noisy.CE(from_logits=True), True),
         (keras_noisy.MAE(logit_bias=-1.0, from_logits=True), False),
+        (keras_noisy.MAE(logit_bias=1.0, from_logits=True, label_smoothing=0.1), False),
     ],
-    ids=["probabilities", "row", "one-hot", "negative bias"],
+    ids=["probabilities", "row", "one-hot", "negative bias", "smoothed"],
 )
 def test_loss_that_needs_missing_logits_is_an_error(loss, one_hot):
     model = make_model_with(ClassHead(CLASSES, logits_in_training=False))

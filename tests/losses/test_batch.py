@@ -11,7 +11,7 @@ from keras_noisy._core import batch
 PARTS = [keras_noisy.GCE(), keras_noisy.AGCE(), keras_noisy.MAE()]
 COUNTED = {
     "label": "label_log_prob",
-    "chunks": "label_log_prob_and_entropy",
+    "chunks": "summarise_log_probs",
     "row": "class_log_probs",
     "entropy": "prediction_entropy",
 }

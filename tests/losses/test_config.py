@@ -16,6 +16,7 @@ UNUSUAL = {
     "logit_bias": "auto",
     "from_logits": True,
     "ignore_class": 3,
+    "label_smoothing": 0.1,
     "reduction": "sum",
     "name": "mine",
     "dtype": "float64",
