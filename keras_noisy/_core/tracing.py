@@ -10,6 +10,7 @@ from typing import Any
 import keras
 import numpy as np
 from keras import ops
+from numpy.typing import NDArray
 
 from keras_noisy._typing import Tensor
 
@@ -40,6 +41,18 @@ def to_tensor(value: Any, dtype: Any = None) -> Tensor:
     if _IS_TORCH and getattr(tensor, "is_sparse", False):
         return tensor.to_dense()
     return tensor
+
+
+def constant_like(values: NDArray, like: Tensor) -> Tensor:
+    """Converts an array that a loss keeps to a tensor of the type of another one.
+
+    PyTorch's compiler does not support the conversion of `keras.ops`.
+    """
+    if not _IS_TORCH:
+        return ops.convert_to_tensor(values, dtype=like.dtype)
+    import torch
+
+    return torch.as_tensor(values, dtype=like.dtype, device=like.device)
 
 
 def is_compiling() -> bool:
