@@ -72,7 +72,7 @@ class EpsSoftmaxCE(RowLoss):
     References:
 
     - Wang, Zhou, Zhai, Jiang, Ji, Liu, 2024, "ε-Softmax: Approximating One-Hot Vectors for
-      Mitigating Label Noise", [NeurIPS 2024](https://openreview.net/forum?id=vjsd8Bcipv).
+      Mitigating Label Noise", [NeurIPS 2024](https://arxiv.org/abs/2508.02387).
     """
 
     hyperparameters = (

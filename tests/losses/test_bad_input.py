@@ -28,7 +28,8 @@ def test_label_out_of_range(case, label):
 )
 def test_invalid_soft_target(case, row):
     targets = np.array([[0.0, 1.0, 0.0], row, [0.0, 0.0, 1.0]], "float32")
-    with pytest.raises(ValueError, match="`y_true` must hold rows of non-negative numbers"):
+    message = "`y_true` must hold rows of non-negative numbers.*several classes, .* not for this"
+    with pytest.raises(ValueError, match=message):
         case.make()(targets, LOGITS)
     losses = to_numpy(compiled(case.make())(tensor(targets), tensor(LOGITS)))
     np.testing.assert_array_equal(np.isnan(losses), [False, True, False])
@@ -124,7 +125,8 @@ def test_incompatible_shapes(labels_shape, logits_shape):
 
 @pytest.mark.parametrize("shape", [(3, 1), (3, 0), ()], ids=str)
 def test_fewer_than_two_classes(shape):
-    with pytest.raises(ValueError, match=r"K of at least 2\. Received: y_pred\.shape="):
+    advice = r" .* use two outputs .*`Dense\(2\)`.*" if shape == (3, 1) else " "
+    with pytest.raises(ValueError, match=rf"K of at least 2\.{advice}Received: y_pred\.shape="):
         keras_noisy.CE(from_logits=True)(np.zeros(shape[:-1], int), np.zeros(shape, "float32"))
 
 

@@ -53,7 +53,7 @@ def test_extreme_logits():
     labels = np.array([5, 6, 2])
     for matrix in (MATRICES["pair flip"], MATRICES["random"], 0.5 * np.eye(10) + 0.05):
         arguments = {"transition": np.asarray(matrix).tolist()}
-        values, slopes = batch_reference("ForwardCE", arguments, labels, logits)
+        values, _ = batch_reference("ForwardCE", arguments, labels, logits)
         for y_true in (labels, one_hot(labels, 10)):
             loss = make(matrix)
             value, slope = value_and_gradient(lambda z, y=y_true, f=loss: f(y, z), logits)
@@ -122,7 +122,10 @@ def test_configuration_has_the_matrix_and_the_text_its_shape():
 @pytest.mark.parametrize(
     ("transition", "message"),
     [
-        ([[0.5, 0.5], [0.5, 0.6]], r"rows that sum to 1. Received: transition\[1\] with the sum 1.1"),
+        (
+            [[0.5, 0.5], [0.5, 0.6]],
+            r"rows that sum to 1. Received: transition\[1\] with the sum 1.1",
+        ),
         ([[1.5, -0.5], [0.0, 1.0]], "negative or NaN. Received: transition with the entry -0.5"),
         ([[1.0, 0.0], [1.0, 0.0]], r"infinite. Received: transition\[:, 1\] of zeros"),
         (np.ones((2, 3)) / 3, r"matrix \(K, K\).*Received: transition of shape \(2, 3\)"),

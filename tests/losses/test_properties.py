@@ -171,5 +171,5 @@ def test_tempered_softmax_agrees_with_the_reference(dtype):
 def test_tempered_softmax_of_bad_input():
     with pytest.raises(ValueError, match=r"`temperature` must be a number in \[1, 5\]. Received"):
         kn.losses.tempered_softmax(np.zeros((2, 3)), 0.5)
-    with pytest.raises(ValueError, match="`logits` must have shape .*K of at least 2"):
+    with pytest.raises(ValueError, match=r"`logits` must have shape .*K of at least 2"):
         kn.losses.tempered_softmax(np.zeros((2, 1)))
