@@ -50,7 +50,7 @@ class NNFL(NegativeLoss):
     >>> import keras_noisy
     >>> loss = keras_noisy.NNFL()
     >>> round(float(loss([1], [[0.25, 0.5, 0.25]])), 4)
-    0.6538
+    0.6562
 
     Usage with `compile()`:
 
