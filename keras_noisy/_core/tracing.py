@@ -51,6 +51,18 @@ def keep_for_graphs(array: NDArray[Any]) -> Any:
     return ops.convert_to_tensor(array) if _IS_TORCH else array
 
 
+def constant_like(values: NDArray, like: Tensor) -> Tensor:
+    """Converts an array that a loss keeps to a tensor of the type of another one.
+
+    PyTorch's compiler does not support the conversion of `keras.ops`.
+    """
+    if not _IS_TORCH:
+        return ops.convert_to_tensor(values, dtype=like.dtype)
+    import torch
+
+    return torch.as_tensor(values, dtype=like.dtype, device=like.device)
+
+
 def is_compiling() -> bool:
     """Returns whether PyTorch's compiler traces the call."""
     if not _IS_TORCH:
