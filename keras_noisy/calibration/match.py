@@ -116,8 +116,9 @@ def match(
         )
     if hyperparameter.is_integer:
         return with_value(_nearest_integer(pull, target, int(low), int(high)))
+    # The exponential of a logarithm may be out of the range by a rounding error.
     root = find_root(
-        lambda x: math.log(pull(math.exp(x)) / target),
+        lambda x: math.log(pull(min(max(math.exp(x), low), high)) / target),
         math.log(low),
         math.log(high),
         tolerance=1e-4,

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from keras_noisy._arguments import is_number
 from keras_noisy._core.batch import Batch
+from keras_noisy._core.custom_gradient import custom_row_gradient
 from keras_noisy._core.tracing import constant_like
 from keras_noisy._typing import Tensor
 from keras_noisy.losses._configured_loss import LossOptions
@@ -131,7 +132,8 @@ class ForwardCE(LabelLoss):
         if self._rate == 0.0:
             return -log_prob
         slope = 1.0 - self._rate - self._wrong
-        return -ops.logaddexp(log_prob + math.log(slope), math.log(self._wrong))
+        log_wrong = ops.convert_to_tensor(math.log(self._wrong), dtype=log_prob.dtype)
+        return -_log_sum(log_prob + math.log(slope), log_wrong)
 
     def calibration(self, num_classes: int) -> Calibration:
         reason = "ForwardCE needs no change: it learns equally fast with any number of classes."
@@ -185,6 +187,19 @@ class _ForwardCEOfMatrix(ForwardCE):
             log_probs + constant_like(matrix.log_own, log_probs),
             ops.log(ops.where(is_tiny, 1.0, probs)),
         )
+
+
+@custom_row_gradient
+def _log_sum(log_kept: Tensor, log_wrong: Tensor) -> Any:
+    """Computes log(e^log_kept + e^log_wrong).
+
+    TensorFlow derives twice the gradient where both are equal.
+    """
+
+    def gradient(upstream: Tensor) -> tuple[Tensor, None]:
+        return upstream * ops.sigmoid(log_kept - log_wrong), None
+
+    return ops.logaddexp(log_kept, log_wrong), gradient
 
 
 class _Matrix(NamedTuple):
