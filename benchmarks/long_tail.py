@@ -10,8 +10,8 @@ that their accuracy is the balanced accuracy.
     python benchmarks/long_tail.py --classes 100 --epochs 40
     python benchmarks/long_tail.py --quick                  # 50 classes, one seed, to try it out
 
-With 1000 classes, a training takes about three minutes on two cores with JAX, so that the first
-command takes about 40 minutes.
+With 1000 classes, a training takes an estimated three minutes on two cores with JAX, so that the
+first command takes about 40 minutes.
 
 The record of a training is written to the results folder when the training is done. Trainings whose
 record exists are not repeated, so an interrupted benchmark continues. Downloads nothing.

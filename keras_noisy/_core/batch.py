@@ -1,7 +1,7 @@
 """One batch of labels and predictions, from which a loss computes the losses of the samples."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Self
 
 from keras import ops
 
@@ -14,6 +14,7 @@ from keras_noisy._core.add_logit_bias import (
 from keras_noisy._core.chunked_softmax import summarise_log_probs
 from keras_noisy._core.class_probs import class_logit_bias
 from keras_noisy._core.labels import (
+    Labels,
     count_classes,
     is_invalid_distribution,
     read_labels,
@@ -243,6 +244,7 @@ class Batch:
             "y_true", y_true, predictions.shape, predictions.dtype, ignore_class
         )
         self.label_smoothing = label_smoothing
+        self._row_of: Batch | None = None
         if self.labels.targets is not None:
             targets = smooth(self.labels.targets, label_smoothing)
             self.labels = self.labels._replace(targets=targets)
@@ -268,6 +270,19 @@ class Batch:
         predictions.layer_bias.layer.note_class_probs(
             index, ops.where(valid, probs, 0.0), ops.cast(valid, probs.dtype)
         )
+
+    @computed_once
+    def with_uniform_labels(self) -> Self:
+        """The batch with the uniform target (…, K) for each sample.
+
+        If the bias changes the row of log-probabilities, it remains the bias of the own labels.
+        """
+        share = 1.0 / self.predictions.num_classes
+        other = object.__new__(type(self))
+        other.predictions, other.invalid_predictions = self.predictions, self.invalid_predictions
+        other.labels = Labels(None, ops.full_like(self.predictions.values, share), None, None)
+        other.label_smoothing, other._row_of = 0.0, self
+        return other
 
     @computed_once
     def _unbiased_label_log_prob(self) -> Tensor:
@@ -334,6 +349,9 @@ class Batch:
         The bias is added to the label's logit, in proportion to the target if that is soft or
         smoothed. For integer labels, n is 1; for targets, every class is a possible label.
         """
+        if self._row_of is not None:
+            _, log_probs = self._row_of.label_and_class_log_probs
+            return log_probs, log_probs
         targets = self.labels.targets
         if targets is not None:
             log_probs = self._class_log_probs(targets)

@@ -172,10 +172,6 @@ class _ForwardCEOfMatrix(ForwardCE):
             return -ops.logsumexp(log_probs + columns, axis=-1)
         return -ops.sum(targets * self._log_mixed(log_probs), axis=-1)
 
-    def average_over_labels(self, batch: Batch) -> Tensor:
-        _, log_probs = batch.label_and_class_log_probs
-        return -ops.mean(self._log_mixed(log_probs), axis=-1)
-
     def _log_mixed(self, log_probs: Tensor) -> Tensor:
         """Computes the log-probabilities of all labels at once."""
         matrix: Any = self._matrix

@@ -58,10 +58,7 @@ class LabelLoss(RobustLoss):
     def average_over_labels(self, batch: Batch) -> Any:
         predictions = batch.predictions
         average = None if predictions.has_bias else self.average_without_bias(predictions)
-        if average is not None:
-            return average
-        log_prob = batch.log_prob_of_margin if self.uses_margin else batch.log_prob_as_label
-        return ops.mean(self.of_log_prob(log_prob), axis=-1)
+        return super().average_over_labels(batch) if average is None else average
 
     def average_without_bias(self, predictions: Predictions) -> Any:
         """Returns the average of the loss over all K labels, if there is a formula for it.

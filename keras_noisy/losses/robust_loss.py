@@ -90,9 +90,9 @@ class RobustLoss(ConfiguredLoss, abc.ABC):
         Integer labels are not smoothed yet.
         """
 
-    @abc.abstractmethod
     def average_over_labels(self, batch: Batch) -> Any:
         """Computes the average of the losses over all K labels: a number or a tensor (…,)."""
+        return self.per_sample(batch.with_uniform_labels)
 
     def for_classes(self, num_classes: int) -> Self:
         """Returns the loss with its hyperparameters resolved for a number of classes."""

@@ -1,7 +1,6 @@
 """The family of losses that are a function of the log-probabilities of all classes."""
 
 import abc
-from typing import Any
 
 from keras import ops
 
@@ -49,7 +48,3 @@ class RowLoss(RobustLoss):
         return (
             ops.squeeze(losses, axis=-1) if targets is None else ops.sum(targets * losses, axis=-1)
         )
-
-    def average_over_labels(self, batch: Batch) -> Any:
-        _, log_probs = batch.label_and_class_log_probs
-        return ops.mean(self.of_log_probs(log_probs, log_probs), axis=-1)

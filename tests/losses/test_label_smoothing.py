@@ -8,7 +8,7 @@ from support import compiled, gradient, softmax, tensor, to_numpy, value_and_gra
 
 import keras_noisy
 from keras_noisy._core import batch
-from keras_noisy.losses import LabelLoss
+from keras_noisy.losses import LabelLoss, RobustLoss
 
 CLASSES, SMOOTHING = 12, 0.3
 SYMMETRIC = [
@@ -147,6 +147,24 @@ def test_sum_shares_the_option_and_saved_models_keep_it(tmp_path):
     assert loaded.evaluate(x, y, verbose=0) == pytest.approx(model.evaluate(x, y, verbose=0), 1e-6)
     with pytest.raises(ValueError, match="`label_smoothing` must be the same in all parts"):
         keras_noisy.MAE() + keras_noisy.CE(label_smoothing=0.1)
+
+
+class OwnRowLoss(RobustLoss):
+    """A loss that computes its samples in its own way."""
+
+    def per_sample(self, batch):
+        _, log_probs = batch.label_and_class_log_probs
+        targets = batch.labels.targets
+        if targets is None:
+            targets = keras.ops.one_hot(batch.labels.index, log_probs.shape[-1])
+        return -keras.ops.sum(targets * log_probs, axis=-1)
+
+
+def test_loss_with_its_own_samples():
+    labels, logits = some_batch(CLASSES)
+    loss = OwnRowLoss(from_logits=True, logit_bias=2.0, label_smoothing=SMOOTHING, reduction=None)
+    expected = loss.with_options(label_smoothing=0.0)(smoothed(labels).astype("float32"), logits)
+    np.testing.assert_allclose(to_numpy(loss(labels, logits)), to_numpy(expected), rtol=1e-5)
 
 
 def test_average_error_of_a_smoothed_loss():
