@@ -5,7 +5,9 @@ python docs/generate_losses.py
 
 import inspect
 import re
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any, NamedTuple
 
 from loss_docstring import read_docstring
 
@@ -14,6 +16,7 @@ from keras_noisy.losses import LOSSES, LabelLoss, RowLoss
 from keras_noisy.losses._published import PUBLISHED
 
 PAGE = Path(__file__).with_name("losses.md")
+DATASETS = ("mnist", "cifar10", "cifar100", "webvision")
 OPTIONS = (
     *("logit_bias", "from_logits", "ignore_class", "label_smoothing"),
     *("reduction", "name", "dtype"),
@@ -91,12 +94,86 @@ column *loss*. `webvision` means its first 50 classes. Like the published code, 
 9.21 for A and omit the factor 2 of the MAE.
 """
 
-ANL = """\
-"anl-ce" was published with an L1 penalty on all weights and no weight decay. The penalty is not
-part of the loss. `keras_noisy.training.penalise_weights(model, keras.regularizers.L1(5e-7))` adds
-it. The published factors are 1e-6 for MNIST, 5e-5 for CIFAR-10, 5e-7 for CIFAR-100 and 5e-6 for
-WebVision.
+BY_NOISE = """\
+The numbers of some combinations depend on the noise, which is another argument:
+`keras_noisy.losses.get("eps-ce+mae", dataset="cifar100", noise="symmetric 0.4")`. Where the noise
+has no rate in the table, the numbers are those of all rates.
 """
+
+PENALTIES = """\
+Some combinations were published with an L1 penalty on all weights and no weight decay. The penalty
+is not part of the loss. `keras_noisy.losses.weight_penalty` returns it, and
+`keras_noisy.training.penalise_weights` adds it to a model:
+
+```python
+import keras
+
+from keras_noisy.training import penalise_weights
+
+model = keras.Sequential([keras.Input((8,)), keras.layers.Dense(100)])
+penalise_weights(model, keras_noisy.losses.weight_penalty("anl-ce", dataset="cifar100"))
+```
+"""
+
+OTHER_NAMES_INTRODUCTION = """\
+## Other names
+
+Some losses of the literature are losses of this package under another name. A constant that is
+added to a loss does not change its gradient.
+"""
+
+
+class OtherName(NamedTuple):
+    """A loss of the literature that this package has under another name.
+
+    Attributes:
+        name: Its name.
+        formula: Its formula, or what is known of its gradient.
+        loss: The loss of this package, as Python with the letters of the formula.
+        constant: What the other loss adds to it.
+        source: The paper.
+    """
+
+    name: str
+    formula: str
+    loss: str
+    constant: str
+    source: str
+
+
+_VBL = "Wang et al., 2026, [AAAI-26](https://arxiv.org/abs/2511.12143)"
+OTHER_NAMES = [
+    OtherName(
+        "α-loss, for alpha > 1",
+        "alpha / (alpha - 1) (1 - p_y^(1 - 1/alpha))",
+        "GCE(q=1 - 1 / alpha)",
+        "",
+        "Sypherd et al., 2022, [IEEE TIT](https://arxiv.org/abs/1906.02314)",
+    ),
+    OtherName(
+        "Poly-1",
+        "-log p_y + eps (1 - p_y)",
+        "CE() + eps / 2 * MAE()",
+        "",
+        "Leng et al., 2022, [ICLR 2022](https://arxiv.org/abs/2204.12511)",
+    ),
+    OtherName("VEL", "exp(-p_y / a)", "AEL(a)", "", _VBL),
+    OtherName("VMSE", "(a - p_y)^2", "2 * AUL(a, q=2)", "(a - 1)^2", _VBL),
+    OtherName(
+        "blurry loss",
+        "its gradient is p_y^q times that of -log p_y",
+        "GCE(q)",
+        "",
+        "Pellegrino et al., 2025, [arXiv](https://arxiv.org/abs/2511.16512)",
+    ),
+    OtherName(
+        "label smoothing of a symmetric loss",
+        "(1 - r) loss_y + r / K sum_k loss_k",
+        "(1 - r) * loss",
+        "r / K sum_k loss_k",
+        "follows from the symmetry",
+    ),
+]
 
 
 def build_page() -> str:
@@ -112,7 +189,12 @@ def build_page() -> str:
             *list_average_errors(),
             SUMS_AND_PUBLISHED_SETTINGS,
             *list_published_settings(),
-            ANL,
+            BY_NOISE,
+            *list_settings_by_noise(),
+            PENALTIES,
+            *list_penalties(),
+            OTHER_NAMES_INTRODUCTION,
+            *list_other_names(),
             "## One by one\n",
             *(describe(loss) for loss in [*label_losses, *row_losses]),
         ]
@@ -155,17 +237,57 @@ def list_average_errors() -> list[str]:
 
 def list_published_settings() -> list[str]:
     """Returns the lines of the table of published settings."""
-    datasets = ("mnist", "cifar10", "cifar100", "webvision")
-    lines = ["| " + " | ".join(("name", "loss", *datasets, "source")) + " |", "| --- " * 7 + "|"]
+    rows = []
     for name, recipe in PUBLISHED.items():
-        settings = [
-            ", ".join(f"{value:g}" for value in recipe.settings.get(dataset, ())) or "–"
-            for dataset in datasets
-        ]
-        lines.append(
-            "| " + " | ".join((f"`{name}`", recipe.formula, *settings, recipe.source)) + " |"
-        )
-    return [*lines, ""]
+        settings = [format_setting(recipe.settings.get(dataset, ())) for dataset in DATASETS]
+        rows.append((f"`{name}`", recipe.formula, *settings, recipe.source))
+    return format_table(("name", "loss", *DATASETS, "source"), rows)
+
+
+def format_setting(setting: Any) -> str:
+    """Formats published numbers in a cell."""
+    if isinstance(setting, Mapping):
+        return "by noise"
+    return ", ".join(f"{value:g}" for value in setting) or "–"
+
+
+def list_settings_by_noise() -> list[str]:
+    """Returns the lines of the table of published settings that depend on the noise."""
+    rows: dict[tuple[str, str, str], list[str]] = {}
+    for name, recipe in PUBLISHED.items():
+        for dataset, setting in recipe.settings.items():
+            if isinstance(setting, Mapping):
+                for noise, values in setting.items():
+                    key = (f"`{dataset}`", f"`{noise}`", format_setting(values))
+                    rows.setdefault(key, []).append(f"`{name}`")
+    cells = [(", ".join(names), *key) for key, names in rows.items()]
+    return format_table(("name", "dataset", "noise", "numbers"), cells)
+
+
+def list_penalties() -> list[str]:
+    """Returns the lines of the table of published L1 penalties."""
+    rows = [
+        (f"`{name}`", *(f"{recipe.penalties.get(dataset, 0):g}" for dataset in DATASETS))
+        for name, recipe in PUBLISHED.items()
+        if recipe.penalties
+    ]
+    cells = [[cell if cell != "0" else "–" for cell in row] for row in rows]
+    return format_table(("L1 penalty of", *DATASETS), cells)
+
+
+def list_other_names() -> list[str]:
+    """Returns the lines of the table of other names."""
+    rows = [
+        (each.name, f"`{each.formula}`", f"`{each.loss}`", f"`{each.constant or 0}`", each.source)
+        for each in OTHER_NAMES
+    ]
+    return format_table(("other name", "formula", "here", "plus the constant", "source"), rows)
+
+
+def format_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
+    """Returns the lines of a table and an empty line."""
+    lines = [header, ["---"] * len(header), *rows]
+    return [*("| " + " | ".join(cells) + " |" for cells in lines), ""]
 
 
 def describe(loss: type) -> str:

@@ -6,6 +6,7 @@ require_backend()
 
 from keras_noisy import (
     calibration,
+    cleaning,
     datasets,
     layers,
     losses,
@@ -27,6 +28,7 @@ __all__ = [
     "LogitAdjustment",
     "LogitBias",
     "calibration",
+    "cleaning",
     "datasets",
     "diagnose",
     "explain",

@@ -1,7 +1,10 @@
 """Writes files that are complete whenever they exist, even if the process is killed."""
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import BinaryIO
 
 
 def write_atomically(path: str | os.PathLike[str], content: str) -> None:
@@ -14,10 +17,11 @@ def write_atomically(path: str | os.PathLike[str], content: str) -> None:
     Args:
         path: Path of the file. Its folder is created if it is missing; an existing file is
             replaced.
-        content: Text of the file, written as UTF-8.
+        content: Text of the file, written as UTF-8. Bytes of file names that are no UTF-8 are
+            written as they were.
 
     Raises:
-        OSError: If the file can't be written.
+        OSError: If the file can't be written. The previous file is left as it was.
 
     Example:
 
@@ -29,8 +33,28 @@ def write_atomically(path: str | os.PathLike[str], content: str) -> None:
     ...     path.read_text()
     '{"test_accuracy": 0.71}'
     """
+    with open_atomically(path) as file:
+        file.write(content.encode("utf-8", errors="surrogateescape"))
+
+
+@contextmanager
+def open_atomically(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
+    """Opens a binary file for writing that appears under its name when it is complete.
+
+    Raises:
+        OSError: If it can't be written, for example because the disk is full. It names the file.
+    """
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_name(f"{path.name}.{os.getpid()}.tmp")
-    draft.write_text(content, encoding="utf-8")
-    draft.replace(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with draft.open("wb") as file:
+            yield file
+        draft.replace(path)
+    except BaseException as error:
+        with suppress(OSError):
+            draft.unlink(missing_ok=True)
+        if not isinstance(error, OSError):
+            raise
+        reason = f"can't be written: {error.strerror or error}"
+        raise OSError(error.errno or 0, reason, os.fspath(path)) from error  # of a fitting subclass

@@ -3,6 +3,7 @@
 import argparse
 import json
 import platform
+import sys
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -11,7 +12,8 @@ from typing import Any
 import keras
 
 import keras_noisy
-from keras_noisy import calibration, datasets, plots
+from keras_noisy import calibration, cleaning, datasets, plots, training
+from keras_noisy.cleaning.audit import NETWORKS
 from keras_noisy.datasets._image_files import checking, webvision_lists
 
 
@@ -133,6 +135,54 @@ def _check_images(options: argparse.Namespace) -> None:
         print(f"Note: {warning}")
 
 
+def _audit(options: argparse.Namespace) -> None:
+    verbose = 0 if options.json else (1 if sys.stdout.isatty() else 2)
+    if options.apply is not None:
+        cleaned = cleaning.apply_marks(
+            options.root,
+            options.apply,
+            options.output,
+            options.links,
+            dry_run=options.dry_run,
+            verbose=verbose,
+        )
+        content: dict[str, Any] = {
+            "corrected": cleaned.num_corrected,
+            "left_out": cleaned.num_left_out,
+            "images": len(cleaned.paths),
+            "files": [str(path) for path in cleaned.files],
+        }
+    elif options.links is not None or options.dry_run:
+        raise ValueError("`--links` and `--dry-run` need `--apply`. Received: no --apply")
+    else:
+        keras.config.set_dtype_policy(training.suitable_precision())
+        found = cleaning.audit(
+            options.root,
+            options.output,
+            options.labels,
+            network=options.network,
+            model=options.model,
+            image_size=options.image_size,
+            augment=options.augment,
+            folds=options.folds,
+            epochs=options.epochs,
+            batch_size=options.batch_size,
+            learning_rate=options.learning_rate,
+            threshold=options.threshold,
+            seed=options.seed,
+            verbose=verbose,
+        )
+        content = {
+            "images": len(found.paths),
+            "noise_rate": found.noise.rate,
+            "noise_rate_error": found.noise.rate_error,
+            "suspicious": found.suspicious.num_suspicious,
+            "files": [str(path) for path in found.files],
+        }
+    if options.json:
+        print(json.dumps(content, indent=1))
+
+
 def _listed_images(
     options: argparse.Namespace,
 ) -> tuple[list[Any], Mapping[str, Sequence[str]], list[str]]:
@@ -154,7 +204,7 @@ def _listed_images(
 def _parser() -> tuple[argparse.ArgumentParser, dict[str, argparse.ArgumentParser]]:
     parser = argparse.ArgumentParser(
         prog="keras-noisy",
-        description="Noise-robust losses for Keras 3: settings, figures and checks of images.",
+        description="Noise-robust losses for Keras 3: settings, figures, wrong labels, bad images.",
         allow_abbrev=False,
     )
     parser.add_argument("--version", action="version", version=keras_noisy.__version__)
@@ -207,6 +257,70 @@ def _parser() -> tuple[argparse.ArgumentParser, dict[str, argparse.ArgumentParse
         "--workers", type=int, help="number of threads; by default, the number of processors"
     )
     check_images.set_defaults(run=_check_images)
-    for each in (calibrate, figures, check_images):
+    audit = command("audit", "find the wrong labels of a folder of images, and correct them")
+    _add_audit_arguments(audit)
+    audit.set_defaults(run=_audit)
+    named = {
+        "calibrate": calibrate,
+        "figures": figures,
+        "check-images": check_images,
+        "audit": audit,
+    }
+    for each in named.values():
         each.add_argument("--json", action="store_true", help="print JSON")
-    return parser, {"calibrate": calibrate, "figures": figures, "check-images": check_images}
+    return parser, named
+
+
+def _add_audit_arguments(audit: argparse.ArgumentParser) -> None:
+    audit.add_argument(
+        "root", type=Path, help="folder with a folder for each class, or, with --labels, of images"
+    )
+    audit.add_argument("--output", type=Path, default=Path("audit"), help="folder to write to")
+    audit.add_argument(
+        "--labels",
+        type=Path,
+        help="CSV file with the columns image and label, or a list with lines `path label`",
+    )
+    audit.add_argument(
+        "--network",
+        choices=NETWORKS,
+        help="network to train; by default resnet18 on a GPU, otherwise small_cnn",
+    )
+    audit.add_argument(
+        "--model", type=Path, help="Keras model to train instead, from the weights in the file"
+    )
+    audit.add_argument(
+        "--image-size", type=int, help="height and width; by default 64 for small_cnn, else 224"
+    )
+    audit.add_argument(
+        "--augment",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="crop, flip and recolour training images; not for letters and digits",
+    )
+    audit.add_argument("--folds", type=int, default=4, help="number of networks to train")
+    audit.add_argument(
+        "--epochs", type=int, help="epochs of each training; by default 15, or 1500 steps"
+    )
+    audit.add_argument("--batch-size", type=int, default=64, help="images in a batch")
+    audit.add_argument(
+        "--learning-rate",
+        type=float,
+        help="learning rate of AdamW; by default 0.003 for small_cnn, else 0.001",
+    )
+    audit.add_argument(
+        "--threshold", type=float, default=0.5, help="doubt from which on an image is listed"
+    )
+    audit.add_argument("--seed", type=int, default=0, help="seed")
+    audit.add_argument(
+        "--apply",
+        type=Path,
+        metavar="MARKS",
+        help="instead, correct the labels by the marks that the report exports",
+    )
+    audit.add_argument(
+        "--links", type=Path, help="with --apply: new folder of links, a folder for each class"
+    )
+    audit.add_argument(
+        "--dry-run", action="store_true", help="with --apply: check and count, and write nothing"
+    )

@@ -119,7 +119,7 @@ class Loss:
         logit_bias: "classwise" falls for each class as it is learnt, "annealed" falls to 0 during
             the training, "auto" is constant, "adaptive" is smaller for samples of which the network
             is certain; or a number; or null for no bias.
-        weight_penalty: L1 penalty of all weights, for "anl-ce".
+        weight_penalty: L1 penalty of all weights, for "anl-ce", "anl-fl" and "jal-ce".
     """
 
     name: str = "mae"

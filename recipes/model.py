@@ -71,7 +71,18 @@ def build_loss(
         }
         closest = closest_published(num_classes or configuration.data.classes)
         dataset = published.get(configuration.data.name, closest)
-    return keras_noisy.losses.get(settings.name, dataset=dataset, **options)
+    return keras_noisy.losses.get(
+        settings.name, dataset=dataset, noise=name_noise(configuration), **options
+    )
+
+
+def name_noise(configuration: Configuration) -> str:
+    """Returns the name of the noise for losses whose published numbers depend on it."""
+    model, rate = configuration.noise.model, configuration.noise.rate
+    if model == "none" or rate == 0.0:
+        return "none"
+    # The literature calls both of these asymmetric.
+    return f"{'asymmetric' if model in ('index_block', 'pair_flip') else model} {rate:g}"
 
 
 def closest_published(num_classes: int) -> str:

@@ -24,8 +24,9 @@ ALLOWED = {
     "layers": {"_core"},
     "calibration": {"losses", "layers", "_core", "theory"},
     "training": {"calibration", "losses", "layers", "_core"},
+    "cleaning": {"datasets", "layers", "losses", "models", "training"},
     "plots": {"calibration", "datasets", "losses", "models", "noise", "theory"},
-    "cli": {"calibration", "datasets", "losses", "plots", "theory"},
+    "cli": {"calibration", "cleaning", "datasets", "losses", "plots", "theory", "training"},
 }
 
 

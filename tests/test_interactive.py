@@ -16,6 +16,7 @@ from keras_noisy.calibration import average_error, logit_bias
 from keras_noisy.calibration._verdict import REFERENCE_CLASSES, judge
 from keras_noisy.losses import LOSSES, LabelLoss
 from keras_noisy.losses.gce import auto_q
+from keras_noisy.losses.mae_rescale import auto_scale
 
 sync_api = pytest.importorskip("playwright.sync_api")
 
@@ -38,6 +39,8 @@ SETTINGS = {
     "AGCE": [{"a": 0.6, "q": 0.6}, {"a": 0.01, "q": 0.2}, {"a": 5.0, "q": 4.0}],
     "AUL": [{"a": 5.5, "q": 3.0}, {"a": 1.1, "q": 0.1}],
     "AEL": [{"a": 2.5}, {"a": 0.05}],
+    "MAERescale": [{"scale": "auto"}, {"scale": 0.2}, {"scale": 2.0}],
+    "ForwardCE": [{"transition": 0.2}, {"transition": 0.4}, {"transition": 0.0}],
     "JS": [{"weight": 0.5}, {"weight": 0.01}, {"weight": 0.99}],
 }
 
@@ -103,7 +106,7 @@ def test_exported_files_are_up_to_date(exported):
             np.testing.assert_allclose(saved, rule, atol=2e-4)
     assert page.pop("stds") == [i / 10 for i in range(1, 31)] == sorted(map(float, quadratures))
     del current["stds"]
-    for table in ("autoBias", "autoQ"):
+    for table in ("autoBias", "autoQ", "autoScale"):
         saved, values = (both[table].pop("values") for both in (page, current))
         np.testing.assert_allclose(saved, values, atol=2e-5)
     assert page == current, "run `make docs`"
@@ -155,9 +158,12 @@ def test_bias_shifts_the_logits(open_page):
 def test_auto_bias_and_auto_q_agree_with_the_package(open_page):
     page = open_page()
     classes = [2, 9, 10, 11, 14, 29, 30, 31, 40, 50, 100, 365, 1000, 21841, 1_000_000]
-    biases, exponents = page.evaluate("all => [all.map(autoBias), all.map(autoQ)]", classes)
+    biases, exponents, scales = page.evaluate(
+        "all => [autoBias, autoQ, autoScale].map((auto) => all.map(auto))", classes
+    )
     assert biases == pytest.approx([logit_bias(k) for k in classes], abs=1e-3)
     assert exponents == pytest.approx([auto_q(k) for k in classes], abs=1e-3)
+    assert scales == pytest.approx([auto_scale(k) for k in classes], abs=2e-3)
 
 
 @pytest.mark.parametrize(("loss", "classes"), [("MAE", 100), ("GCE", 100), ("PHuberCE", 400)])
@@ -187,7 +193,8 @@ def test_sliders_have_all_label_losses_and_allowed_values(open_page):
         for argument, range_ in sliders.items():
             for value in (range_["min"], range_["max"]):
                 kind(**{argument: value})
-            assert range_["min"] <= defaults[argument] <= range_["max"]
+            if defaults[argument] != "auto":
+                assert range_["min"] <= defaults[argument] <= range_["max"]
 
 
 # --- The page

@@ -17,10 +17,17 @@ class Setting(NamedTuple):
     Attributes:
         num_classes: Number of classes.
         steps: Number of steps of the training.
+        noise: Name of the noise, `"none"` or a model and a rate, such as `"symmetric-0.4"`.
     """
 
     num_classes: int
     steps: int
+    noise: str = "none"
+
+    @property
+    def rate(self) -> float:
+        """The share of wrong labels."""
+        return 0.0 if self.noise == "none" else float(self.noise.split("-")[1])
 
 
 # A loss, or one that takes its bias from a layer, and that layer, which is put behind the network.
@@ -34,7 +41,16 @@ def with_layer(loss: RobustLoss, layer: LogitBias) -> Variant:
 
 def get_published(name: str, setting: Setting) -> RobustLoss:
     """Returns a combination with the weights for a data set of a similar number of classes."""
-    return keras_noisy.losses.get(name, dataset=closest_published(setting.num_classes))
+    model, _, rate = setting.noise.partition("-")
+    models = {"pair": "asymmetric", "instance": "instance_dependent"}
+    noise = f"{models.get(model, model)} {rate}".strip()
+    return keras_noisy.losses.get(name, dataset=closest_published(setting.num_classes), noise=noise)
+
+
+def forward(setting: Setting, factor: float = 1.0) -> RobustLoss:
+    """Returns forward correction for symmetric noise with a multiple of the true rate."""
+    largest = 0.95 * (setting.num_classes - 1) / setting.num_classes
+    return keras_noisy.ForwardCE(min(factor * setting.rate, largest))
 
 
 LOSSES: dict[str, Callable[[Setting], Variant]] = {
@@ -54,6 +70,12 @@ LOSSES: dict[str, Callable[[Setting], Variant]] = {
     "BiTempered": lambda s: keras_noisy.BiTempered(),
     "NCE+RCE": lambda s: get_published("nce+rce", s),
     "NCE+AGCE": lambda s: get_published("nce+agce", s),
+    "MAE-rescale": lambda s: keras_noisy.MAERescale(),
+    "ForwardCE": forward,
+    "ForwardCE, half the rate": lambda s: forward(s, 0.5),
+    "ForwardCE, double the rate": lambda s: forward(s, 2.0),
+    "eps-softmax": lambda s: get_published("eps-ce+mae", s),
+    "JAL": lambda s: get_published("jal-ce", s),
 }
 
 

@@ -77,7 +77,7 @@ def train(run: Run, task: Task, folder: Path) -> dict[str, Any]:
     keras.utils.set_random_seed(run.seed)
     batches = task.batches(folder, data, noisy_labels, task.batch_size, run.seed)
     settings = replace(OPTIMIZERS[run.optimizer], learning_rate=run.learning_rate)
-    setting = Setting(data.num_classes, task.epochs * batches.steps)
+    setting = Setting(data.num_classes, task.epochs * batches.steps, run.noise)
     model = compile_model(
         task.network(data),
         build_optimizer(settings, task.epochs, batches.steps),

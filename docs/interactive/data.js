@@ -8,6 +8,7 @@ const DATA = {
 "losses":{
 "CE":{"summary":"Cross-entropy.","formula":"loss = -log p_y","defaults":{},"parameters":{}},
 "MAE":{"summary":"Mean absolute error between the one-hot label and the predicted distribution.","formula":"loss = sum_j |[j = y] - p_j| = 2 (1 - p_y)","defaults":{},"parameters":{}},
+"MAERescale":{"summary":"Mean absolute error of a scaled margin, which learns with any number of classes.","formula":"loss = sigmoid(-s m) / s,  m = log p_y - log(1 - p_y),  s = scale","defaults":{"scale":"auto"},"parameters":{"scale":{"min":0.05,"max":2.0,"step":0.1,"auto":true}}},
 "GCE":{"summary":"Generalised cross-entropy: between the cross-entropy and the mean absolute error.","formula":"loss = (1 - p_y^q) / q","defaults":{"q":0.7},"parameters":{"q":{"min":0.01,"max":1.0,"step":0.01,"auto":true}}},
 "SCE":{"summary":"Symmetric cross-entropy: cross-entropy plus reverse cross-entropy.","formula":"loss = -alpha log p_y + beta A (1 - p_y)","defaults":{"alpha":0.1,"beta":1.0,"A":4.0},"parameters":{"alpha":{"min":0.01,"max":10.0,"log":true},"beta":{"min":0.01,"max":10.0,"log":true},"A":{"min":1.0,"max":10.0,"step":0.1}}},
 "RCE":{"summary":"Reverse cross-entropy: the cross-entropy with label and prediction exchanged.","formula":"loss = -sum_j p_j log [j = y] = A (1 - p_y),  with log 0 = -A","defaults":{"A":4.0},"parameters":{"A":{"min":1.0,"max":10.0,"step":0.1}}},
@@ -17,7 +18,8 @@ const DATA = {
 "AGCE":{"summary":"Asymmetric generalised cross-entropy.","formula":"loss = ((a + 1)^q - (a + p_y)^q) / q","defaults":{"a":0.6,"q":0.6},"parameters":{"a":{"min":0.01,"max":10.0,"log":true},"q":{"min":0.1,"max":5.0,"step":0.1}}},
 "AUL":{"summary":"Asymmetric unhinged loss.","formula":"loss = ((a - p_y)^q - (a - 1)^q) / q","defaults":{"a":5.5,"q":3.0},"parameters":{"a":{"min":1.1,"max":10.0,"step":0.1},"q":{"min":0.1,"max":5.0,"step":0.1}}},
 "AEL":{"summary":"Asymmetric exponential loss.","formula":"loss = exp(-p_y / a)","defaults":{"a":2.5},"parameters":{"a":{"min":0.05,"max":10.0,"log":true}}},
-"JS":{"summary":"Weighted Jensen-Shannon divergence between the one-hot label and the prediction.","formula":"loss = (H(m) - (1 - w) H(p)) / Z,  m = w onehot(y) + (1 - w) p,  Z = -(1 - w) log(1 - w)","defaults":{"weight":0.5},"parameters":{"weight":{"min":0.01,"max":0.99,"step":0.01}}}
+"JS":{"summary":"Weighted Jensen-Shannon divergence between the one-hot label and the prediction.","formula":"loss = (H(m) - (1 - w) H(p)) / Z,  m = w onehot(y) + (1 - w) p,  Z = -(1 - w) log(1 - w)","defaults":{"weight":0.5},"parameters":{"weight":{"min":0.01,"max":0.99,"step":0.01}}},
+"ForwardCE":{"summary":"Cross-entropy with forward correction, for noise that is known.","formula":"loss = -log((1 - r - r / (K - 1)) p_y + r / (K - 1)),  r = transition","defaults":{"transition":0.2},"parameters":{"transition":{"min":0.0,"max":0.8,"step":0.01}}}
 },
 "autoBias":{
 "classes":[10,18,30,56,100,178,316,562,1000,1778,3162,5623,10000,17783,31623,56234,100000,177828,316228,562341,1000000],
@@ -26,6 +28,10 @@ const DATA = {
 "autoQ":{
 "classes":[30,56,100,178,316,562,1000,1778,3162,5623,10000,17783,31623,56234,100000,177828,316228,562341,1000000],
 "values":[0.7,0.60102,0.53195,0.47767,0.43374,0.39715,0.36624,0.33984,0.31698,0.29701,0.2794,0.26376,0.24978,0.23721,0.22585,0.21552,0.20609,0.19746,0.18952]
+},
+"autoScale":{
+"classes":[10,18,30,56,100,178,316,562,1000,1778,3162,5623,10000,17783,31623,56234,100000,177828,316228,562341,1000000],
+"values":[1.0,0.79204,0.67749,0.57884,0.51116,0.45845,0.41601,0.38077,0.35107,0.32572,0.3038,0.28464,0.26776,0.25277,0.23938,0.22733,0.21643,0.20654,0.19751,0.18923,0.18162]
 },
 "classes":[2,3,4,5,6,10,18,30,56,100,178,316,562,1000,1778,3162,5623,10000,17783,31623,56234,100000,177828,316228,562341,1000000],
 "stds":[0.1,0.2,0.3,0.4,0.5,0.6,0.7,0.8,0.9,1.0,1.1,1.2,1.3,1.4,1.5,1.6,1.7,1.8,1.9,2.0,2.1,2.2,2.3,2.4,2.5,2.6,2.7,2.8,2.9,3.0],

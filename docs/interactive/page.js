@@ -16,7 +16,7 @@ const PARAMETERS = Object.fromEntries(
     Object.fromEntries(
       Object.entries(parameters).map(([name, range]) => [
         name,
-        range.auto ? { ...range, auto: autoQ } : range,
+        range.auto ? { ...range, auto: AUTO[name] } : range,
       ]),
     ),
   ]),

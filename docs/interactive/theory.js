@@ -2,7 +2,8 @@
 // come from the package, in data.js.
 "use strict";
 
-// The pull -dL/du of each loss, with the label's log-probability u = log p. `rest` is 1 - p.
+// The pull -dL/du of each loss, with the label's log-probability u = log p. `rest` is 1 - p, and `margin`
+// is u - log(rest). The parameters include the number of classes.
 const PULLS = {
   CE: () => 1,
   MAE: ({ p }) => 2 * p,
@@ -15,6 +16,14 @@ const PULLS = {
   AGCE: ({ p }, { a, q }) => (a + p) ** (q - 1) * p,
   AUL: ({ p }, { a, q }) => (a - p) ** (q - 1) * p,
   AEL: ({ p }, { a }) => (p / a) * Math.exp(-p / a),
+  MAERescale: ({ margin, rest }, { scale }) =>
+    Math.exp(-softplus(scale * margin) - softplus(-scale * margin)) / rest,
+  ForwardCE: ({ p }, { transition, classes }) => {
+    const rate = Math.min(transition, (0.99 * (classes - 1)) / classes); // the loss allows no more
+    const wrong = rate / (classes - 1);
+    const kept = (1 - rate - wrong) * p;
+    return kept / (kept + wrong);
+  },
   JS: ({ p, u }, { weight }) =>
     p * (1 - (Math.log(weight + (1 - weight) * p) - u) / Math.log1p(-weight)),
 };
@@ -43,7 +52,7 @@ function averageErrors({ loss, parameters, classes, std }, logits) {
 function pullOnLogit(pull, margin, parameters) {
   const u = -softplus(-margin);
   const rest = Math.exp(-softplus(margin));
-  return pull({ p: Math.exp(u), u, rest }, parameters) * rest;
+  return pull({ p: Math.exp(u), u, rest, margin }, parameters) * rest;
 }
 
 // Averages the average error over the label's logits of an untrained network, shifted by the bias.
@@ -68,11 +77,18 @@ function verdictOf(setting) {
 
 const autoBias = (classes) => lookUp(DATA.autoBias, classes);
 const autoQ = (classes) => lookUp(DATA.autoQ, classes);
+const autoScale = (classes) => lookUp(DATA.autoScale, classes);
+// The values of parameters that are "auto".
+const AUTO = { q: autoQ, scale: autoScale };
 const biasOf = ({ bias, classes }) => (bias === "auto" ? autoBias(classes) : bias);
 
-// Replaces q = auto by its value for the number of classes.
+// Replaces "auto" by its value for the number of classes, and adds that number.
 function withNumbers(parameters, classes) {
-  return parameters.q === "auto" ? { ...parameters, q: autoQ(classes) } : parameters;
+  const numbers = { ...parameters, classes };
+  for (const [name, value] of Object.entries(parameters)) {
+    if (value === "auto") numbers[name] = AUTO[name](classes);
+  }
+  return numbers;
 }
 
 function lookUp({ classes, values }, number) {

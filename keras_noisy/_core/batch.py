@@ -38,6 +38,9 @@ from keras_noisy._core.record import (
 from keras_noisy._core.tracing import is_compiling, raise_if_any, to_tensor
 from keras_noisy._typing import Tensor
 
+# The rounding error of a probability of 1 in float32.
+_ROUNDING = 1e-7
+
 
 def computed_once(function: Callable[[Any], Any]) -> Any:
     """Decorates a method as a property that is computed at its first use.
@@ -313,8 +316,31 @@ class Batch:
         if predictions.bias_is_negative and predictions.from_logits:
             # A negative bias matters where the label's probability is close to 1. There, the
             # log-probability is imprecise, but the margin is not.
-            return -ops.softplus(-(class_margins(predictions.values) + predictions.bias))
+            return self._log_prob_from_margins
         return add_logit_bias(predictions.log_probs, predictions.bias)
+
+    @computed_once
+    def _log_prob_from_margins(self) -> Tensor:
+        predictions = self.predictions
+        return -ops.softplus(-(class_margins(predictions.values) + predictions.bias))
+
+    @computed_once
+    def log_prob_of_margin(self) -> Tensor:
+        """`log_prob_as_label` for losses that still change where a probability rounds to 1, (…, K).
+
+        It is precise there for logits. For probabilities, the rounding error of 1 counts as 1 - p.
+        """
+        if self.predictions.from_logits:
+            return self._log_prob_from_margins
+        return _not_above_rounding(self.log_prob_as_label)
+
+    @computed_once
+    def label_log_prob_of_margin(self) -> Tensor:
+        """`label_log_prob` for losses that still change where a probability rounds to 1, (…,)."""
+        predictions, index = self.predictions, self.labels.index
+        if not predictions.from_logits or predictions.chunks is not None:
+            return _not_above_rounding(self.label_log_prob)
+        return ops.squeeze(take(self.log_prob_of_margin, ops.expand_dims(index, -1)), axis=-1)
 
     @computed_once
     def label_and_class_log_probs(self) -> tuple[Tensor, Tensor]:
@@ -343,3 +369,8 @@ class Batch:
             return predictions.log_probs
         bias = targets * bias
         return class_log_probs(predictions.values, predictions.from_logits, bias)
+
+
+def _not_above_rounding(log_prob: Tensor) -> Tensor:
+    """Replaces log-probabilities that are 0 up to the rounding error of float32."""
+    return ops.where(log_prob > -_ROUNDING, -_ROUNDING, log_prob)

@@ -61,7 +61,10 @@ def read_labels(
     has_targets = are_targets(argument, y_true.shape, shape)
     if has_targets:
         labels = _read_targets(y_true, shape, dtype, ignore_class)
-        allowed = "rows of non-negative numbers that sum to 1"
+        allowed = (
+            "rows of non-negative numbers that sum to 1, because each sample has one class "
+            "(targets with several classes, as for a sigmoid per class, are not for this package)"
+        )
     else:
         if len(y_true.shape) == len(shape):
             y_true = ops.squeeze(y_true, axis=-1)
@@ -89,9 +92,15 @@ def count_classes(argument: str, shape: Shape) -> int:
     """Returns the number of classes K from the static shape of predictions (…, K)."""
     shape = tuple(shape)
     if not shape or shape[-1] is None or shape[-1] < 2:
+        advice = ""
+        if shape and shape[-1] == 1:
+            advice = (
+                "In place of one output with a sigmoid, use two outputs without an activation, "
+                "`Dense(2)`, with from_logits=True and labels 0 and 1. "
+            )
         raise ValueError(
             f"`{argument}` must have shape (…, K) with a known number of classes K of at least 2. "
-            f"Received: {argument}.shape={shape}"
+            f"{advice}Received: {argument}.shape={shape}"
         )
     return int(shape[-1])
 

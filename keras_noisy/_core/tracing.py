@@ -43,12 +43,16 @@ def to_tensor(value: Any, dtype: Any = None) -> Tensor:
     return tensor
 
 
-def keep_for_graphs(array: NDArray[Any]) -> Any:
-    """Returns an array in a form that `keras.ops.convert_to_tensor` converts in graphs, too.
+def constant_like(values: NDArray, like: Tensor) -> Tensor:
+    """Converts an array that a loss or layer keeps to a tensor of the type of another one.
 
-    PyTorch's compiler can't convert NumPy arrays. On TensorFlow, a tensor might belong to a graph.
+    PyTorch's compiler does not support the conversion of `keras.ops`.
     """
-    return ops.convert_to_tensor(array) if _IS_TORCH else array
+    if not _IS_TORCH:
+        return ops.convert_to_tensor(values, dtype=like.dtype)
+    import torch
+
+    return torch.as_tensor(values, dtype=like.dtype, device=like.device)
 
 
 def is_compiling() -> bool:

@@ -106,6 +106,13 @@ def _error(loss: Any, z: NDArray, num_classes: int, logit_std: float) -> NDArray
     if isinstance(loss, WeightedSum):
         parts = zip(loss.losses, loss.weights, strict=True)
         return np.sum([w * _error(part, z, num_classes, logit_std) for part, w in parts], axis=0)
+    if isinstance(loss, RobustLoss):
+        given, loss = loss, loss.for_classes(num_classes)
+        if not loss.treats_classes_alike:
+            raise ValueError(
+                "`loss` must treat all classes alike; in ForwardCE, give the rate of the noise in "
+                f"place of a matrix. Received: loss={given!r}"
+            )
     # A subclass of the user may compute its losses in another way.
     is_label_loss = isinstance(loss, LabelLoss) and type(loss).per_sample is LabelLoss.per_sample
     if is_label_loss and loss.logit_bias != "adaptive" and not loss.label_smoothing:
@@ -115,7 +122,6 @@ def _error(loss: Any, z: NDArray, num_classes: int, logit_std: float) -> NDArray
 
 def _label_loss_error(loss: LabelLoss, z: NDArray, num_classes: int, logit_std: float) -> NDArray:
     """Averages dL/dz_y = L'(u) (1 - p_y), for the label's log-probability u, over its margin."""
-    loss = loss.for_classes(num_classes)
     log_sums, weights = log_sum(num_classes - 1, logit_std)
     margin = z[:, np.newaxis] - log_sums + loss.logit_bias_for(num_classes)
     slope = gradient(loss.of_log_prob, -np.logaddexp(0.0, -margin))

@@ -37,8 +37,10 @@ def match(
     | `AGCE`, `AUL` | `a`, unless `q` is 1; for `q > 1` it hardly does more than scale the loss |
     | `AEL` | `a` |
     | `JS` | `weight` |
+    | `MAERescale` | `scale` |
+    | `AMSE` | `a`, which hardly does more than scale the loss |
     | `BiTempered` | `t2` |
-    | `NCE`, `NFL`, `NGCE`, `NNCE`, and sums with them | the weights, by one factor |
+    | `NCE`, `NFL`, `NGCE`, `NNCE`, `NNFL`, and sums with them | the weights, by one factor |
 
     Each loss states its hyperparameter in the method `calibration`. If even the most robust value
     pulls harder than it should, which may happen with fewer classes, that value is used. The source
@@ -57,8 +59,8 @@ def match(
 
     Raises:
         ValueError: If an argument is not one of the above; if the loss has no suitable
-            hyperparameter (`MAE`, `RCE`: use a logit bias) or needs none (`CE`, `FocalCE`); or if
-            no value in its range pulls hard enough.
+            hyperparameter (`MAE`, `RCE`: use a logit bias) or needs none (`CE`, `FocalCE`,
+            `ForwardCE`, `EpsSoftmaxCE`); or if no value in its range pulls hard enough.
 
     Example:
 
@@ -150,8 +152,8 @@ def _match_weights(
     changing = sum(p for p, changes in zip(pulls, by_weight, strict=True) if changes)
     if changing == 0.0:
         raise ValueError(
-            "`loss` cannot be matched: in a sum, the weights of NCE, NFL, NGCE and NNCE are "
-            f"changed, and it has none of them with a weight above 0. Received: {whole!r}"
+            "`loss` cannot be matched: in a sum, the weights of NCE, NFL, NGCE, NNCE and NNFL "
+            f"are changed, and it has none of them with a weight above 0. Received: {whole!r}"
         )
     factor = max(0.0, (target - (sum(pulls) - changing)) / changing)
     weights = [

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from keras_noisy._arguments import check_number
 from keras_noisy._core.labels import count_classes
 from keras_noisy._core.record import carry_record, is_recorded
-from keras_noisy._core.tracing import keep_for_graphs
+from keras_noisy._core.tracing import constant_like
 from keras_noisy._typing import Tensor
 
 # Error messages name this many classes at most.
@@ -102,14 +102,14 @@ class LogitAdjustment(keras.layers.Layer):
 
     def build(self, logits_shape: Any) -> None:
         counts = self.class_counts.astype("float64")
-        self._offsets = keep_for_graphs(self.tau * np.log(counts / counts.sum()))
+        self._offsets = self.tau * np.log(counts / counts.sum())
 
     def call(self, logits: Tensor, training: bool | None = None) -> Tensor:
         self._check_logits(logits, logits.shape)
         offsets = None
         adjusted = ops.cast(logits, _at_least_float32(logits))
         if training:
-            offsets = ops.convert_to_tensor(self._offsets, dtype=adjusted.dtype)
+            offsets = constant_like(self._offsets, adjusted)
             adjusted = adjusted + offsets
         if is_recorded("bias") or is_recorded("chunks"):
             carry_record(logits, adjusted, offsets)

@@ -14,7 +14,13 @@ from keras_noisy.losses.robust_loss import RobustLoss, WeightedSum
 _BY_NAME: dict[str, Any] = {loss.__name__.lower(): loss for loss in LOSSES}
 
 
-def get(identifier: Any, *, dataset: str | None = None, **options: Unpack[LossOptions]) -> Any:
+def get(
+    identifier: Any,
+    *,
+    dataset: str | None = None,
+    noise: str | None = None,
+    **options: Unpack[LossOptions],
+) -> Any:
     """Retrieves a loss by its name or configuration.
 
     Args:
@@ -25,7 +31,10 @@ def get(identifier: Any, *, dataset: str | None = None, **options: Unpack[LossOp
         dataset: Optional name of a data set: `"mnist"`, `"cifar10"`, `"cifar100"` or `"webvision"`
             (the first 50 classes). The loss gets the hyperparameters and weights that were
             published for it; docs/losses.md lists them. It requires that `identifier` is a name.
-            Combinations require a data set.
+            Combinations require a data set. A penalty on the weights is not part of the loss; see
+            `keras_noisy.losses.weight_penalty`.
+        noise: Optional name of the noise, such as `"asymmetric"` or `"symmetric 0.4"`, for the
+            combinations whose numbers depend on it. Others ignore it.
         **options: Options of the loss to replace, such as `logit_bias` or `from_logits`; see
             `RobustLoss`.
 
@@ -33,7 +42,8 @@ def get(identifier: Any, *, dataset: str | None = None, **options: Unpack[LossOp
         A `RobustLoss` instance, or `None` for `None`.
 
     Raises:
-        ValueError: If there is no such loss, or if nothing was published for the data set.
+        ValueError: If there is no such loss, or if nothing was published for the data set or the
+            noise.
 
     Example:
 
@@ -49,7 +59,7 @@ def get(identifier: Any, *, dataset: str | None = None, **options: Unpack[LossOp
     name = identifier.lower() if isinstance(identifier, str) else None
     if name is not None and (dataset is not None or (name in PUBLISHED and name not in _BY_NAME)):
         named: Any = {"name": re.sub(r"\W", "_", name), **options}
-        return published(name, dataset).with_options(**named)
+        return published(name, dataset, noise).with_options(**named)
     if dataset is not None:
         raise ValueError(
             f"`dataset` goes with the name of a loss. Received: identifier={identifier!r}"

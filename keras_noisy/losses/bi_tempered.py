@@ -1,20 +1,14 @@
-from typing import Any, Unpack
+from typing import Unpack
 
 from keras import ops
 
-from keras_noisy._core.custom_gradient import custom_row_gradient
 from keras_noisy._core.numerics import one_minus_exp
-from keras_noisy._core.tracing import while_any
 from keras_noisy._typing import Tensor
 from keras_noisy.losses._configured_loss import LossOptions
 from keras_noisy.losses._hyperparameter import Calibration, Hyperparameter
 from keras_noisy.losses._registry import register
 from keras_noisy.losses.row_loss import RowLoss
-
-# The largest number of Newton steps for the normaliser, before the last one.
-_STEPS = 5
-# Two steps later, such an error of the total mass is below 1e-6.
-_CLOSE = 1e-2
+from keras_noisy.losses.tempered_softmax import tempered_log_softmax
 
 
 @register
@@ -35,7 +29,8 @@ class BiTempered(RowLoss):
     with an error below 1e-6 (for 1000 classes; float32 sums over more classes are less accurate).
     The gradient is exact. The published code makes 5 steps of a fixed-point iteration, which has
     an error of 25 % for 1000 classes, `t2 = 1.5` and logits with a standard deviation of 10. With
-    `from_logits=False`, `log p` is used as the logits.
+    `from_logits=False`, `log p` is used as the logits. The probabilities `P` are those of
+    `keras_noisy.losses.tempered_softmax`; predict with them in place of the softmax.
 
     Properties:
 
@@ -89,11 +84,7 @@ class BiTempered(RowLoss):
         self.set_hyperparameters(t1=t1, t2=t2)
 
     def of_log_probs(self, log_prob: Tensor, log_probs: Tensor) -> Tensor:
-        if self.t2 > 1.0:
-            tail = self.t2 - 1.0
-            normaliser = _normaliser(log_probs, ops.convert_to_tensor(tail, dtype=log_probs.dtype))
-            log_prob = _log_tempered(log_prob - normaliser, tail)
-            log_probs = _log_tempered(log_probs - normaliser, tail)
+        log_probs, log_prob = tempered_log_softmax(log_probs, self.t2, log_prob)
         # For masses that sum to 1, (1 - sum P^(2 - t1)) is sum P (1 - P^(1 - t1)), without
         # cancellation.
         mean = ops.sum(ops.exp(log_probs) * self._minus_log_t1(log_probs), axis=-1, keepdims=True)
@@ -106,42 +97,3 @@ class BiTempered(RowLoss):
 
     def calibration(self, num_classes: int) -> Calibration:
         return Calibration("t2")
-
-
-def _log_tempered(x: Tensor, tail: Any) -> Tensor:
-    """Computes log exp_t2(x) for x <= 0 and t2 = 1 + tail."""
-    return -ops.log1p(-tail * x) / tail
-
-
-@custom_row_gradient
-def _normaliser(log_probs: Tensor, tail: Tensor) -> Any:
-    """Computes the lambda of the formula, (…, 1), by Newton's method.
-
-    It solves mass^-tail = 1, which is almost linear in lambda.
-    """
-
-    def step(log_probs: Tensor, normaliser: Tensor) -> tuple[Tensor, Tensor]:
-        # Both sums start from the logarithms. If they shared the masses, a compiler that fuses each
-        # sum into one pass would have to write the masses to memory.
-        log_masses = _log_tempered(log_probs - normaliser, tail)
-        mass = ops.sum(ops.exp(log_masses), axis=-1, keepdims=True)
-        slope = ops.sum(ops.exp((1.0 + tail) * log_masses), axis=-1, keepdims=True)
-        change = mass * ops.expm1(tail * ops.log(mass)) / (tail * slope)
-        return normaliser + change, ops.abs(mass - 1.0)
-
-    fixed = ops.stop_gradient(log_probs)
-    start = ops.zeros_like(fixed[..., :1])
-    normaliser, _ = while_any(
-        lambda _, error: error > _CLOSE,
-        lambda normaliser, _: step(fixed, normaliser),
-        (start, ops.ones_like(start)),
-        max_iterations=_STEPS,
-    )
-    # The last step has the derivative of the solution, for second derivatives.
-    normaliser, _ = step(log_probs, ops.stop_gradient(normaliser))
-
-    def gradient(upstream: Tensor) -> tuple[Tensor, None]:
-        slopes = ops.exp((1.0 + tail) * _log_tempered(log_probs - normaliser, tail))
-        return upstream / ops.sum(slopes, axis=-1, keepdims=True) * slopes, None
-
-    return normaliser, gradient

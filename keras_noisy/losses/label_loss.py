@@ -1,7 +1,7 @@
 """The family of losses that are a function of the label's log-probability."""
 
 import abc
-from typing import Any
+from typing import Any, ClassVar
 
 from keras import ops
 
@@ -32,6 +32,10 @@ class LabelLoss(RobustLoss):
     ```
     """
 
+    # Whether the loss still changes where float32 rounds `p_y` to 1. The log-probability is then
+    # computed from the margin, where the logits are known.
+    uses_margin: ClassVar[bool] = False
+
     @abc.abstractmethod
     def of_log_prob(self, log_prob: Tensor) -> Tensor:
         """Computes the loss from `u = log p_y <= 0`, elementwise.
@@ -42,10 +46,13 @@ class LabelLoss(RobustLoss):
     def per_sample(self, batch: Batch) -> Tensor:
         targets = batch.labels.targets
         if targets is None:
-            return self.of_log_prob(batch.label_log_prob)
+            return self.of_log_prob(
+                batch.label_log_prob_of_margin if self.uses_margin else batch.label_log_prob
+            )
         # A class with the target 0 may have an infinite loss, which must not be multiplied by 0.
         counts = targets > 0.0
-        losses = self.of_log_prob(ops.where(counts, batch.log_prob_as_label, 0.0))
+        log_prob = batch.log_prob_of_margin if self.uses_margin else batch.log_prob_as_label
+        losses = self.of_log_prob(ops.where(counts, log_prob, 0.0))
         return ops.sum(ops.where(counts, targets * losses, 0.0), axis=-1)
 
     def average_over_labels(self, batch: Batch) -> Any:

@@ -1,18 +1,18 @@
 import math
 from typing import Unpack
 
-from keras import ops
-
-from keras_noisy._core.batch import Batch
-from keras_noisy._typing import Tensor
 from keras_noisy.losses._configured_loss import LossOptions
-from keras_noisy.losses._hyperparameter import Calibration, Hyperparameter
+from keras_noisy.losses._hyperparameter import Hyperparameter
 from keras_noisy.losses._registry import register
-from keras_noisy.losses.row_loss import RowLoss
+from keras_noisy.losses.ce import CE
+from keras_noisy.losses.label_loss import LabelLoss
+from keras_noisy.losses.negative_loss import NegativeLoss
+
+_CE = CE(name="flipped")
 
 
 @register
-class NNCE(RowLoss):
+class NNCE(NegativeLoss):
     """Normalised negative cross-entropy, the passive half of the active negative loss (ANL).
 
     Formula:
@@ -29,7 +29,7 @@ class NNCE(RowLoss):
     - Range: [0, 1].
     - Symmetric: yes.
     - Use it: in the sum `alpha * NCE() + beta * NNCE()`, which is ANL-CE, with a penalty on the
-      weights (`keras_noisy.training.penalise_weights`).
+      weights (`keras_noisy.losses.weight_penalty`).
 
     Args:
         min_prob: Number in (0, 0.5), and below 1/K for K classes. It replaces smaller
@@ -69,22 +69,10 @@ class NNCE(RowLoss):
         super().__init__(**options)
         self.set_hyperparameters(min_prob=min_prob)
 
-    def of_log_probs(self, log_prob: Tensor, log_probs: Tensor) -> Tensor:
-        num_classes = log_probs.shape[-1]
-        if self.min_prob * num_classes >= 1.0:
-            raise ValueError(
-                "`min_prob` must be below 1/K, or an untrained network would divide 0 by 0. "
-                f"Received: min_prob={self.min_prob!r}, K={num_classes}"
-            )
-        total = ops.sum(self._above_floor(log_probs), axis=-1, keepdims=True)
-        return 1.0 - self._above_floor(log_prob) / total
+    @property
+    def flipped(self) -> LabelLoss:
+        return _CE
 
-    def _above_floor(self, log_prob: Tensor) -> Tensor:
-        distance = log_prob - math.log(self.min_prob)
-        return ops.where(distance > 0.0, distance, 0.0)
-
-    def average_over_labels(self, batch: Batch) -> float:
-        return 1.0 - 1.0 / batch.predictions.num_classes
-
-    def calibration(self, num_classes: int) -> Calibration:
-        return Calibration(by_weight=True)
+    @property
+    def bound(self) -> float:
+        return -math.log(self.min_prob)

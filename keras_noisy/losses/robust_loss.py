@@ -3,7 +3,7 @@
 import abc
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any, Self, Unpack
+from typing import Any, ClassVar, Self, Unpack
 
 import keras
 import numpy as np
@@ -79,6 +79,9 @@ class RobustLoss(ConfiguredLoss, abc.ABC):
     - Staats, Thamm, Rosenow, 2025, "Enhancing Noise-Robust Losses for Large-Scale Noisy Data
       Learning", [AAAI-25](https://arxiv.org/abs/2306.05497): the logit bias.
     """
+
+    # Whether the loss stays the same if the classes, and the label with them, change places.
+    treats_classes_alike: ClassVar[bool] = True
 
     @abc.abstractmethod
     def per_sample(self, batch: Batch) -> Tensor:

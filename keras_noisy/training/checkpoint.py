@@ -24,7 +24,8 @@ class Checkpoint(keras.callbacks.Callback):
     (`keras.callbacks.BackupAndRestore` overwrites the weights and then the epoch in place.)
 
     A continued training gives the same result as an uninterrupted one if its data depend only on
-    the epoch: pass the epoch to the data, too, as in the example.
+    the epoch: pass the epoch to the data, too, as in the example. On PyTorch, give dropout layers a
+    `seed`: Keras lets those without one use PyTorch's own random numbers, which are not saved.
 
     Args:
         folder: Folder of the states. It is created when the first state is saved.

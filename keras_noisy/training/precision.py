@@ -20,13 +20,13 @@ def suitable_precision() -> str:
     >>> from keras_noisy.training import suitable_precision
     >>> keras.config.set_dtype_policy(suitable_precision())
     """
-    kind, capability = _describe_device()
+    kind, capability = describe_device()
     if kind == "tpu" or (kind == "gpu" and capability >= _BFLOAT16):
         return "mixed_bfloat16"
     return "mixed_float16" if kind == "gpu" and capability >= _FLOAT16 else "float32"
 
 
-def _describe_device() -> tuple[str, tuple[int, ...]]:
+def describe_device() -> tuple[str, tuple[int, ...]]:
     """Returns the kind of the device, and its compute capability, or () if it has none."""
     if keras.backend.backend() == "jax":
         import jax

@@ -12,9 +12,13 @@ def penalise_weights(model: keras.Model, regularizer: Any) -> None:
     total loss = loss + sum over all weights w of regularizer(w)
     ```
 
-    Active negative losses need this penalty: `keras.regularizers.L1(delta)` together with the loss
-    `keras_noisy.losses.get("anl-ce", dataset=…)` and no weight decay. The published values of
-    delta are 1e-6 for MNIST, 5e-5 for CIFAR-10, 5e-7 for CIFAR-100 and 5e-6 for WebVision.
+    Active negative losses and joint asymmetric losses were published with such a penalty, and
+    without weight decay. `keras_noisy.losses.weight_penalty` returns it:
+
+    ```python
+    loss = keras_noisy.losses.get("anl-ce", dataset="cifar100", from_logits=True)
+    penalise_weights(model, keras_noisy.losses.weight_penalty("anl-ce", dataset="cifar100"))
+    ```
 
     Keras adds the penalty to the values that `fit` and `evaluate` report as `loss` and `val_loss`.
     Pass the loss as a metric, too, to see it without the penalty. Existing regularizers of the

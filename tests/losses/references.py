@@ -265,6 +265,58 @@ def js(z, y, weight=0.5):
     return value, label_gradient(slope, probabilities, y)
 
 
+def mae_rescale(z, y, scale="auto"):
+    """sigmoid(-scale m) / scale of the margin m = z_y - log sum_{j != y} exp(z_j).
+
+    With q = sigmoid(scale m), dL/dm = -q (1 - q). dm/dz_y = 1, and dm/dz_j is minus the share of
+    exp(z_j) in the sum.
+    """
+    if scale == "auto":
+        n = len(z) - 1
+        scale = min(1.0, 2.6 / (math.log(n) + 0.5 - (math.e - 1) / (2 * n))) if n > 9 else 1.0
+    others = [logit for j, logit in enumerate(z) if j != y]
+    top = max(others)
+    total = sum(math.exp(logit - top) for logit in others)
+    x = scale * (z[y] - top - math.log(total))
+    small = math.exp(-abs(x)) / (1 + math.exp(-abs(x)))
+    value = small if x > 0 else 1 - small
+    slope = -small * (1 - small)
+    gradient = [-slope * math.exp(logit - top) / total for logit in z[:y]]
+    gradient.append(slope)
+    gradient += [-slope * math.exp(logit - top) / total for logit in z[y + 1 :]]
+    return value / scale, gradient
+
+
+def forward_ce(z, y, transition=0.2):
+    """-log q, q = sum_i p_i T[i, y]; dL/dz_k = -p_k (T[k, y] - q) / q.
+
+    The difference is sum_i p_i (T[k, y] - T[i, y]), which does not cancel. If q is 0 in float64,
+    the gradient is p_k - w_k, with the share w_k of class k in q, from logarithms.
+    """
+    probabilities = softmax(z)
+    size = len(z)
+    if isinstance(transition, float):
+        column = [transition / (size - 1)] * size
+        column[y] = 1 - transition
+    else:
+        column = [row[y] for row in transition]
+    logs = [
+        log + math.log(entry) if entry > 0 else -math.inf
+        for log, entry in zip(probabilities.log, column, strict=True)
+    ]
+    top = max(logs)
+    log_q = top + math.log(sum(math.exp(log - top) for log in logs))
+    gradient = []
+    for k, p in enumerate(probabilities.p):
+        if log_q > -600:
+            pairs = zip(probabilities.p, column, strict=True)
+            difference = sum(q * (column[k] - entry) for q, entry in pairs)
+            gradient.append(-p / math.exp(log_q) * difference)
+        else:
+            gradient.append(p - math.exp(logs[k] - log_q))
+    return -log_q, gradient
+
+
 # Normalised losses divide the label's term by the sum of the terms of all classes.
 
 
@@ -312,6 +364,59 @@ def nnce(z, y, min_prob=1e-7):
     _, gradient = label_share(terms, slopes, probabilities, y)
     value = sums_without(terms)[y] / sum(terms)
     return value, [-entry for entry in gradient]
+
+
+def nnfl(z, y, gamma=0.5, min_prob=1e-7):
+    """1 - a_y / sum_j a_j, a_j = A - FL(max(p_j, min_prob)), A = FL(min_prob)."""
+    probabilities = softmax(z)
+    bound = -((1 - min_prob) ** gamma) * math.log(min_prob)
+    terms, slopes = [], []
+    for j in range(len(z)):
+        if probabilities.p[j] > min_prob:
+            term, slope = focal_term(probabilities, j, gamma)
+            terms.append(bound - term)
+            slopes.append(-slope)
+        else:
+            terms.append(0.0)
+            slopes.append(0.0)
+    _, gradient = label_share(terms, slopes, probabilities, y)
+    return sums_without(terms)[y] / sum(terms), [-entry for entry in gradient]
+
+
+# Other functions of all probabilities
+
+
+def amse(z, y, a=30.0):
+    """sum_j (a [j = y] - p_j)^2 / K; with d_j = p_j - a [j = y], dL/dz_k is the sum over j of
+    2 d_j p_j ([j = k] - p_k) / K = 2 p_k (d_k - sum_j d_j p_j) / K.
+    """
+    p = softmax(z).p
+    size = len(z)
+    differences = [q - (a if j == y else 0.0) for j, q in enumerate(p)]
+    mean = sum(d * q for d, q in zip(differences, p, strict=True))
+    gradient = [2 * q * (d - mean) / size for d, q in zip(differences, p, strict=True)]
+    return sum(d * d for d in differences) / size, gradient
+
+
+def eps_softmax_ce(z, y, m=1e4, gamma=0.0, floor=0.0):
+    """-(1 - P)^gamma log P, P = (p_y + m [p_y is the largest]) / (m + 1), at least `floor`.
+
+    d log P / d log p_y is p / (p + m) for the largest, else 1, and 0 below the floor.
+    """
+    probabilities = softmax(z)
+    p, log, rest = (values[y] for values in probabilities)
+    if z[y] == max(z):
+        tilted_rest = rest / (m + 1)
+        tilted = Probabilities([1 - tilted_rest], [math.log1p(-tilted_rest)], [tilted_rest])
+        factor = p / (p + m)
+    else:
+        log -= math.log1p(m)
+        tilted = Probabilities([math.exp(log)], [log], [-math.expm1(log)])
+        factor = 1.0
+    if floor > 0 and tilted.log[0] < math.log(floor):
+        tilted, factor = Probabilities([floor], [math.log(floor)], [1 - floor]), 0.0
+    value, slope = focal_term(tilted, 0, gamma)
+    return value, label_gradient(slope * factor, probabilities, y)
 
 
 # The bi-tempered loss
@@ -378,9 +483,14 @@ LOSSES = {
     "AUL": aul,
     "AEL": ael,
     "JS": js,
+    "MAERescale": mae_rescale,
+    "ForwardCE": forward_ce,
     "NCE": nce,
     "NFL": nfl,
     "NGCE": ngce,
     "NNCE": nnce,
+    "NNFL": nnfl,
+    "AMSE": amse,
+    "EpsSoftmaxCE": eps_softmax_ce,
     "BiTempered": bi_tempered,
 }

@@ -114,7 +114,7 @@ def test_get_accepts_losses_names_classes_and_configurations():
     ],
 )
 def test_get_rejects_other_objects(identifier):
-    with pytest.raises(ValueError, match=r"'ce', 'focalce'.*'nce\+agce'.*Received: identifier="):
+    with pytest.raises(ValueError, match=r"'ce', .*'focalce'.*'nce\+agce'.*Received: identifier="):
         losses.get(identifier)
 
 

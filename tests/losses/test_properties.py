@@ -6,12 +6,12 @@ import re
 import keras
 import numpy as np
 import pytest
+import references
 from cases import DEFAULTS, VARIANTS, every_loss, every_variant, some_batch
 from loss_docstring import read_docstring
 from support import tensor, to_numpy, value_and_gradient
 
 import keras_noisy as kn
-from keras_noisy.losses.bi_tempered import _log_tempered, _normaliser
 
 EQUAL = [
     ("GCE(q -> 0) is CE", kn.GCE(q=1e-6), kn.CE(), 1e-4),
@@ -33,6 +33,13 @@ EQUAL = [
     ("JS(weight -> 0) is CE", kn.JS(weight=1e-6), kn.CE(), 1e-3),
     ("NFL(0) is NCE", kn.NFL(gamma=0.0), kn.NCE(), 1e-6),
     ("NGCE(q -> 0) is NCE", kn.NGCE(q=1e-6), kn.NCE(), 1e-4),
+    ("NNFL(0) is NNCE", kn.NNFL(gamma=0.0), kn.NNCE(), 1e-6),
+    ("MAERescale(1) is MAE / 2", kn.MAERescale(scale=1.0), 0.5 * kn.MAE(), 1e-5),
+    ("ForwardCE(0) is CE", kn.ForwardCE(0.0), kn.CE(), 1e-6),
+    ("ForwardCE(-> 0) is CE", kn.ForwardCE(1e-6), kn.CE(), 1e-3),
+    ("ForwardCE(I) is CE", kn.ForwardCE(np.eye(10)), kn.CE(), 1e-6),
+    ("EpsSoftmaxCE(0) is CE", kn.EpsSoftmaxCE(m=0.0), kn.CE(), 1e-6),
+    ("EpsSoftmaxCE(0, 2) is FocalCE(2)", kn.EpsSoftmaxCE(0.0, gamma=2.0), kn.FocalCE(2.0), 1e-6),
     ("NGCE(1) is MAE / 2 (K - 1)", kn.NGCE(q=1.0), (0.5 / 9) * kn.MAE(), 1e-5),
 ]
 
@@ -54,8 +61,8 @@ def test_special_cases_and_limits_agree(left, right, rtol, bias):
         np.testing.assert_allclose(one, other, rtol=rtol, atol=1e-6)
 
 
-SYMMETRIC = {"MAE", "RCE", "NCE", "NFL", "NGCE", "NNCE"}
-SYMMETRIC_CASES = {"GCE(q=1)"}
+SYMMETRIC = {"MAE", "RCE", "NCE", "NFL", "NGCE", "NNCE", "NNFL"}
+SYMMETRIC_CASES = {"GCE(q=1)", "MAERescale()"}  # its scale is 1 for 10 classes
 
 
 def sum_over_all_labels(loss, num_classes=10):
@@ -69,7 +76,7 @@ def test_symmetric_losses_sum_to_a_constant_and_others_do_not(case):
     sums = sum_over_all_labels(case.make())
     is_constant = np.ptp(sums) < 1e-5 * sums.mean()
     assert is_constant == (case.loss.__name__ in SYMMETRIC or case.name in SYMMETRIC_CASES)
-    expected = {"MAE": 18.0, "NCE": 1.0, "NFL": 1.0, "NGCE": 1.0, "NNCE": 9.0}
+    expected = {"MAE": 18.0, "NCE": 1.0, "NFL": 1.0, "NGCE": 1.0, "NNCE": 9.0, "NNFL": 9.0}
     if case.loss.__name__ in expected:
         assert sums.mean() == pytest.approx(expected[case.loss.__name__], rel=1e-5)
 
@@ -114,7 +121,8 @@ def test_documented_range_is_true(case):
     low, high = re.match(
         r"\[(.+), (.+)[\])]", read_docstring(case.loss).properties["Range"]
     ).groups()
-    names = {**case.loss(**case.arguments).get_config(), "K": num_classes, "inf": math.inf}
+    config = case.loss(**case.arguments).for_classes(num_classes).get_config()
+    names = {**config, "K": num_classes, "inf": math.inf}
     names |= {
         "log": math.log,
         "exp": math.exp,
@@ -129,7 +137,7 @@ def test_documented_range_is_true(case):
     at_ends = to_numpy(loss(np.zeros(3, int), ends))
     inside = [to_numpy(loss(*some_batch(num_classes, 64, scale))) for scale in (1, 5, 50)]
     values = np.concatenate([at_ends, *inside])
-    assert values.min() == pytest.approx(low, abs=1e-6)
+    assert values.min() == pytest.approx(low, abs=1e-6, rel=1e-6)
     if math.isinf(high):
         assert values.max() > 20.0
     else:
@@ -142,8 +150,26 @@ def test_documented_range_is_true(case):
 @pytest.mark.parametrize("num_classes", [2, 10, 1000])
 def test_bi_tempered_probabilities_sum_to_1(t2, scale, num_classes):
     _, logits = some_batch(num_classes, 16, scale)
-    log_probs = keras.ops.log_softmax(tensor(logits))
-    log_mass = _log_tempered(
-        log_probs - _normaliser(log_probs, tensor(t2 - 1.0, "float32")), t2 - 1.0
-    )
-    np.testing.assert_allclose(np.exp(to_numpy(log_mass)).sum(axis=-1), 1.0, atol=1e-6)
+    probs = to_numpy(kn.losses.tempered_softmax(logits, t2))
+    np.testing.assert_allclose(probs.sum(axis=-1), 1.0, atol=1e-6)
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float32"])
+def test_tempered_softmax_agrees_with_the_reference(dtype):
+    _, logits = some_batch(12, 4, 5.0)
+    logits = tensor(logits.reshape(2, 2, 12), dtype)
+    for temperature in (1.0, 1.3):
+        probs = kn.losses.tempered_softmax(logits, temperature)
+        assert keras.backend.standardize_dtype(probs.dtype) == "float32"
+        for row, z in zip(
+            to_numpy(probs).reshape(4, 12), to_numpy(logits).reshape(4, 12), strict=True
+        ):
+            expected = references.tempered_softmax(z.tolist(), temperature).p
+            np.testing.assert_allclose(row, expected, rtol=1e-5, atol=1e-7)
+
+
+def test_tempered_softmax_of_bad_input():
+    with pytest.raises(ValueError, match=r"`temperature` must be a number in \[1, 5\]. Received"):
+        kn.losses.tempered_softmax(np.zeros((2, 3)), 0.5)
+    with pytest.raises(ValueError, match=r"`logits` must have shape .*K of at least 2"):
+        kn.losses.tempered_softmax(np.zeros((2, 1)))

@@ -36,6 +36,7 @@ def find_losses():
         if inspect.isclass(value)
         and issubclass(value, RobustLoss)
         and not inspect.isabstract(value)
+        and not value.__name__.startswith("_")
     } - {WeightedSum}
 
 

@@ -113,6 +113,7 @@ PAPERS = {
         "nce+aul": [(1, "AUL", {"a": 3, "q": 0.1})],
         "nce+ael": [(1, "AEL", {"a": 3.5})],
         "anl-ce": [(1, "NCE", {}), (1, "NNCE", {})],
+        "anl-fl": [(1, "NFL", {}), (1, "NNFL", {})],
     },
     "cifar10": {
         "sce": [(1, "SCE", {"alpha": 0.1, "beta": 1, **A})],
@@ -127,6 +128,8 @@ PAPERS = {
         "nce+aul": [(1, "NCE", {}), (4, "AUL", {"a": 6.3, "q": 1.5})],
         "nce+ael": [(1, "NCE", {}), (4, "AEL", {"a": 5})],
         "anl-ce": [(5, "NCE", {}), (5, "NNCE", {})],
+        "anl-fl": [(5, "NFL", {}), (5, "NNFL", {})],
+        "jal-ce": [(1, "NCE", {}), (1, "AMSE", {"a": 30})],
     },
     "cifar100": {
         "sce": [(1, "SCE", {"alpha": 6, "beta": 0.1, **A})],
@@ -141,6 +144,8 @@ PAPERS = {
         "nce+aul": [(10, "NCE", {}), (0.015, "AUL", {"a": 6, "q": 3})],
         "nce+ael": [(10, "NCE", {}), (0.1, "AEL", {"a": 1.5})],
         "anl-ce": [(10, "NCE", {}), (1, "NNCE", {})],
+        "anl-fl": [(10, "NFL", {}), (1, "NNFL", {})],
+        "jal-ce": [(5, "NCE", {}), (1, "AMSE", {"a": 20})],
     },
     "webvision": {
         "sce": [(1, "SCE", {"alpha": 10, "beta": 1, **A})],
@@ -151,6 +156,8 @@ PAPERS = {
         "agce": [(1, "AGCE", {"a": 1e-5, "q": 0.5})],
         "nce+agce": [(50, "NCE", {}), (0.1, "AGCE", {"a": 2.5, "q": 3})],
         "anl-ce": [(20, "NCE", {}), (1, "NNCE", {})],
+        "jal-ce": [(50, "NCE", {}), (1, "AMSE", {"a": 30})],
+        "eps-ce+mae": [(0.015, "EpsSoftmaxCE", {"m": 1e3}), (0.3, "MAE", {})],
     },
 }
 
@@ -158,7 +165,11 @@ PAPERS = {
 @pytest.mark.parametrize("dataset", PAPERS)
 def test_published_settings_agree_with_the_papers(dataset):
     labels, logits = some_batch(num_classes=20)
-    assert set(PAPERS[dataset]) == {n for n in PUBLISHED if dataset in PUBLISHED[n].settings}
+    assert set(PAPERS[dataset]) == {
+        name
+        for name, recipe in PUBLISHED.items()
+        if isinstance(recipe.settings.get(dataset), tuple)
+    }
     options = {"from_logits": True, "logit_bias": 2.0, "reduction": None}
     for name, parts in PAPERS[dataset].items():
         loss = losses.get(name.upper(), dataset=dataset.upper(), **options)
@@ -171,6 +182,64 @@ def test_published_settings_agree_with_the_papers(dataset):
         )
         config = keras.losses.serialize(loss)
         assert keras.losses.deserialize(config).get_config() == loss.get_config()
+
+
+# (alpha, beta, m) by data set and noise, transcribed independently.
+EPS_SOFTMAX = {
+    ("cifar10", "none"): (0.01, 5, 1e5),
+    ("cifar10", "symmetric 0.8"): (0.01, 5, 1e5),
+    ("cifar10", "asymmetric"): (0.02, 5, 1e3),
+    ("cifar10", "instance_dependent 0.2"): (0.045, 10, 1e5),
+    ("cifar10", "human"): (0.5, 1, 1e4),
+    ("cifar100", "none"): (0.1, 1, 1e4),
+    ("cifar100", "symmetric 0.2"): (0.05, 1, 1e4),
+    ("cifar100", "symmetric 0.4"): (0.03, 1, 1e4),
+    ("cifar100", "symmetric 0.6"): (0.0125, 1, 1e4),
+    ("cifar100", "symmetric 0.8"): (0.0075, 1, 1e4),
+    ("cifar100", "instance_dependent 0.4"): (0.03, 1, 1e4),
+    ("cifar100", "asymmetric 0.1"): (0.015, 1, 1e2),
+    ("cifar100", "asymmetric 0.2"): (0.007, 1, 1e2),
+    ("cifar100", "asymmetric 0.3"): (0.005, 1, 1e2),
+    ("cifar100", "asymmetric 0.4"): (0.004, 1, 1e2),
+    ("cifar100", "human"): (0.5, 1, 1e4),
+}
+
+
+def test_published_settings_by_noise_agree_with_the_paper():
+    for (dataset, noise), (alpha, beta, m) in EPS_SOFTMAX.items():
+        for name, gamma in (("eps-ce+mae", 0.0), ("eps-fl+mae", 0.1)):
+            loss = losses.get(name, dataset=dataset, noise=noise)
+            assert loss.weights == [alpha, beta]
+            assert (loss.losses[0].m, loss.losses[0].gamma) == (m, gamma)
+            assert type(loss.losses[1]) is kn.MAE
+    message = r"`noise` must be one of \['none', 'symmetric 0.2', .*Received: noise="
+    for noise in (None, "symmetric", "symmetric 0.5", ""):
+        with pytest.raises(ValueError, match=message):
+            losses.get("eps-ce+mae", dataset="cifar100", noise=noise)
+
+
+def test_weight_penalties():
+    found = {
+        (name, dataset): penalty.l1
+        for name, recipe in PUBLISHED.items()
+        for dataset in recipe.settings
+        if (penalty := losses.weight_penalty(name.upper(), dataset)) is not None
+    }
+    assert found == {
+        ("anl-ce", "mnist"): 1e-6,
+        ("anl-ce", "cifar10"): 5e-5,
+        ("anl-ce", "cifar100"): 5e-7,
+        ("anl-ce", "webvision"): 5e-6,
+        ("anl-fl", "mnist"): 1e-6,
+        ("anl-fl", "cifar10"): 5e-5,
+        ("anl-fl", "cifar100"): 5e-7,
+        ("jal-ce", "cifar10"): 5e-5,
+        ("jal-ce", "cifar100"): 5e-6,
+    }
+    with pytest.raises(ValueError, match=r"`dataset` goes with one of .*Received: 'mae'"):
+        losses.weight_penalty("mae", "cifar10")
+    with pytest.raises(ValueError, match=r"`dataset` must be one of .*Received: dataset='mnist'"):
+        losses.weight_penalty("jal-ce", "mnist")
 
 
 def test_unknown_published_settings():

@@ -27,13 +27,13 @@ BACKEND = keras.backend.backend()
     ],
 )
 def test_by_device(device, expected, monkeypatch):
-    monkeypatch.setattr(precision, "_describe_device", lambda: device)
+    monkeypatch.setattr(precision, "describe_device", lambda: device)
     assert suitable_precision() == expected
     keras.config.set_dtype_policy(expected)  # Keras accepts it.
 
 
 def test_this_machine_computes_on_a_cpu():
-    assert precision._describe_device()[0] == "cpu"
+    assert precision.describe_device()[0] == "cpu"
     assert suitable_precision() == "float32"
 
 

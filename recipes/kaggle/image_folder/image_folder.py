@@ -225,8 +225,10 @@ memorises labels.
 
 ## Labels that look wrong
 
-The doubt about a label is the difference between the largest logit and the logit of the label. It
-is 0 if the network agrees with the label.
+The doubt about a label is the estimated probability that it is wrong. The network has seen these
+labels in training, so this is optimistic: wrong labels that it has memorised are not listed.
+`keras_noisy.cleaning.audit` trains several networks, none of which judges an image that it has
+seen, and writes a page to look at the images and to mark the wrong labels.
 """
 
 # %%
@@ -234,18 +236,18 @@ bad = {image.path for image in read_bad_images("bad_images.csv")}
 samples = [(image, label) for image, label in samples if image not in bad]
 logits = model.predict(pipeline(samples, is_training=False).dataset, verbose=0)
 given = np.array([labels.index(label) for _, label in samples])
-guesses = logits.argmax(axis=-1)
-doubt = logits.max(axis=-1) - logits[np.arange(len(given)), given]
-suspicious = [int(i) for i in np.argsort(-doubt) if doubt[i] > 0]
+found = keras_noisy.cleaning.suspicious_labels(given, logits, from_logits=True)
+noise = keras_noisy.cleaning.estimate_noise(given, logits, from_logits=True)
+suspicious = found.suspicious
 
 with open("suspicious.csv", "w", newline="", encoding="utf-8") as file:
     writer = csv.writer(file)
     writer.writerow(["image_id", "label", "looks_like", "doubt"])
     for i in suspicious:
-        writer.writerow([*samples[i], labels[guesses[i]], f"{doubt[i]:.2f}"])
+        writer.writerow([*samples[i], labels[found.looks_like[i]], f"{found.doubts[i]:.3f}"])
 print(f"{len(suspicious):,} of {len(samples):,} labels look wrong; suspicious.csv has them")
-for number, name in enumerate(class_names):
-    print(f"{np.mean(doubt[given == number] > 0):6.1%} of {name}")
+for name, rate in zip(class_names, noise.class_rates, strict=True):
+    print(f"{rate:6.1%} of {name}")
 
 # %% [markdown]
 """
@@ -259,5 +261,5 @@ These are the most suspicious images, with the label and the class that the netw
 # %%
 show(
     [plt.imread(images / samples[i][0]) for i in suspicious[:12]],
-    [f"{class_names[given[i]]}?\n{class_names[guesses[i]]}" for i in suspicious[:12]],
+    [f"{class_names[given[i]]}?\n{class_names[found.looks_like[i]]}" for i in suspicious[:12]],
 )

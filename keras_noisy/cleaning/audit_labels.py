@@ -1,0 +1,106 @@
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import keras
+
+from keras_noisy._arguments import check_flag, check_integer, check_number
+from keras_noisy._labels import read_labels
+from keras_noisy.cleaning._results import Results, name_classes, name_samples, write_results
+
+_NOTE = (
+    "These doubts come from a network that was trained with the same labels. They are optimistic: "
+    "wrong labels that it has memorised are missing."
+)
+
+
+class AuditLabels(keras.callbacks.Callback):
+    """Lists the suspicious labels of the training data at the end of a training.
+
+    It writes `suspicious.csv`, `noise.json` and, for images, `report.html`, as
+    `keras_noisy.cleaning.audit` does, from the predictions of the network in training. It costs one
+    more prediction of the training data, and no other training. But the network has seen the
+    labels: those that it has memorised are not found, and the estimates are too low. The files say
+    so. `keras_noisy.cleaning.out_of_fold` avoids that.
+
+    Args:
+        x: The training samples in a fixed order, without augmentation: an array, or batches for
+            `predict`, such as a `keras_noisy.datasets.Pipeline` with `shuffle=False,
+            augment=False`.
+        labels: Their labels: integers (n,) or one-hot rows (n, K).
+        folder: Folder to write to. Defaults to `"audit"`.
+        paths: Names of the samples, such as the paths of images relative to `root`. Defaults to
+            `None`: numbers.
+        class_names: Names of the classes. Defaults to `None`: numbers.
+        root: Folder of the images, for `report.html`. Defaults to `None`: no page is written.
+        from_logits: Whether the network returns logits. Defaults to `False`.
+        threshold: Number in [0, 1], the doubt from which on a label is listed. Defaults to `0.5`.
+        batch_size: Positive integer, for an array. Defaults to `256`.
+
+    Attributes:
+        results: What was found: `suspicious` and `noise`, as the functions of `cleaning` return
+            them, and `files`. `None` before the end of the training.
+
+    Raises:
+        ValueError: If an argument is out of its range, or if the numbers of samples, labels, paths
+            and outputs differ.
+
+    Example:
+
+    >>> import tempfile
+    >>> import keras
+    >>> import numpy as np
+    >>> import keras_noisy
+    >>> y = np.arange(60) % 3
+    >>> x = np.eye(3)[y]
+    >>> model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(3)])
+    >>> model.compile("adam", keras_noisy.MAE(from_logits=True))
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     audit = keras_noisy.cleaning.AuditLabels(x, y, folder, from_logits=True)
+    ...     _ = model.fit(x, y, callbacks=[audit], verbose=0)
+    ...     [path.name for path in audit.results.files]
+    ['suspicious.csv', 'noise.json']
+    """
+
+    def __init__(
+        self,
+        x: Any,
+        labels: Any,
+        folder: str | os.PathLike = "audit",
+        *,
+        paths: Sequence[str | os.PathLike] | None = None,
+        class_names: Sequence[str] | None = None,
+        root: str | os.PathLike | None = None,
+        from_logits: bool = False,
+        threshold: float = 0.5,
+        batch_size: int = 256,
+    ) -> None:
+        super().__init__()
+        self.x = x
+        self.labels = read_labels("labels", labels).classes
+        self.folder = Path(folder)
+        self.paths = name_samples(paths, len(self.labels))
+        self.class_names = class_names
+        self.root = None if root is None else Path(root)
+        self.from_logits = check_flag("from_logits", from_logits)
+        self.threshold = check_number("threshold", threshold, "[0, 1]")
+        self.batch_size = check_integer("batch_size", batch_size, 1)
+        self.results: Results | None = None
+
+    def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
+        """Predicts the training data, and writes the files."""
+        data = getattr(self.x, "dataset", self.x)
+        size = {"batch_size": self.batch_size} if hasattr(data, "shape") else {}
+        outputs = self.model.predict(data, verbose=0, **size)
+        self.results = write_results(
+            self.folder,
+            self.paths,
+            self.labels,
+            outputs,
+            name_classes(self.class_names, outputs.shape[-1]),
+            from_logits=self.from_logits,
+            threshold=self.threshold,
+            root=self.root,
+            note=_NOTE,
+        )
