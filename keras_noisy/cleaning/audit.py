@@ -351,4 +351,5 @@ def _build_pipeline(
         bad_images=folder / "bad_images.csv",
         source=os.fspath(root),
         class_names=images.class_names,
+        logs_skipped=False,  # of a fold; what the audit skips is known already
     )

@@ -107,7 +107,7 @@ def test_a_killed_audit_continues(photos, linear, monkeypatch, step):
         assert content == (photos.parent / "whole" / name).read_text()
 
 
-def test_the_command_tells_what_it_does(photos, capsys):
+def test_the_command_tells_what_it_does(photos, capsys, caplog):
     (photos / "class 0" / "broken.jpg").write_text("<html>Not found</html>")
     (photos / "empty").mkdir()
     (photos / "small").mkdir()
@@ -117,6 +117,7 @@ def test_the_command_tells_what_it_does(photos, capsys):
     assert "1 image can't be decoded: class 0/broken.jpg (an HTML page)" in out
     assert "21 images of 4 classes; 2 trainings of small_cnn with 2 epochs" in out
     assert "Fold 2 of 2" in out
+    assert "class without an image" not in caplog.text
     assert "labels are wrong" in out
     assert f"Wrote audit{os.sep}report.html" in out
     noise = json.loads((photos.parent / "audit" / "noise.json").read_text())

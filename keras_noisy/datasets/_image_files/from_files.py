@@ -51,10 +51,11 @@ def build_from_files(
     bad_images: Path,
     source: str,
     class_names: tuple[str, ...] | None = None,
+    logs_skipped: bool = True,
 ) -> Pipeline:
     """Builds the pipeline of a list of image files; see `image_list.pipeline` for the arguments.
 
-    The log calls the data set `source`.
+    The log calls the data set `source`; `logs_skipped` is whether it says what is skipped.
     """
     check_folder("root", root)
     check_integer("image_size", image_size, 1)
@@ -71,7 +72,8 @@ def build_from_files(
     listed_paths = {os.fsencode(image.path) for image in listed}
     is_bad = np.fromiter((path in listed_paths for path in files.paths), bool, len(files.paths))
     skipped = _collect_skipped(files, is_bad, num_classes, class_names)
-    exclusion.log_skipped(source, int((~is_bad).sum()), skipped)
+    if logs_skipped:
+        exclusion.log_skipped(source, int((~is_bad).sum()), skipped)
     if is_bad.all():
         raise ValueError(
             f"`root` must hold images that can be used. Received: root={os.fspath(root)!r}, "
