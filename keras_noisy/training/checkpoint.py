@@ -34,6 +34,8 @@ class Checkpoint(keras.callbacks.Callback):
 
     Raises:
         ValueError: If `restore` gets a model that is not built, or not the one that was saved.
+        OSError: If a state can't be written, for example because the disk is full. The previous one
+            is left as it was.
 
     Example:
 
@@ -108,11 +110,15 @@ class Checkpoint(keras.callbacks.Callback):
         self.folder.mkdir(parents=True, exist_ok=True)
         older = self._find_states().values()
         draft = self.folder / _DRAFT
-        with without_distribution():
-            self.model.save_weights(draft)
-            _save_seeds(draft, self.model)
-        with draft.open("rb") as file:
-            os.fsync(file.fileno())  # The content must be on the disk before the file is renamed.
+        try:
+            with without_distribution():
+                self.model.save_weights(draft)
+                _save_seeds(draft, self.model)
+            with draft.open("rb") as file:
+                os.fsync(file.fileno())  # The content must be on the disk before it is renamed.
+        except (OSError, RuntimeError) as error:  # HDF5 raises both on a full disk.
+            draft.unlink(missing_ok=True)
+            raise OSError(f"{draft} can't be written: {error}") from error
         draft.replace(self.folder / _NAME.format(epoch + 1))
         for path in older:
             if path.name != _NAME.format(epoch + 1):

@@ -131,6 +131,20 @@ def test_killed_between_two_steps(killed, left, tmp_path, monkeypatch):
     assert names(tmp_path) == ["epoch-00003.weights.h5"]
 
 
+def test_a_full_disk_keeps_the_previous_state(tmp_path, monkeypatch):
+    fit(build(), epochs=1, callbacks=[Checkpoint(tmp_path)])
+
+    def fail(self, path):
+        path.write_bytes(b"half")
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(keras.Model, "save_weights", fail)
+        with pytest.raises(OSError, match=r"weights\.h5 can't be written: .*No space left"):
+            fit(build(), epochs=2, done=1, callbacks=[Checkpoint(tmp_path)])
+    assert names(tmp_path) == ["epoch-00001.weights.h5"]
+
+
 def test_new_training_in_the_same_folder(tmp_path):
     """Without `restore`, a training replaces states of later epochs and of the same epoch."""
     checkpoint = Checkpoint(tmp_path)
