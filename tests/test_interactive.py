@@ -3,7 +3,6 @@
 import itertools
 import json
 import runpy
-import shutil
 from pathlib import Path
 from statistics import NormalDist
 
@@ -18,13 +17,10 @@ from keras_noisy.losses import LOSSES, LabelLoss
 from keras_noisy.losses.gce import auto_q
 from keras_noisy.losses.mae_rescale import auto_scale
 
-sync_api = pytest.importorskip("playwright.sync_api")
-
 pytestmark = pytest.mark.backend_free
 
 FOLDER = Path(__file__).parents[1] / "docs" / "interactive"
 PAGE = (FOLDER / "index.html").as_uri()
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("chrome")
 
 # Usual hyperparameters of each loss, and others that pull harder or less.
 SETTINGS = {
@@ -43,16 +39,6 @@ SETTINGS = {
     "ForwardCE": [{"transition": 0.2}, {"transition": 0.4}, {"transition": 0.0}],
     "JS": [{"weight": 0.5}, {"weight": 0.01}, {"weight": 0.99}],
 }
-
-
-@pytest.fixture(scope="module")
-def browser():
-    if CHROMIUM is None:
-        pytest.skip("needs Chromium: apt-get install chromium")
-    with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM)
-        yield browser
-        browser.close()
 
 
 @pytest.fixture

@@ -6,7 +6,6 @@ import json
 import math
 import os
 import re
-import shutil
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +18,6 @@ Image = pytest.importorskip("PIL.Image")
 
 pytestmark = pytest.mark.backend_free
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("chrome")
 
 # Names that would break out of attributes, scripts, URLs or CSV files.
 NAMES = [
@@ -177,17 +175,6 @@ def test_colours_are_those_of_the_figures():
 
 
 # --- The page in a browser
-
-
-@pytest.fixture(scope="module")
-def browser():
-    sync_api = pytest.importorskip("playwright.sync_api")
-    if CHROMIUM is None:
-        pytest.skip("needs Chromium: apt-get install chromium")
-    with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM)
-        yield browser
-        browser.close()
 
 
 @pytest.fixture
@@ -440,6 +427,7 @@ def test_import_reads_marks_back(plain, open_page, tmp_path):
     assert page.inner_text("#progress").startswith("4 of 15")
     page.click("#clear")
     page.locator("dialog").get_by_role("button", name="Clear all marks").click()
+    page.locator("#progress", has_text="0 of 15").wait_for()  # a dialog closes a moment later
     assert page.inner_text("#progress") == "0 of 15 marked."
     more = [
         ["elsewhere.png", "cat", "right", "cat"],
