@@ -1,7 +1,5 @@
 """The images of an audit: their list is read from a folder or a file, and kept in a file."""
 
-import csv
-import io
 import logging
 import os
 from collections.abc import Collection, Sequence
@@ -12,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from keras_noisy._files import write_atomically
-from keras_noisy.cleaning._results import format_csv
+from keras_noisy.cleaning._tables import format_csv, read_csv
 from keras_noisy.datasets import image_folder, read_table
 from keras_noisy.datasets._image_files import exclusion
 from keras_noisy.datasets._image_files.file_list import FileList, read_file_list
@@ -70,8 +68,7 @@ def list_images(root: Path, labels: Path | None) -> ImageList:
 
 def read_images(path: Path, class_names: Sequence[str]) -> ImageList:
     """Reads a list that `write_images` has written."""
-    content = path.read_text(encoding="utf-8", errors="surrogateescape")
-    _, *rows = csv.reader(io.StringIO(content, newline=""))
+    _, *rows = read_csv(path)
     index = {name: i for i, name in enumerate(class_names)}
     labels = np.array([index[label] for _, label in rows], np.int64)
     return ImageList([path for path, _ in rows], labels, tuple(class_names))

@@ -1,7 +1,5 @@
 """Writes what was found: a table of the suspicious labels, the noise, and a page to look at."""
 
-import csv
-import io
 import json
 import os
 from collections.abc import Sequence
@@ -14,6 +12,7 @@ from keras_noisy._files import write_atomically
 from keras_noisy.cleaning._label_model import fit_label_model
 from keras_noisy.cleaning._predictions import read_samples
 from keras_noisy.cleaning._report.report import ReportClass, ReportSample, write_report
+from keras_noisy.cleaning._tables import format_csv
 from keras_noisy.cleaning.noise_estimate import NoiseEstimate, summarise_noise
 from keras_noisy.cleaning.suspicious_labels import SuspiciousLabels, rank_labels
 
@@ -84,13 +83,6 @@ def write_results(
             note=note,
         )
     return Results(suspicious, noise, files)
-
-
-def format_csv(rows: Sequence[Sequence[Any]]) -> str:
-    """Formats rows as a table of comma-separated values."""
-    text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows(rows)
-    return text.getvalue()
 
 
 def _format_table(rows: Sequence[ReportSample]) -> str:

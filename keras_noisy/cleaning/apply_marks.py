@@ -1,5 +1,3 @@
-import csv
-import io
 import json
 import os
 import shutil
@@ -13,6 +11,7 @@ from numpy.typing import NDArray
 
 from keras_noisy._files import write_atomically
 from keras_noisy.cleaning._images import ImageList, read_images, write_images
+from keras_noisy.cleaning._tables import read_csv
 from keras_noisy.datasets._image_files.folders import check_folder
 
 _COLUMNS = ["path", "label", "mark", "new_label"]
@@ -140,8 +139,7 @@ def _read_audit(folder: Path) -> ImageList:
 
 
 def _read_marks(path: Path, images: ImageList) -> list[_Mark]:
-    content = path.read_text(encoding="utf-8-sig", errors="surrogateescape")
-    header, *table = list(csv.reader(io.StringIO(content, newline=""))) or [[]]
+    header, *table = read_csv(path) or [[]]
     if header != _COLUMNS or any(len(row) != len(_COLUMNS) for row in table):
         raise ValueError(
             f"`marks` must be a table with the columns {', '.join(_COLUMNS)}, as the report "

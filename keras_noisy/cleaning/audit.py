@@ -1,5 +1,4 @@
 import hashlib
-import json
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -11,9 +10,9 @@ from numpy.typing import NDArray
 
 from keras_noisy import models
 from keras_noisy._arguments import check_choice, check_flag, check_integer, check_number
-from keras_noisy._files import write_atomically
 from keras_noisy.cleaning._images import ImageList, list_images, read_images, write_images
 from keras_noisy.cleaning._results import Results, write_results
+from keras_noisy.cleaning._settings import find_other_settings
 from keras_noisy.cleaning.noise_estimate import NoiseEstimate
 from keras_noisy.cleaning.out_of_fold import assign_folds, out_of_fold
 from keras_noisy.cleaning.suspicious_labels import SuspiciousLabels
@@ -242,14 +241,8 @@ def _begin(folder: Path, images: ImageList, settings: dict[str, Any]) -> None:
     for text in (*images.paths, *images.class_names):
         digest.update(os.fsencode(text) + b"\0")
     digest.update(images.labels.tobytes())
-    wanted = {"images": digest.hexdigest(), **settings}
-    path = folder / _STATE / "audit.json"
-    if not path.exists():
-        write_atomically(path, json.dumps(wanted, indent=1))
-        return
-    found = json.loads(path.read_text())
-    if found != wanted:
-        changed = [name for name, value in wanted.items() if found.get(name) != value]
+    settings = {"images": digest.hexdigest(), **settings}
+    if changed := find_other_settings(folder / _STATE / "audit.json", settings):
         raise ValueError(
             "`output` must be the folder of an audit of the same images with the same settings, or "
             f"a new one. Received: output={os.fspath(folder)!r}, begun with other "

@@ -1,5 +1,4 @@
 import hashlib
-import json
 import os
 import shutil
 from collections.abc import Callable
@@ -11,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from keras_noisy._arguments import check_choice, check_integer
-from keras_noisy._files import open_atomically, write_atomically
+from keras_noisy._files import open_atomically
 from keras_noisy._labels import read_labels
+from keras_noisy.cleaning._settings import find_other_settings
 from keras_noisy.datasets import ShuffledBatches
 from keras_noisy.training import Checkpoint
 
@@ -194,19 +194,14 @@ class _State:
     """The state of a call in its folder; without a folder, nothing is saved."""
 
     def __init__(
-        self, folder: str | os.PathLike | None, labels: NDArray[Any], **settings: int
+        self, folder: str | os.PathLike | None, labels: NDArray[Any], **settings: Any
     ) -> None:
         self.folder = None if folder is None else Path(folder)
         if self.folder is None:
             return
         digest = hashlib.blake2b(labels.astype(np.int64).tobytes(), digest_size=16).hexdigest()
-        wanted = {"samples": len(labels), "labels": digest, **settings}
-        path = self.folder / "settings.json"
-        found = json.loads(path.read_text()) if path.exists() else None
-        if found is None:
-            write_atomically(path, json.dumps(wanted, indent=1))
-        elif found != wanted:
-            other = [name for name, value in wanted.items() if found.get(name) != value]
+        settings = {"samples": len(labels), "labels": digest, **settings}
+        if other := find_other_settings(self.folder / "settings.json", settings):
             raise ValueError(
                 "`folder` must be that of a call with the same labels and settings, or a new one. "
                 f"Received: folder={os.fspath(self.folder)!r}, with other {', '.join(other)}; "
