@@ -111,8 +111,9 @@ class Loss:
     """Loss
 
     Args:
-        name: Loss of the package, such as "gce", or combination of the literature, such as
-            "nce+agce".
+        name: Loss of the package, such as "gce"; combination of the literature, such as
+            "nce+agce"; or a loss of your own, such as "my_module:PowerError", whose module is
+            in the working folder or installed.
         arguments: Hyperparameters of the loss, such as {q: 0.7}.
         published_for: Data set whose published hyperparameters to use. null for the defaults of the
             loss; for a combination null means the data set with a similar number of classes.

@@ -1,9 +1,12 @@
 """The compiled model of a training: network, loss and optimizer."""
 
+import importlib
+import os
+import sys
 from typing import Any
 
 import keras
-from configuration import Configuration
+from configuration import Configuration, Loss
 from optimizer import build_optimizer
 from task import IN_MEMORY, Task
 
@@ -55,6 +58,8 @@ def build_loss(
     is_layer = settings.logit_bias in ("classwise", "annealed")
     logit_bias = None if is_layer else settings.logit_bias
     options: Any = {"from_logits": True, "logit_bias": logit_bias}
+    if ":" in settings.name:
+        return build_own_loss(settings, options)
     if settings.arguments:
         if settings.published_for is not None:
             raise ValueError("loss.arguments must be empty where loss.published_for is given")
@@ -74,6 +79,40 @@ def build_loss(
     return keras_noisy.losses.get(
         settings.name, dataset=dataset, noise=name_noise(configuration), **options
     )
+
+
+def build_own_loss(settings: Loss, options: dict[str, Any]) -> keras_noisy.losses.RobustLoss:
+    """Builds a loss of the user, whose name is `"module:Class"`.
+
+    The module is also searched in the working folder.
+
+    Raises:
+        ValueError: If there is no such class, or if it does not take these arguments.
+    """
+    if settings.published_for is not None:
+        raise ValueError("loss.published_for must be null for a loss of your own")
+    module_name, _, class_name = settings.name.partition(":")
+    if os.getcwd() not in sys.path:
+        sys.path.append(os.getcwd())
+    try:
+        loss_class = getattr(importlib.import_module(module_name), class_name)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise ValueError(
+            "loss.name must be a loss of the package, or module:Class of your own, in a module "
+            f"that can be imported from {os.getcwd()}. Received: {settings.name} ({error})"
+        ) from error
+    if not isinstance(loss_class, type) or not issubclass(
+        loss_class, keras_noisy.losses.RobustLoss
+    ):
+        raise ValueError(
+            "loss.name must be a subclass of keras_noisy.losses.LabelLoss or RowLoss. Received: "
+            f"{settings.name}, {loss_class!r}"
+        )
+    arguments: dict[str, Any] = {**settings.arguments, **options}
+    try:
+        return loss_class(**arguments)
+    except TypeError as error:  # a hyperparameter that the loss does not have
+        raise ValueError(f"loss.arguments: {error}") from error
 
 
 def name_noise(configuration: Configuration) -> str:

@@ -91,7 +91,7 @@ def load_pipelines(configuration: Configuration, options: dict[str, Any], first_
     train = source(splits[0], augment=data.augment, first_epoch=first_epoch, **shared, **options)
     tests = {name: source(name, **options).dataset for name in splits[1:]}
     monitored = None
-    if labels is not None:
+    if labels is not None or data.tfds_name in ("cifar10_n", "cifar100_n"):
         unchanged = {"shuffle": False, "augment": False, "keep_clean": True}
         monitored = source(splits[0], batch_size=256, **unchanged, **shared).dataset
     shape = tuple(train.element_spec[0].shape[1:])

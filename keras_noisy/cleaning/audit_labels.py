@@ -4,10 +4,13 @@ from pathlib import Path
 from typing import Any
 
 import keras
+import numpy as np
+from numpy.typing import NDArray
 
 from keras_noisy._arguments import check_flag, check_integer, check_number
 from keras_noisy._labels import read_labels
 from keras_noisy.cleaning._results import Results, name_classes, name_samples, write_results
+from keras_noisy.training._batches import is_data_set, iterate_batches, to_array
 
 _NOTE = (
     "These doubts come from a network that was trained with the same labels. They are optimistic: "
@@ -25,14 +28,15 @@ class AuditLabels(keras.callbacks.Callback):
     so. `keras_noisy.cleaning.out_of_fold` avoids that.
 
     Args:
-        x: The training samples in a fixed order, without augmentation: an array, or batches for
-            `predict`, such as a `keras_noisy.datasets.Pipeline` with `shuffle=False,
+        x: The training samples in a fixed order, without augmentation: an array, or a data set of
+            batches `(x, labels)`, such as a `keras_noisy.datasets.Pipeline` with `shuffle=False,
             augment=False`.
-        labels: Their labels: integers (n,) or one-hot rows (n, K).
+        labels: The labels of an array: integers (n,) or one-hot rows (n, K). Defaults to `None`:
+            those of the batches.
         folder: Folder to write to. Defaults to `"audit"`.
         paths: Names of the samples, such as the paths of images relative to `root`. Defaults to
-            `None`: numbers.
-        class_names: Names of the classes. Defaults to `None`: numbers.
+            `None`: those of the pipeline, or numbers.
+        class_names: Names of the classes. Defaults to `None`: those of the pipeline, or numbers.
         root: Folder of the images, for `report.html`. Defaults to `None`: no page is written.
         from_logits: Whether the network returns logits. Defaults to `False`.
         threshold: Number in [0, 1], the doubt from which on a label is listed. Defaults to `0.5`.
@@ -66,7 +70,7 @@ class AuditLabels(keras.callbacks.Callback):
     def __init__(
         self,
         x: Any,
-        labels: Any,
+        labels: Any = None,
         folder: str | os.PathLike = "audit",
         *,
         paths: Sequence[str | os.PathLike] | None = None,
@@ -77,11 +81,19 @@ class AuditLabels(keras.callbacks.Callback):
         batch_size: int = 256,
     ) -> None:
         super().__init__()
+        if (labels is None) != (is_data_set(x) and not hasattr(x, "shape")):
+            raise ValueError(
+                "`labels` must be given for an array `x`, and must be `None` for a data set, whose "
+                f"batches have them. Received: x of type {type(x).__name__}, labels of type "
+                f"{type(labels).__name__}"
+            )
         self.x = x
-        self.labels = read_labels("labels", labels).classes
+        self.labels = None if labels is None else read_labels("labels", labels).classes
         self.folder = Path(folder)
-        self.paths = name_samples(paths, len(self.labels))
-        self.class_names = class_names
+        self.paths = paths
+        if self.labels is not None:
+            name_samples(paths, len(self.labels))  # complains before the training, not after it
+        self.class_names = getattr(x, "class_names", None) if class_names is None else class_names
         self.root = None if root is None else Path(root)
         self.from_logits = check_flag("from_logits", from_logits)
         self.threshold = check_number("threshold", threshold, "[0, 1]")
@@ -90,13 +102,13 @@ class AuditLabels(keras.callbacks.Callback):
 
     def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
         """Predicts the training data, and writes the files."""
-        data = getattr(self.x, "dataset", self.x)
-        size = {"batch_size": self.batch_size} if hasattr(data, "shape") else {}
-        outputs = self.model.predict(data, verbose=0, **size)
+        labels, outputs = self._predict()
+        # Read now, because an epoch may have found damaged images.
+        paths = getattr(self.x, "paths", None) if self.paths is None else self.paths
         self.results = write_results(
             self.folder,
-            self.paths,
-            self.labels,
+            name_samples(paths, len(labels)),
+            labels,
             outputs,
             name_classes(self.class_names, outputs.shape[-1]),
             from_logits=self.from_logits,
@@ -104,3 +116,13 @@ class AuditLabels(keras.callbacks.Callback):
             root=self.root,
             note=_NOTE,
         )
+
+    def _predict(self) -> tuple[NDArray[Any], NDArray[Any]]:
+        """Returns the labels (n,) and the outputs (n, K)."""
+        if self.labels is not None:
+            return self.labels, self.model.predict(self.x, batch_size=self.batch_size, verbose=0)
+        labels, outputs = [], []
+        for x, batch_labels, _ in iterate_batches("x", self.x):
+            outputs.append(self.model.predict_on_batch(x))
+            labels.append(read_labels("x", to_array(batch_labels)).classes)
+        return np.concatenate(labels), np.concatenate(outputs)

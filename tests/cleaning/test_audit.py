@@ -10,9 +10,11 @@ import keras
 import numpy as np
 import pytest
 
+import keras_noisy
 from keras_noisy import cleaning
 from keras_noisy.cleaning._images import list_images
 from keras_noisy.cli import main
+from keras_noisy.datasets import image_folder
 from keras_noisy.training import Checkpoint
 
 pytest.importorskip("tensorflow")
@@ -219,3 +221,35 @@ def test_the_callback_writes_the_same_files(tmp_path):
     assert "optimistic" in json.loads((tmp_path / "noise.json").read_text())["note"]
     with pytest.raises(ValueError, match="`paths` must have a name for each of the 60 samples"):
         cleaning.AuditLabels(x, y, tmp_path, paths=["a"])
+    with pytest.raises(ValueError, match="`labels` must be given for an array `x`, and"):
+        cleaning.AuditLabels(x, folder=tmp_path)
+
+
+def test_the_callback_with_a_pipeline_of_files(found, tmp_path):
+    folder, audit = found
+    root = tmp_path / "photos"
+    shutil.copytree(folder / "photos", root)
+    (root / "class 1" / "3.png").write_bytes(b"damaged")
+    options = {"image_size": 8, "batch_size": 4, "bad_images": tmp_path / "bad.csv"}
+    train = image_folder.pipeline(root, "train", augment=False, **options)
+    fixed = image_folder.pipeline(root, "train", augment=False, shuffle=False, **options)
+    model = keras.Sequential(
+        [
+            keras.Input((8, 8, 3)),
+            keras.layers.Rescaling(1 / 255),
+            keras.layers.GlobalAveragePooling2D(),
+            keras.layers.Dense(3),
+        ]
+    )
+    shades = np.array([0, 120, 255]) / 255  # each image gets the class of the nearest shade
+    model.layers[-1].set_weights([np.tile(20 * shades, (3, 1)), -30 * shades**2])
+    model.compile(keras.optimizers.SGD(1e-6), keras_noisy.MAE(from_logits=True))
+    callback = cleaning.AuditLabels(fixed, folder=tmp_path / "out", root=root, from_logits=True)
+    model.fit(train.dataset, shuffle=False, epochs=1, callbacks=[callback], verbose=0)
+    with open(tmp_path / "out" / "suspicious.csv", newline="") as file:
+        rows = {row["path"]: row for row in csv.DictReader(file)}
+    wrong = {f"class {i}/0.png": f"class {i}" for i in range(3)}
+    assert wrong.keys() <= rows.keys() <= {*audit.paths}
+    assert {path: rows[path]["label"] for path in wrong} == wrong
+    assert len(fixed.paths) == 29
+    assert "class 1/0.png" in (tmp_path / "out" / "report.html").read_text()

@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import tempfile
 from pathlib import Path
 
@@ -136,6 +137,27 @@ def test_damaged_files_are_left_out(build, photos, tmp_path):
     data = build("train", root=root, max_bad_share=0.1)
     assert len(read(data)[0]) == 9
     assert [image.path for image in read_bad_images(tmp_path / "bad.csv")] == ["bee/3.jpg"]
+
+
+@pytest.mark.parametrize("split", ["train", "test"])
+def test_paths_are_in_the_order_of_an_unshuffled_epoch(split, build, photos, tmp_path):
+    root = tmp_path / "copy"
+    shutil.copytree(photos, root)
+    (root / "bee" / "05.png").write_bytes(b"damaged")
+    options = {"root": root, "augment": False, "shuffle": False, "batch_size": 16}
+    pipeline = build(split, **options)
+    assert len(pipeline.paths) == pipeline.num_samples == 3 * PER_CLASS
+    for _ in range(2):
+        numbers, labels = read(pipeline)
+        assert len(pipeline.paths) == 3 * PER_CLASS - 1
+        assert [CLASSES[label] for label in labels] == [path[:3] for path in pipeline.paths]
+        assert [number % PER_CLASS for number in numbers] == [
+            int(Path(path).stem) for path in pipeline.paths
+        ]
+        pipeline = build(split, **options)  # knows the damaged image
+        assert pipeline.num_samples == 3 * PER_CLASS - 1
+    assert pipeline.take(2).paths == pipeline.paths[:32]
+    assert build(split, **options, worker=0, num_workers=2).paths is None
 
 
 def test_fit(build):

@@ -53,13 +53,21 @@ def test_without_arguments_all_settings_are_default():
 @pytest.mark.parametrize("path", PROTOCOLS, ids=lambda path: path.stem)
 def test_protocols_are_read(path):
     written = flatten(yaml.safe_load(path.read_text()))
-    needs_folder = written["data.name"] in ("webvision", "image_folder")
-    folder = ["--data.folder=/data"] if needs_folder else []
-    found = flatten(dataclasses.asdict(configure(f"--config={path}", *folder)))
+    needed = {
+        "webvision": {"data.folder": "/data"},
+        "image_folder": {"data.folder": "/data"},
+        "image_list": {
+            "data.folder": "/data",
+            "data.train_list": "a.txt",
+            "data.test_list": "b.txt",
+        },
+    }
+    given = needed.get(written["data.name"], {})
+    arguments = [f"--{name}={value}" for name, value in given.items()]
+    found = flatten(dataclasses.asdict(configure(f"--config={path}", *arguments)))
     # YAML reads 1e-4 as a string.
     numbers = ("optimizer.learning_rate", "optimizer.weight_decay")
     written |= {name: float(written[name]) for name in numbers}
-    given = {"data.folder": "/data"} if folder else {}
     assert found == DEFAULTS | written | given
 
 
@@ -188,6 +196,16 @@ def test_help_describes_every_setting(capsys):
         ('--loss.name=gce --loss.arguments={"q":7}', "`q` must be a number in (0, 1]"),
         ('--loss.name=gce --loss.arguments={"p":1}', "loss.arguments: "),
         ("--loss.arguments=[1]", '"loss.arguments"'),
+        ("--loss.name=nowhere:Power", "nowhere:Power (No module named 'nowhere')"),
+        ("--loss.name=:Power", "or module:Class of your own, in a module that can be imported"),
+        ("--loss.name=keras_noisy:Power", "keras_noisy:Power (module 'keras_noisy' has no"),
+        ("--loss.name=keras.losses:Huber", "must be a subclass of keras_noisy.losses.LabelLoss"),
+        ('--loss.name=keras_noisy:GCE --loss.arguments={"p":1}', "loss.arguments: "),
+        ('--loss.name=keras_noisy:GCE --loss.arguments={"q":7}', "`q` must be a number in (0, 1]"),
+        (
+            "--loss.name=keras_noisy:GCE --loss.published_for=cifar10",
+            "loss.published_for must be null for a loss of your own",
+        ),
         (
             '--loss.name=agce --loss.arguments={"a":1} --loss.published_for=cifar10',
             "loss.arguments must be empty where loss.published_for is given",

@@ -32,7 +32,10 @@ GRIDS = Path(table.__file__).parent / "grids"
 PUBLISHED = GRIDS / "published.yaml"
 SMALL = {
     "protocols": ["glyphs_10"],
-    "losses": {"CE": {"name": "ce", "logit_bias": None}, "MAE": {"name": "mae"}},
+    "losses": {
+        "CE": {"name": "ce", "logit_bias": None},
+        "own": {"name": "own_losses:PowerError", "arguments": {"power": 1.0}},
+    },
     "noises": {
         "none": {"model": "none", "rate": 0.0},
         "symmetric 0.4": {"model": "symmetric", "rate": 0.4},
@@ -43,6 +46,11 @@ SMALL = {
 }
 # Otherwise PyTorch's threads of all workers compete for the processors.
 ONE_THREAD = {"OMP_NUM_THREADS": "1"}
+
+
+@pytest.fixture(autouse=True)
+def working_folder(monkeypatch):
+    monkeypatch.chdir(Path(__file__).parent)  # has the module own_losses
 
 
 def write(folder, **changes):
@@ -129,7 +137,7 @@ def train_small(folder):
     results, grid = folder / "results", write(folder)
     damaged, other, locked = (
         results / "glyphs_10" / cell
-        for cell in ("none/MAE/seed_0", "symmetric_0.4/CE/seed_1", "symmetric_0.4/MAE/seed_0")
+        for cell in ("none/own/seed_0", "symmetric_0.4/CE/seed_1", "symmetric_0.4/own/seed_0")
     )
     for path, text in ((damaged, "epochs: ["), (other, "epochs: 7\n")):
         path.mkdir(parents=True)
@@ -138,6 +146,7 @@ def train_small(folder):
     locked.mkdir(parents=True)
     output, errors = io.StringIO(), io.StringIO()
     with pytest.MonkeyPatch.context() as patch, FileLock(locked / "lock"):
+        patch.chdir(Path(__file__).parent)
         for name, value in ONE_THREAD.items():
             patch.setenv(name, value)
         for name in ("JAX_COMPILATION_CACHE_DIR", "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"):
@@ -184,9 +193,9 @@ def test_failures_are_reported_and_all_others_are_done(trained):
     errors = [line for line in lines if line.startswith("table.py: error: ")]
     assert len(errors) == 3
     for cell, reason in (
-        ("none, MAE, seed 0", "while parsing"),
+        ("none, own, seed 0", "while parsing"),
         ("symmetric 0.4, CE, seed 1", "has a training with other settings, epochs 7 (now 1), "),
-        ("symmetric 0.4, MAE, seed 0", "another process trains in "),
+        ("symmetric 0.4, own, seed 0", "another process trains in "),
     ):
         (line,) = (line for line in errors if line[17:].startswith(f"glyphs_10, {cell}: "))
         assert reason in line
@@ -232,7 +241,7 @@ def test_finished_trainings_are_not_repeated(trained, monkeypatch, capsys, tmp_p
     assert read_results(trained.results) == trained.after
     text = (trained.results / "table.md").read_text()
     assert text in output
-    assert read_cells(text).keys() == {("glyphs_10", loss, "none") for loss in ("CE", "MAE")}
+    assert read_cells(text).keys() == {("glyphs_10", loss, "none") for loss in ("CE", "own")}
 
 
 @pytest.mark.backend_free  # one backend is enough
@@ -311,9 +320,10 @@ def test_means_errors_blanks_and_published_figures(tmp_path, capsys):
 
 @pytest.mark.backend_free
 def test_two_protocols_one_without_records(tmp_path):
+    losses = {name: {"name": name.lower()} for name in ("CE", "MAE")}
     protocols = ["glyphs_10", "cifar10"]
     shares = [0.1, 0.2, 0.3, 0.4, *[None] * 4] * 2
-    read, cells = write_records(write(tmp_path, protocols=protocols), shares)
+    read, cells = write_records(write(tmp_path, protocols=protocols, losses=losses), shares)
     table.write_report(read, cells)
     text = (tmp_path / "results" / "table.md").read_text()
     cells = read_cells(text)
@@ -343,7 +353,7 @@ def test_dry_run_lists_the_waiting_trainings(tmp_path, capsys):
     assert table.main([grid, "--dry_run=true"]) == 0
     header, *lines = capsys.readouterr().out.splitlines()
     assert header == "8 trainings, 0 of them done"
-    assert lines[:2] == ["glyphs_10, none, CE, seed 0", "glyphs_10, none, MAE, seed 0"]
+    assert lines[:2] == ["glyphs_10, none, CE, seed 0", "glyphs_10, none, own, seed 0"]
     assert [line[-1] for line in lines] == [*"00001111"]  # an early table has all losses
     assert not (tmp_path / "results").exists()
     write_records(grid, [None, 0.5] * 4)

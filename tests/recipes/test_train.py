@@ -154,6 +154,48 @@ def test_folder_for_each_class(test_folder, tmp_path):
     assert model.output_shape == (None, 3)
 
 
+@pytest.mark.backend_free
+def test_a_list_of_images(tmp_path):
+    pytest.importorskip("tensorflow")
+    lines = []
+    for i in range(24):
+        image = np.full((20, 20, 3), 10 * i, "uint8")
+        keras.utils.save_img(tmp_path / f"{i}.png", image, scale=False)
+        lines.append(f"{i}.png {i % 3}\n")
+    (tmp_path / "train.txt").write_text("".join(lines[:16]))
+    (tmp_path / "test.txt").write_text("".join(lines[16:]))
+    train.main(
+        [
+            f"--config={PROTOCOLS / 'image_list.yaml'}",
+            f"--data.folder={tmp_path}",
+            f"--data.train_list={tmp_path / 'train.txt'}",
+            f"--data.test_list={tmp_path / 'test.txt'}",
+            "--data.classes=3",
+            "--data.image_size=16",
+            "--network.name=small_cnn",
+            f"--results={tmp_path / 'results'}",
+            *SMALL,
+        ]
+    )
+    check(tmp_path / "results", 1, 3)
+
+
+@pytest.mark.backend_free
+def test_labels_of_people(tmp_path):
+    pytest.importorskip("tensorflow")
+    library = pytest.importorskip("tensorflow_datasets")
+    with library.testing.mock_data(num_examples=20):
+        train.main(
+            [
+                f"--config={PROTOCOLS / 'cifar100_n.yaml'}",
+                "--network.name=small_cnn",
+                f"--results={tmp_path}",
+                *SMALL,
+            ]
+        )
+    assert 0.0 <= check(tmp_path, 1, 100)["memorised"] <= 1.0
+
+
 @pytest.fixture
 def start():
     """Starts `train.py` in a separate process, which dies in the epoch and batch `kill`."""

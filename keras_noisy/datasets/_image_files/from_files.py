@@ -121,6 +121,11 @@ def build_from_files(
         batches = keep_steps(batches.concatenate(end), options, size)
         return make_whole_batches(batches, options, size)
 
+    def list_paths() -> list[str]:
+        bad = frozenset(skipped.get(exclusion.BAD, ()))
+        paths = (os.fsdecode(files.paths[i]) for i in np.flatnonzero(~is_bad))
+        return [path for path in paths if path not in bad]
+
     size = len(tracker.order(0))
     return Pipeline(
         finish(iterate_epochs(build_epoch, options.first_epoch), count_steps(options, size)),
@@ -129,6 +134,7 @@ def build_from_files(
         options.batch_size,
         class_names,
         skipped,
+        list_paths if options.num_workers == 1 else None,
     )
 
 

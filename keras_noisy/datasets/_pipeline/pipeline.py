@@ -1,5 +1,5 @@
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Self
 
 from keras_noisy._arguments import check_integer
@@ -33,6 +33,19 @@ class Pipeline:
     skipped: Mapping[str, Sequence[str]] = dataclasses.field(
         default_factory=dict, repr=False, compare=False
     )
+    _list_paths: Callable[[], list[str]] | None = dataclasses.field(
+        default=None, repr=False, compare=False
+    )
+
+    @property
+    def paths(self) -> list[str] | None:
+        """The paths of the images, relative to the folder, in the order of an unshuffled epoch.
+
+        The row of `model.predict(pipeline.dataset)` with the same index belongs to each. An image
+        that an epoch finds to be bad is missing from then on. `None` for data sets that are not
+        image files, and if several workers share the images.
+        """
+        return None if self._list_paths is None else self._list_paths()[: self.num_samples]
 
     @property
     def element_spec(self) -> Any:
