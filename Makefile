@@ -11,7 +11,10 @@ NO_TENSORFLOW := .venv-no-tensorflow/.ready
 QUICKSTART := $(if $(wildcard $(ALL)),$(ALL),.venv/.$(KERAS_BACKEND))
 # Pins the versions that were tested together; /dev/null installs the newest ones.
 CONSTRAINTS ?= constraints.txt
-PIP = $(@D)/bin/python -m pip install --quiet --disable-pip-version-check
+# uv installs faster than pip.
+UV := $(shell command -v uv 2>/dev/null)
+PIP = $(if $(UV),$(UV) pip install --quiet --python $(@D)/bin/python,\
+	$(@D)/bin/python -m pip install --quiet --disable-pip-version-check)
 INSTALL = $(PIP) -c $(CONSTRAINTS)
 
 .PHONY: help quickstart test test-oldest test-nightly test-wheel docs notebooks build lint format clean

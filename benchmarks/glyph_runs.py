@@ -166,7 +166,9 @@ def train(
         "ranking": float(np.sum(logits < true_logits) / (len(logits) * (experiment.classes - 1))),
     }
     if experiment.noise:
-        outcome["memorised"] = memorised(model, x, noisy_labels, true_labels, batch_size=1000)
+        outcome["memorised"] = memorised(
+            model, x, noisy_labels=noisy_labels, true_labels=true_labels, batch_size=1000
+        )
     return {
         **outcome,
         "history": history,

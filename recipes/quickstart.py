@@ -119,7 +119,7 @@ def train_one(
     seconds = time.perf_counter() - start
     return {
         "test_accuracy": history["val_accuracy"][-1],
-        "memorised": memorised(model, x, noisy_labels, true_labels),
+        "memorised": memorised(model, x, noisy_labels=noisy_labels, true_labels=true_labels),
         "seconds": round(seconds, 1),
         "classes": options.classes,
         "noise": options.noise,

@@ -33,7 +33,7 @@ class AuditLabels(keras.callbacks.Callback):
             augment=False`.
         labels: The labels of an array: integers (n,) or one-hot rows (n, K). Defaults to `None`:
             those of the batches.
-        folder: Folder to write to. Defaults to `"audit"`.
+        output: Folder to write to. Defaults to `"audit"`.
         paths: Names of the samples, such as the paths of images relative to `root`. Defaults to
             `None`: those of the pipeline, or numbers.
         class_names: Names of the classes. Defaults to `None`: those of the pipeline, or numbers.
@@ -71,7 +71,7 @@ class AuditLabels(keras.callbacks.Callback):
         self,
         x: Any,
         labels: Any = None,
-        folder: str | os.PathLike = "audit",
+        output: str | os.PathLike = "audit",
         *,
         paths: Sequence[str | os.PathLike] | None = None,
         class_names: Sequence[str] | None = None,
@@ -89,7 +89,7 @@ class AuditLabels(keras.callbacks.Callback):
             )
         self.x = x
         self.labels = None if labels is None else read_labels("labels", labels).classes
-        self.folder = Path(folder)
+        self.output = Path(output)
         self.paths = paths
         if self.labels is not None:
             name_samples(paths, len(self.labels))  # complains before the training, not after it
@@ -106,7 +106,7 @@ class AuditLabels(keras.callbacks.Callback):
         # Read now, because an epoch may have found damaged images.
         paths = getattr(self.x, "paths", None) if self.paths is None else self.paths
         self.results = write_results(
-            self.folder,
+            self.output,
             name_samples(paths, len(labels)),
             labels,
             outputs,

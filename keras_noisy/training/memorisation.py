@@ -8,7 +8,7 @@ from keras_noisy.training._predictions import compute_accuracy, predict_classes,
 
 
 def memorised(
-    model: keras.Model, x: Any, noisy_labels: Any, true_labels: Any, batch_size: int = 256
+    model: keras.Model, x: Any, *, noisy_labels: Any, true_labels: Any, batch_size: int = 256
 ) -> float:
     """Computes the share of the wrong training labels that a model has memorised.
 

@@ -222,7 +222,7 @@ def test_the_callback_writes_the_same_files(tmp_path):
     with pytest.raises(ValueError, match="`paths` must have a name for each of the 60 samples"):
         cleaning.AuditLabels(x, y, tmp_path, paths=["a"])
     with pytest.raises(ValueError, match="`labels` must be given for an array `x`, and"):
-        cleaning.AuditLabels(x, folder=tmp_path)
+        cleaning.AuditLabels(x, output=tmp_path)
 
 
 def test_the_callback_with_a_pipeline_of_files(found, tmp_path):
@@ -244,7 +244,7 @@ def test_the_callback_with_a_pipeline_of_files(found, tmp_path):
     shades = np.array([0, 120, 255]) / 255  # each image gets the class of the nearest shade
     model.layers[-1].set_weights([np.tile(20 * shades, (3, 1)), -30 * shades**2])
     model.compile(keras.optimizers.SGD(1e-6), keras_noisy.MAE(from_logits=True))
-    callback = cleaning.AuditLabels(fixed, folder=tmp_path / "out", root=root, from_logits=True)
+    callback = cleaning.AuditLabels(fixed, output=tmp_path / "out", root=root, from_logits=True)
     model.fit(train.dataset, shuffle=False, epochs=1, callbacks=[callback], verbose=0)
     with open(tmp_path / "out" / "suspicious.csv", newline="") as file:
         rows = {row["path"]: row for row in csv.DictReader(file)}
