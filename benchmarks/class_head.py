@@ -27,7 +27,7 @@ import glyph_runs
 import keras
 import numpy as np
 from keras import ops
-from memory import measure_allocated_growth, measure_resident_growth
+from memory import measure_growth
 
 import keras_noisy
 
@@ -110,13 +110,16 @@ def _on_tensorflow(head: Any, loss: Any, features: Any, labels: Any) -> Step:
 def _on_torch(head: Any, loss: Any, features: Any, labels: Any) -> Step:
     import torch
 
-    x = torch.tensor(features, requires_grad=True)
-    y = torch.tensor(labels)
+    x = ops.convert_to_tensor(features).requires_grad_(True)
+    y = ops.convert_to_tensor(labels)
 
     def step() -> tuple[Any, list[Any]]:
         value = loss(y, head(x, training=True))
         weights = [variable.value for variable in head.trainable_variables]
-        return value, list(torch.autograd.grad(value, [*weights, x]))
+        gradients = list(torch.autograd.grad(value, [*weights, x]))
+        if x.is_cuda:
+            torch.cuda.synchronize()
+        return value, gradients
 
     return step
 
@@ -142,9 +145,7 @@ def print_measurement(side: str, options: Any, classes: int) -> None:
     ops.convert_to_numpy(ops.matmul(np.ones((2, 2)), np.ones((2, 2))))
     step = build_step(side, options.batch, options.depth, classes, options.chunk)
     step()  # compiles, which also takes memory
-    # TensorFlow keeps memory for later use, so that the system does not see the memory of a step.
-    is_tensorflow = keras.backend.backend() == "tensorflow"
-    growth = (measure_allocated_growth if is_tensorflow else measure_resident_growth)(step)
+    growth = measure_growth(step)
     megabytes = math.nan if growth is None else growth / 2**20
     seconds = []
     for _ in range(options.turns):

@@ -53,7 +53,7 @@ import keras
 import numpy as np
 from glyph_runs import OneLineParser
 from keras import ops
-from memory import measure_allocated_growth, measure_resident_growth
+from memory import measure_growth, measure_resident_growth
 
 import keras_noisy
 from keras_noisy import losses
@@ -344,17 +344,18 @@ def _on_torch(
 def measure_peak(side: Program, case: Case) -> float | None:
     """Measures the maximum memory in use, relative to that of logits and gradient."""
     growth = side.growth
-    if growth is None and BACKEND == "tensorflow":
-        growth = measure_allocated_growth(side.call)
-    if growth is None and BACKEND == "torch" and case.size >= _MIN_BYTES and _is_linux_cpu():
+    if growth is None and (BACKEND == "tensorflow" or not _is_on_cpu()):
+        growth = measure_growth(side.call)
+    is_large = case.size >= _MIN_BYTES
+    if growth is None and BACKEND == "torch" and is_large and sys.platform == "linux":
         # The minimum excludes memory that other threads take.
         growth = min(measure_resident_growth(side.call) for _ in range(3))
     return None if growth is None else (case.size + growth) / (2 * case.size)
 
 
-def _is_linux_cpu() -> bool:
-    """Returns whether the computations run on the CPU of a Linux machine."""
-    return sys.platform.startswith("linux") and "cpu" in str(ops.zeros(1).device)
+def _is_on_cpu() -> bool:
+    """Returns whether the computations run on the CPU."""
+    return "cpu" in str(ops.zeros(1).device).lower()
 
 
 def count_repeats(call: Callable[[], Any]) -> int:

@@ -1,4 +1,4 @@
-"""The memory that a call needs, as TensorFlow or Linux counts it, which benchmarks share."""
+"""The memory that a call needs, as the backend or Linux counts it, which benchmarks share."""
 
 import ctypes
 import gc
@@ -6,6 +6,38 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+import keras
+
+
+def measure_growth(call: Callable[[], Any]) -> int | None:
+    """Measures by how many bytes the memory of the device grows at its peak.
+
+    Call it once in a process: JAX does not forget an earlier peak on a GPU. Returns None if the
+    backend does not count it.
+    """
+    backend = keras.backend.backend()
+    if backend == "tensorflow":
+        return measure_allocated_growth(call)
+    if backend == "torch":
+        import torch
+
+        if torch.cuda.is_available():
+            torch.cuda.synchronize()
+            torch.cuda.reset_peak_memory_stats()
+            before = torch.cuda.memory_allocated()
+            call()
+            torch.cuda.synchronize()
+            return torch.cuda.max_memory_allocated() - before
+    if backend == "jax":
+        import jax
+
+        device = jax.devices()[0]
+        if device.platform != "cpu":
+            before = device.memory_stats()["bytes_in_use"]
+            call()
+            return device.memory_stats()["peak_bytes_in_use"] - before
+    return measure_resident_growth(call)
 
 
 def measure_resident_growth(call: Callable[[], Any]) -> int:

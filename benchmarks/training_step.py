@@ -1,7 +1,7 @@
 """How much time does a loss of the package take in the training step of a large network?
 
-Measures `train_on_batch` (forward and backward pass, SGD with momentum) of keras-cv's ResNet-50
-with 1000 classes, with losses of the package and with
+Measures `train_on_batch` (forward and backward pass, SGD with momentum) of ResNet-50 with 1000
+classes, of keras-cv or of Keras, which needs no TensorFlow, with losses of the package and with
 `keras.losses.SparseCategoricalCrossentropy`, in turns and in random order. Each loss has its own
 model; Keras's cross-entropy has two, whose ratio shows the accuracy of the measurement.
 
@@ -22,6 +22,7 @@ import keras
 import numpy as np
 
 import keras_noisy
+from keras_noisy.training import suitable_precision
 
 CROSSENTROPY = "Keras's cross-entropy"
 LOSSES = {
@@ -37,13 +38,15 @@ LOSSES = {
 def main() -> None:
     """Measures all losses in turns and prints ratios."""
     options = parse()
+    if options.mixed:
+        keras.config.set_dtype_policy(suitable_precision())
     rng = np.random.default_rng(0)
     images = rng.uniform(0, 255, (options.batch, options.size, options.size, 3)).astype("float32")
     labels = rng.integers(options.classes, size=options.batch).astype("int32")
     models = {name: build_model(loss, options) for name, loss in LOSSES.items()}
     print(
         f"{keras.backend.backend()}, ResNet-50, {options.batch} images of {options.size} pixels, "
-        f"{options.classes} classes, {options.turns} turns"
+        f"{options.classes} classes, {options.turns} turns, {keras.config.dtype_policy().name}"
     )
     for model in models.values():
         for _ in range(2):
@@ -67,7 +70,15 @@ def build_model(loss: keras.losses.Loss, options: Any) -> keras.Model:
     """Builds and compiles a ResNet-50."""
     keras.utils.set_random_seed(0)
     shape = (options.size, options.size, 3)
-    model = keras_noisy.models.resnet(options.classes, depth=50, input_shape=shape)
+    if options.network == "keras":
+        model = keras.applications.ResNet50(
+            weights=None,
+            input_shape=shape,
+            classes=options.classes,
+            classifier_activation=None,
+        )
+    else:
+        model = keras_noisy.models.resnet(options.classes, depth=50, input_shape=shape)
     model.compile(keras.optimizers.SGD(1e-3, momentum=0.9), loss=loss)
     return model
 
@@ -80,6 +91,8 @@ def parse() -> Any:
     add("--size", type=int, default=224, help="pixels of height and width")
     add("--batch", type=int, default=8, help="images in a step")
     add("--turns", type=int, default=15, help="paired measurements")
+    add("--network", choices=["keras_cv", "keras"], default="keras_cv", help="source of ResNet-50")
+    add("--mixed", action="store_true", help="the precision that suits the device, not float32")
     return parser.parse_args()
 
 
