@@ -15,7 +15,8 @@ Runs, one after the other and on the backend that KERAS_BACKEND names:
     KERAS_BACKEND=jax python benchmarks/device.py --quick        # small, to try it out on a CPU
 
 All parts take an estimated ten minutes on a GPU. A part that fails or takes too long is named at
-the end, and the others go on. The output is printed and written to results/device. Downloads nothing.
+the end, and the others go on. The output is printed and written to results/device.
+Downloads nothing.
 """
 
 import argparse

@@ -24,6 +24,7 @@ from keras_noisy._core.log_prob import (
     class_log_probs,
     class_margins,
     label_log_prob,
+    label_margin,
     take,
     take_where,
 )
@@ -301,8 +302,8 @@ class Batch:
                 "`y_true` must be integer labels for `label_log_prob`; use `log_prob_as_label` "
                 f"for targets. Received: targets of shape {tuple(self.labels.targets.shape)}"
             )
-        if predictions.bias_is_negative:
-            return ops.squeeze(take(self.log_prob_as_label, ops.expand_dims(index, -1)), axis=-1)
+        if predictions.bias_is_negative and predictions.from_logits:
+            return self._label_log_prob_from_margin
         # Not gathered from the row that an adaptive bias needs: the gradient through the row takes
         # a third longer in compiled steps. Before the bias: over the chunks of a `ClassHead`, one
         # pass computes the entropy, too.
@@ -337,10 +338,15 @@ class Batch:
     @computed_once
     def label_log_prob_of_margin(self) -> Tensor:
         """`label_log_prob` for losses that still change where a probability rounds to 1, (…,)."""
-        predictions, index = self.predictions, self.labels.index
-        if not predictions.from_logits or predictions.chunks is not None:
+        if not self.predictions.from_logits or self.predictions.chunks is not None:
             return _not_above_rounding(self.label_log_prob)
-        return ops.squeeze(take(self.log_prob_of_margin, ops.expand_dims(index, -1)), axis=-1)
+        return self._label_log_prob_from_margin
+
+    @computed_once
+    def _label_log_prob_from_margin(self) -> Tensor:
+        predictions, index = self.predictions, self.labels.index
+        margin = label_margin(index, predictions.values)
+        return -ops.softplus(-(margin + predictions.label_bias(index)))
 
     @computed_once
     def label_and_class_log_probs(self) -> tuple[Tensor, Tensor]:

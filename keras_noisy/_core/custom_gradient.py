@@ -1,5 +1,6 @@
 """Functions with their own gradient, where the derived one is slower or less precise."""
 
+import inspect
 from collections.abc import Callable
 from typing import Any
 
@@ -71,6 +72,10 @@ def _on_torch(function: Function) -> Callable[..., Tensor]:
             # Computed again, so that PyTorch can differentiate the gradient.
             _, gradient = function(*context.saved_tensors)
             return gradient(upstream)
+
+    # PyTorch asks for the signature in every call, and to find it takes longer than the function.
+    forward: Any = Derived.forward
+    forward.__signature__ = inspect.signature(forward)
 
     def call(*inputs: Tensor) -> Tensor:
         # PyTorch's compiler fails on such functions where no gradient is needed.

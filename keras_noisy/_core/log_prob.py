@@ -1,5 +1,6 @@
 """Log-probabilities of labels and classes, from logits or probabilities."""
 
+import math
 from typing import Any
 
 import keras
@@ -12,6 +13,8 @@ from keras_noisy._typing import Tensor
 # Probabilities below it count as this number, to which float32 still gives its full precision. The
 # usual 1e-7 would cut off the gradient of hard samples.
 _TINY = 1e-37
+# Log-probabilities below it count as this number.
+_MIN_LOG = -1e30
 
 
 def label_log_prob(index: Tensor, y_pred: Tensor, from_logits: bool) -> Tensor:
@@ -110,6 +113,19 @@ def class_margins(logits: Tensor) -> Tensor:
     return relative - ops.log(ops.where(rest < _TINY, _TINY, rest))
 
 
+def label_margin(index: Tensor, logits: Tensor) -> Tensor:
+    """Computes the margin of the label, `m = z_y - logsumexp(z_j, j != y)`, (…,).
+
+    It is `class_margins` of one class, in fewer passes over the logits.
+    """
+    label = ops.expand_dims(index, axis=-1)
+    is_label = ops.equal(ops.arange(logits.shape[-1], dtype=label.dtype), label)
+    others = ops.where(is_label, _MIN_LOG, logits)
+    top = ops.stop_gradient(ops.amax(others, axis=-1, keepdims=True))
+    log_sum = ops.log(ops.sum(ops.exp(others - top), axis=-1, keepdims=True))
+    return ops.squeeze(take_where(is_label, logits, label) - top - log_sum, axis=-1)
+
+
 def take(values: Tensor, label: Tensor) -> Tensor:
     """Gathers the values (…, n) of the labels (…, n) from the values (…, K) of all classes."""
     return ops.take_along_axis(values, label, axis=-1)
@@ -135,4 +151,4 @@ def _log(probabilities: Tensor) -> Tensor:
 
 def _finite(log_prob: Tensor) -> Tensor:
     """Replaces -inf, because formulas would multiply it by zero and produce NaN."""
-    return ops.where(log_prob < -1e30, -1e30, log_prob)
+    return ops.clip(log_prob, _MIN_LOG, math.inf)
