@@ -124,7 +124,11 @@ def _label_loss_error(loss: LabelLoss, z: NDArray, num_classes: int, logit_std: 
     """Averages dL/dz_y = L'(u) (1 - p_y), for the label's log-probability u, over its margin."""
     log_sums, weights = log_sum(num_classes - 1, logit_std)
     margin = z[:, np.newaxis] - log_sums + loss.logit_bias_for(num_classes)
-    slope = gradient(loss.of_log_prob, -np.logaddexp(0.0, -margin))
+    # Filled up to a power of two, because JAX compiles each operation for each shape.
+    flat = np.zeros(max(64, 1 << (margin.size - 1).bit_length()))
+    flat[: margin.size] = margin.ravel()
+    slope = gradient(loss.of_log_prob, -np.logaddexp(0.0, -flat))
+    slope = slope[: margin.size].reshape(margin.shape)
     return (slope * np.exp(-np.logaddexp(0.0, margin))) @ weights
 
 
