@@ -47,7 +47,13 @@ from task_runs.training import Job, do
 from keras_noisy.training import write_atomically
 
 ALL_TASKS = {**TASKS, SMOKE.name: SMOKE}
+TITLES = {
+    **{name: task.title for name, task in ALL_TASKS.items()},
+    **{"sgd": "SGD", "adamw": "AdamW", "lion": "Lion"},
+}
 ALL_NOISES = list(dict.fromkeys([*NOISES, *(n for task in TASKS.values() for n in task.noises)]))
+
+TITLES |= {name: name.replace("-", " ") for name in ALL_NOISES}
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -170,7 +176,8 @@ def report(options: argparse.Namespace, tasks: list[Task]) -> str:
     """Returns the tables of the runs of the command line, in Markdown."""
     runs, _ = choose_runs(options, tasks)
     found = {run: find_record(run, options.results) for run in runs}
-    text = format_report({run: record for run, record in found.items() if record is not None}, runs)
+    done = {run: record for run, record in found.items() if record is not None}
+    text = format_report(done, runs, TITLES)
     if options.output:
         write_atomically(options.output, text)
     return text

@@ -3,6 +3,7 @@
 import re
 import shutil
 import sys
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -31,9 +32,18 @@ nitpick_ignore_regex = [(r"py:.*", r"(?!keras_noisy\b).*")]
 
 # Furo loads no fonts or scripts from elsewhere, works on phones, and has a light and a dark mode.
 html_theme = "furo"
-html_title = "keras-noisy"
+html_title = f"keras-noisy {release}"
+html_favicon = "_static/favicon.svg"
 html_copy_source = False
 html_show_copyright = False
+# Pages link to their source if pyproject.toml names the repository.
+URLS = tomllib.loads((HERE.parent / "pyproject.toml").read_text())["project"]["urls"]
+if "Repository" in URLS:
+    html_theme_options = {
+        "source_repository": URLS["Repository"],
+        "source_branch": "main",
+        "source_directory": "docs/",
+    }
 html_static_path = ["_static"]
 html_css_files = ["site.css"]
 
@@ -78,7 +88,10 @@ def replace_pictures(app: Any, page: str, source: list[str]) -> None:
 
 
 def copy_interactive_page(app: Any, exception: Exception | None) -> None:
-    """Copies the interactive page into the site, if the build succeeded."""
+    """Copies the interactive page into the site, with a link back, if the build succeeded."""
     if exception is None and INTERACTIVE.exists():
         target, python = Path(app.outdir, "interactive"), shutil.ignore_patterns("*.py", "__*")
         shutil.copytree(INTERACTIVE, target, ignore=python, dirs_exist_ok=True)
+        page = target / "index.html"
+        back = '<header>\n  <p class="back"><a href="../index.html">keras-noisy</a></p>'
+        page.write_text(page.read_text().replace("<header>", back, 1))

@@ -26,10 +26,20 @@ folder_task = partial(
 TASKS: dict[str, Task] = {
     task.name: task
     for task in (
-        Task("glyphs-100", glyphs.load_100, build_glyph_cnn, epochs=25, seconds=12),
-        Task("glyphs-1000", glyphs.load_1000, build_glyph_cnn, epochs=18, seconds=27),
+        Task(
+            "glyphs-100", "100 characters", glyphs.load_100, build_glyph_cnn, epochs=25, seconds=12
+        ),
+        Task(
+            "glyphs-1000",
+            "1000 characters",
+            glyphs.load_1000,
+            build_glyph_cnn,
+            epochs=18,
+            seconds=27,
+        ),
         Task(
             "fashion-mnist",
+            "Fashion-MNIST",
             fashion_mnist.load,
             build_small_cnn,
             epochs=12,
@@ -39,6 +49,7 @@ TASKS: dict[str, Task] = {
         ),
         Task(
             "places",
+            "Places",
             places.load,
             build_mlp,
             epochs=18,
@@ -48,6 +59,7 @@ TASKS: dict[str, Task] = {
         ),
         Task(
             "languages",
+            "Languages",
             languages.load,
             build_mlp,
             epochs=12,
@@ -57,6 +69,7 @@ TASKS: dict[str, Task] = {
         ),
         Task(
             "glosses",
+            "Definitions",
             glosses.load,
             build_mlp,
             epochs=12,
@@ -66,6 +79,7 @@ TASKS: dict[str, Task] = {
         ),
         Task(
             "emoji",
+            "Emoji",
             emoji.load,
             build_small_cnn,
             epochs=12,
@@ -73,13 +87,14 @@ TASKS: dict[str, Task] = {
             find=emoji.find,
             packages=emoji.PACKAGES,
         ),
-        folder_task("folder-20", epochs=20, seconds=20),
-        folder_task("folder-20-long", epochs=80, seconds=75),
+        folder_task("folder-20", "Folder of images", epochs=20, seconds=20),
+        folder_task("folder-20-long", "Folder, 80 epochs", epochs=80, seconds=75),
     )
 }
 # A task of a few seconds, which shows that everything works.
 SMOKE = Task(
     "smoke",
+    "Few characters",
     glyphs.load_smoke,
     build_glyph_cnn,
     epochs=4,

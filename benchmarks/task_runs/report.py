@@ -31,15 +31,19 @@ class Place(NamedTuple):
 Grouped = Mapping[Place, Mapping[str, Sequence[Record]]]
 
 
-def format_report(records: Mapping[Run, Record], runs: Iterable[Run]) -> str:
+def format_report(
+    records: Mapping[Run, Record], runs: Iterable[Run], titles: Mapping[str, str]
+) -> str:
     """Formats all tables as Markdown.
 
     Args:
         records: The records of the runs that are done.
         runs: All runs of the report. Those that are not done stay blank. Losses, and optimizers and
             noises of a task, of which no run is done are left out.
+        titles: What readers see of tasks, optimizers and noises, by name.
     """
-    runs = list(runs)
+    runs = [name(run, titles) for run in runs]
+    records = {name(run, titles): record for run, record in records.items()}
     grouped = group(records)
     begun = {(run.task, each) for run in records for each in (run.optimizer, run.noise)}
     losses = [
@@ -64,6 +68,12 @@ def format_report(records: Mapping[Run, Record], runs: Iterable[Run]) -> str:
         f"{len(records)} of {len(runs)} trainings are done, seeds {', '.join(map(str, seeds))}.\n\n"
         + "\n".join(sections)
     )
+
+
+def name(run: Run, titles: Mapping[str, str]) -> Run:
+    """Returns the run with the titles of its task, optimizer and noise."""
+    shown = {field: getattr(run, field) for field in Place._fields}
+    return run._replace(**{field: titles.get(each, each) for field, each in shown.items()})
 
 
 def group(records: Mapping[Run, Record]) -> Grouped:
@@ -129,7 +139,7 @@ def format_task(grouped: Grouped, losses: Sequence[str], places: Sequence[Place]
         found = [grouped.get(place, {}) for place in columns]
         best = [max(map(compute_mean, each.values()), default=None) for each in found]
         rows = [[optimizer, *(place.noise for place in columns)]]
-        for loss in losses:
+        for loss in sort_losses(found, losses):
             cells = [format_cell(each.get(loss, [])) for each in found]
             for index, each in enumerate(found):
                 if loss in each and compute_mean(each[loss]) == best[index]:
@@ -140,6 +150,18 @@ def format_task(grouped: Grouped, losses: Sequence[str], places: Sequence[Place]
         "\nTest accuracy in per cent after the last epoch, mean ± standard deviation over the "
         "seeds, the best one in bold; in brackets the share of the wrong labels memorised.\n"
     )
+
+
+def sort_losses(
+    found: Sequence[Mapping[str, Sequence[Record]]], losses: Sequence[str]
+) -> list[str]:
+    """Returns the losses that have a training, those with the most columns and best mean first."""
+    means = {
+        loss: [compute_mean(by_loss[loss]) for by_loss in found if by_loss.get(loss)]
+        for loss in losses
+    }
+    trained = [loss for loss in losses if means[loss]]
+    return sorted(trained, key=lambda loss: (-len(means[loss]), -statistics.fmean(means[loss])))
 
 
 def format_cell(records: Sequence[Record]) -> str:

@@ -66,6 +66,7 @@ class Task:
 
     Attributes:
         name: Name of the task.
+        title: What readers of the report see.
         load: Loads the data. Its argument is the folder with the files of all tasks.
         network: Builds the network, which returns logits, for the data.
         epochs: Number of passes over the training samples.
@@ -79,6 +80,7 @@ class Task:
     """
 
     name: str
+    title: str
     load: Callable[[Path], Data]
     network: Callable[[Data], keras.Model]
     epochs: int

@@ -30,8 +30,8 @@ def get(
             of a loss; `None`.
         dataset: Optional name of a data set: `"mnist"`, `"cifar10"`, `"cifar100"` or `"webvision"`
             (the first 50 classes). The loss gets the hyperparameters and weights that were
-            published for it; docs/losses.md lists them. It requires that `identifier` is a name.
-            Combinations require a data set. A penalty on the weights is not part of the loss; see
+            published for it; docs/loss_reference.md lists them. It requires that `identifier` is a
+            name. Combinations require a data set. A penalty on the weights is not part of the loss; see
             `keras_noisy.losses.weight_penalty`.
         noise: Optional name of the noise, such as `"asymmetric"` or `"symmetric 0.4"`, for the
             combinations whose numbers depend on it. Others ignore it.
