@@ -31,8 +31,8 @@ def get(
         dataset: Optional name of a data set: `"mnist"`, `"cifar10"`, `"cifar100"` or `"webvision"`
             (the first 50 classes). The loss gets the hyperparameters and weights that were
             published for it; docs/loss_reference.md lists them. It requires that `identifier` is a
-            name. Combinations require a data set. A penalty on the weights is not part of the loss; see
-            `keras_noisy.losses.weight_penalty`.
+            name. Combinations require a data set. A penalty on the weights is not part of the loss;
+            see `keras_noisy.losses.weight_penalty`.
         noise: Optional name of the noise, such as `"asymmetric"` or `"symmetric 0.4"`, for the
             combinations whose numbers depend on it. Others ignore it.
         **options: Options of the loss to replace, such as `logit_bias` or `from_logits`; see
