@@ -2,6 +2,7 @@
 
 import colorsys
 import io
+import math
 
 import numpy as np
 import pytest
@@ -358,22 +359,26 @@ def test_each_change_of_colour_is_what_it_says():
         np.testing.assert_allclose(
             found, np.clip([100 + 100 * factor, 100 - 100 * factor], 0, 255), atol=0.1
         )
-    for draw, turn in ((0.0, -0.2), (1.0, 0.2)):
-        hue, _, _ = colorsys.rgb_to_hsv(*jittered((200, 50, 50), hue=draw) / 255)
-        assert abs((hue - turn + 0.5) % 1 - 0.5) < 1e-3
+    for draw, turn in ((0.0, -0.2), (0.75, 0.1), (1.0, 0.2)):
+        before = colorsys.rgb_to_yiq(110, 90, 90)
+        after = colorsys.rgb_to_yiq(*jittered((110, 90, 90), hue=draw))
+        assert after[0] == pytest.approx(before[0], abs=0.3)
+        # Larger hues are at smaller angles of the plane of I and Q.
+        angles = [math.atan2(colour[2], colour[1]) for colour in (before, after)]
+        assert angles[0] - angles[1] == pytest.approx(2 * math.pi * turn, abs=0.03)
 
 
 @given(seed=st.integers(0, 2**31 - 1))
 def test_changes_follow_one_another(seed):
-    """Brightness, contrast and saturation are applied in this order, and each clips."""
+    """Brightness, contrast and saturation are applied in this order, and clipped at the end."""
     rng = np.random.default_rng(seed)
     pixels = rng.integers(0, 256, (6, 7, 3)).astype("float32")
     draws = np.array([*rng.random(3), 0.5], "float32")
     factors = 0.6 + 0.8 * draws
     weights = np.array([0.299, 0.587, 0.114])
-    expected = np.minimum(pixels * factors[0], 255)
+    expected = pixels * factors[0]
     mean = (expected @ weights).mean()
-    expected = np.clip(mean + factors[1] * (expected - mean), 0, 255)
+    expected = mean + factors[1] * (expected - mean)
     grey = (expected @ weights)[..., np.newaxis]
     expected = np.clip(grey + factors[2] * (expected - grey), 0, 255)
     found = jitter_colours(tf.constant(pixels), tf.constant(draws))

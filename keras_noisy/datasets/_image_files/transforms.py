@@ -75,8 +75,8 @@ def make_training_image(contents: Tensor, size: int, draws: Tensor, colour_jitte
 
     Formula: a crop of 8 % to 100 % of the area with a ratio of width to height from 3/4 to 4/3,
     resized by bilinear interpolation; a horizontal flip with probability 1/2; with `colour_jitter`,
-    brightness, contrast and saturation times a factor from 0.6 to 1.4 each, and the hue shifted by
-    up to 0.2.
+    brightness, contrast and saturation times a factor from 0.6 to 1.4 each, and the hue turned by
+    up to a fifth of the circle.
 
     Args:
         contents: Scalar string, the contents of the file.
@@ -145,18 +145,40 @@ def _choose_centre(height: Tensor, width: Tensor) -> Tensor:
 def jitter_colours(image: Tensor, draws: Tensor) -> Tensor:
     """Changes brightness, contrast, saturation and hue, in this order.
 
+    The changes are linear, so that one product with a matrix makes all of them: saturation and hue
+    scale and turn the chroma of the YIQ colour space. In HSV, the hue alone would take four times
+    as long as everything here.
+
     Args:
-        image: (height, width, 3) in [0, 255].
+        image: (height, width, 3) in [0, 255], of a static shape.
         draws: Numbers (4,) in [0, 1); 1/2 changes nothing.
     """
     tf = require_tensorflow()
     brightness, contrast, saturation = tf.unstack(1.0 + _JITTER * (2.0 * draws[:3] - 1.0))
-    image = tf.minimum(image * brightness, 255.0)
-    mean = tf.reduce_mean(tf.tensordot(image, tf.constant(_GREY), axes=1))
-    image = tf.clip_by_value(mean + contrast * (image - mean), 0.0, 255.0)
-    grey = tf.tensordot(image, tf.constant(_GREY), axes=1)[..., tf.newaxis]
-    image = tf.clip_by_value(grey + saturation * (image - grey), 0.0, 255.0)
-    return tf.image.adjust_hue(image / 255.0, _HUE * (2.0 * draws[3] - 1.0)) * 255.0
+    angle = 2.0 * math.pi * _HUE * (2.0 * draws[3] - 1.0)
+    grey, chroma, turned = (tf.constant(part) for part in _COLOUR_PARTS)
+    matrix = grey + saturation * (tf.cos(angle) * chroma + tf.sin(angle) * turned)
+    # Contrast is relative to the mean grey value, which saturation and hue do not change.
+    mean = tf.tensordot(tf.reduce_mean(image, axis=[0, 1]), tf.constant(_GREY), axes=1)
+    # Several pixels at once, because a product with three columns is slow.
+    pixels = math.gcd(image.shape[0] * image.shape[1], 8)
+    block = tf.reshape(tf.einsum("ij,ab->iajb", tf.eye(pixels), matrix), (3 * pixels, 3 * pixels))
+    changed = tf.matmul(tf.reshape(image, (-1, 3 * pixels)), brightness * contrast * block)
+    offset = (1.0 - contrast) * brightness * mean
+    return tf.clip_by_value(tf.reshape(changed, image.shape) + offset, 0.0, 255.0)
+
+
+def _split_colours() -> tuple[NDArray[np.float32], ...]:
+    """Returns matrices for rows (n, 3) of colours: grey, chroma, and the chroma turned by 90°.
+
+    The first two add up to the identity. The turn is towards larger hues.
+    """
+    to_yiq = np.array([_GREY, (0.595716, -0.274453, -0.321263), (0.211456, -0.522591, 0.311135)])
+    parts = (np.diag([1, 0, 0]), np.diag([0, 1, 1]), [[0, 0, 0], [0, 0, 1], [0, -1, 0]])
+    return tuple((np.linalg.inv(to_yiq) @ part @ to_yiq).T.astype(np.float32) for part in parts)
+
+
+_COLOUR_PARTS = _split_colours()
 
 
 def _resize(image: Tensor, size: int) -> Tensor:
