@@ -71,6 +71,7 @@ if INTERACTIVE.exists():
 
 def setup(app: Any) -> None:
     app.connect("source-read", replace_pictures)
+    app.connect("build-finished", help_keyboards_and_readers)
     app.connect("build-finished", copy_interactive_page)
 
 
@@ -85,6 +86,22 @@ def replace_pictures(app: Any, page: str, source: list[str]) -> None:
         ),
         source[0],
     )
+
+
+def help_keyboards_and_readers(app: Any, exception: Exception | None) -> None:
+    """Gives the captions of the sidebar a level, and lets keys scroll wide code and tables.
+
+    Sphinx writes neither, and screen readers and keyboards need both.
+    """
+    if exception is None:
+        for page in Path(app.outdir).rglob("*.html"):
+            text = page.read_text(encoding="utf-8")
+            text = text.replace('role="heading">', 'role="heading" aria-level="2">')
+            text = text.replace("<pre>", '<pre tabindex="0">')
+            text = text.replace(
+                '<div class="table-wrapper', '<div tabindex="0" class="table-wrapper'
+            )
+            page.write_text(text, encoding="utf-8")
 
 
 def copy_interactive_page(app: Any, exception: Exception | None) -> None:

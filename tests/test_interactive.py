@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import re
 import runpy
 from pathlib import Path
 from statistics import NormalDist
@@ -166,6 +167,9 @@ def test_verdict_agrees_with_diagnose(open_page, loss, classes):
     diagnosis = keras_noisy.diagnose(model, logits.astype("float32"), robust)
     assert verdict["ratio"] == pytest.approx(diagnosis.ratio, rel=0.03)  # diagnose uses 17 points
     assert verdict["word"] == diagnosis.verdict == judge(verdict["ratio"])
+    diagnosis = keras_noisy.diagnose(model, logits.astype("float32"), robust, "adam")
+    assert verdict["adamRatio"] == pytest.approx(diagnosis.update_ratio, rel=0.03)
+    assert verdict["adamWord"] == diagnosis.verdict == judge(verdict["adamRatio"])
 
 
 def test_sliders_have_all_label_losses_and_allowed_values(open_page):
@@ -227,6 +231,7 @@ def test_shown_numbers_agree_with_the_package(open_page):
     facts = page.inner_text("#facts")
     for value in (f"{logit_bias(365):.2f}", f"{auto_q(365):.3f}", f"{reference:.3g}"):
         assert value in facts
+    assert re.search(r"with Adam\s+will learn: \S+ times the update with 10 classes", facts)
 
 
 def test_auto_bias_follows_the_number_of_classes(open_page):

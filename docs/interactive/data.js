@@ -5,6 +5,10 @@ const DATA = {
 "learns":0.16666666666666666,
 "stalls":0.05
 },
+"adam":{
+"batchSize":128,
+"epsilon":1e-07
+},
 "losses":{
 "CE":{"summary":"Cross-entropy.","formula":"loss = -log p_y","defaults":{},"parameters":{}},
 "MAE":{"summary":"Mean absolute error between the one-hot label and the predicted distribution.","formula":"loss = sum_j |[j = y] - p_j| = 2 (1 - p_y)","defaults":{},"parameters":{}},

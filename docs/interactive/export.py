@@ -14,6 +14,7 @@ sys.path.append(str(Path(__file__).parents[1]))
 from loss_docstring import read_docstring
 
 from keras_noisy.calibration import _verdict as verdict
+from keras_noisy.calibration._optimizer import BATCH_SIZE, read_optimizer
 from keras_noisy.losses import LOSSES, LabelLoss
 from keras_noisy.losses._hyperparameter import Hyperparameter
 from keras_noisy.losses.gce import auto_q
@@ -40,6 +41,7 @@ def data() -> dict[str, Any]:
             "learns": verdict.LEARNS,
             "stalls": verdict.STALLS,
         },
+        "adam": {"batchSize": BATCH_SIZE, "epsilon": read_optimizer("adam").constant},
         "losses": {kind.__name__: describe(kind) for kind in label_losses},
         "autoBias": tabulate(logit_bias, first=10),
         "autoQ": tabulate(auto_q, first=30),

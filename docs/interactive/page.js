@@ -200,7 +200,7 @@ function render() {
   byId("verdict").className = verdict.word.replace(" ", "-");
   byId("verdict").innerHTML =
     `<b aria-hidden="true">${VERDICT_SIGN[verdict.word]}</b> ${loss} ${VERDICT_TEXT[verdict.word]} ` +
-    `<span>with ${label(classes, 7)} classes</span>`;
+    `<span>with ${label(classes, 7)} classes and SGD</span>`;
   byId("pull").innerHTML =
     `mean pull ${label(-verdict.error)}, <b>${asFraction(verdict.ratio)}</b> that with ${referenceClasses} classes`;
   drawGauge(verdict.ratio);
@@ -209,10 +209,11 @@ function render() {
   animate();
 }
 
-function drawFacts({ reference }) {
+function drawFacts({ reference, adamRatio, adamWord }) {
   const { classes } = state;
   const { referenceClasses } = DATA.verdict;
   const facts = [
+    ["with Adam", `${VERDICT_TEXT[adamWord]}: ${asFraction(adamRatio)} the update with ${referenceClasses} classes`],
     [`auto bias, ${label(classes, 7)} classes`, autoBias(classes).toFixed(2)],
     [`GCE’s q = auto`, label(autoQ(classes))],
     [`mean pull, ${referenceClasses} classes, no bias`, label(-reference)],

@@ -65,14 +65,23 @@ function meanError(setting) {
   return sum(errors.map((error, i) => error * densities[i])) / sum(densities);
 }
 
-// Compares the mean pull with that for few classes and no bias, as keras_noisy.diagnose does.
+// Compares the mean pull with that for few classes and no bias, as keras_noisy.diagnose does for
+// SGD, and the update that Adam makes of it.
 function verdictOf(setting) {
   const { referenceClasses, learns, stalls } = DATA.verdict;
   const error = meanError(setting);
   const reference = meanError({ ...setting, classes: referenceClasses, bias: 0 });
+  const word = (ratio) => (ratio >= learns ? "learns" : ratio >= stalls ? "learns slowly" : "stalls");
   const ratio = error / reference;
-  const word = ratio >= learns ? "learns" : ratio >= stalls ? "learns slowly" : "stalls";
-  return { error, reference, ratio, word };
+  const adamRatio = adamUpdate(error, setting.classes) / adamUpdate(reference, setting.classes);
+  return { error, reference, ratio, word: word(ratio), adamRatio, adamWord: word(adamRatio) };
+}
+
+// The size of Adam's first update, in units of the learning rate; see keras_noisy.theory.update_size.
+function adamUpdate(error, classes) {
+  const { batchSize, epsilon } = DATA.adam;
+  const gradient = Math.max(-error, 0) / Math.sqrt(classes * batchSize);
+  return gradient / (gradient + epsilon);
 }
 
 const autoBias = (classes) => lookUp(DATA.autoBias, classes);
