@@ -161,12 +161,13 @@ class Hardware:
     """Devices
 
     Args:
-        count: Number of devices of this machine that share each batch; null for all GPUs, or for
-            one CPU. Without a GPU, a number above 1 splits the CPU into as many devices.
+        count: Number of devices of this process that share each batch; null for all GPUs, or for
+            one CPU. Without a GPU, a number above 1 splits the CPU into as many devices. It is 1 on
+            PyTorch, where torchrun starts a process for each device.
         class_shards: Number of parts into which the last layer is split by classes, each on a
             device of its own (JAX).
-        coordinator: Address host:port of the first process (JAX).
-        num_processes: Number of processes that train together, one for each machine (JAX).
+        coordinator: Address host:port of the first process (JAX, or PyTorch without torchrun).
+        num_processes: Number of processes that train together (JAX, or PyTorch without torchrun).
         process: Index of this process, counted from 0.
     """
 
@@ -175,6 +176,11 @@ class Hardware:
     coordinator: str | None = None
     num_processes: PositiveInt = 1
     process: NonNegativeInt = 0
+
+    @property
+    def is_first(self) -> bool:
+        """Whether this is the first process, of those that torchrun starts, too."""
+        return self.process == int(os.environ.get("RANK", "0")) == 0
 
 
 @dataclass

@@ -31,7 +31,7 @@ def claim_folder(configuration: Configuration) -> None:
                 f"results: {configuration.results} has a training with other settings, "
                 f"{format_differences(others, settings)}. Choose another folder, or delete that one"
             )
-    elif configuration.devices.process == 0:
+    elif configuration.devices.is_first:
         write_atomically(path, yaml.safe_dump(settings, sort_keys=False))
 
 
@@ -44,7 +44,7 @@ def lock_folder(configuration: Configuration) -> Iterator[None]:
     Raises:
         BlockingIOError: If another process trains in the folder.
     """
-    if configuration.devices.process:
+    if not configuration.devices.is_first:
         yield
         return
     try:

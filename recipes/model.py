@@ -17,7 +17,7 @@ from keras_noisy.training import Devices, penalise_weights
 
 def build_model(configuration: Configuration, task: Task, devices: Devices) -> keras.Model:
     """Builds and compiles the model."""
-    model = devices.prepare(build_network(configuration, task))
+    model = build_network(configuration, task)
     loss = build_loss(configuration, task.num_classes)
     bias: keras_noisy.LogitBias | None = None
     if configuration.loss.logit_bias == "classwise":
@@ -29,6 +29,7 @@ def build_model(configuration: Configuration, task: Task, devices: Devices) -> k
         loss = loss.with_options(logit_bias=bias)
     if configuration.loss.weight_penalty:
         penalise_weights(model, keras.regularizers.L1(configuration.loss.weight_penalty))
+    model = devices.prepare(model)
     metrics: list[keras.metrics.Metric] = [keras.metrics.SparseCategoricalAccuracy(name="accuracy")]
     if configuration.data.name == "webvision":
         metrics.append(keras.metrics.SparseTopKCategoricalAccuracy(5, name="top5"))

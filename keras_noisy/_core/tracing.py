@@ -12,6 +12,7 @@ import numpy as np
 from keras import ops
 from numpy.typing import NDArray
 
+from keras_noisy._core.processes import sum_over_processes
 from keras_noisy._typing import Tensor
 
 _IS_TENSORFLOW = keras.backend.backend() == "tensorflow"
@@ -101,12 +102,12 @@ def assign_in_step(variable: keras.Variable, value: Tensor) -> None:
 
 
 def sum_over_replicas(value: Tensor) -> Tensor:
-    """Sums a tensor over the replicas of a strategy of TensorFlow; returns others unchanged.
+    """Sums a tensor over the replicas of a strategy of TensorFlow, or the processes of PyTorch.
 
-    Other backends compute with the batch of all devices.
+    It returns others unchanged: JAX computes with the batch of all devices.
     """
     if not _IS_TENSORFLOW:
-        return value
+        return sum_over_processes(value)
     import tensorflow as tf
 
     context = tf.distribute.get_replica_context()

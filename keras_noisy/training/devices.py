@@ -12,6 +12,7 @@ import keras
 
 from keras_noisy._arguments import check_integer
 from keras_noisy._core.model_layers import find_layers
+from keras_noisy._core.processes import suspend_processes
 
 # The time after which processes notice that another one has died. The default of JAX is 100.
 _HEARTBEAT_SECONDS = 20
@@ -66,10 +67,14 @@ class Devices:
         }
 
     def prepare(self, model: keras.Model) -> keras.Model:
-        """Synchronises batch normalisation over all devices; on JAX, it always is.
+        """Prepares a model so that its training equals that on one device.
+
+        On TensorFlow, it synchronises batch normalisation over all devices; on JAX, it always is.
+        On PyTorch with several processes, it gives all of them the weights of the first one, and
+        from then on combines their gradients, batch statistics and metrics.
 
         Args:
-            model: A model that is built in the scope.
+            model: A model that is built in the scope, with all its layers.
 
         Returns:
             The same model.
@@ -77,6 +82,10 @@ class Devices:
         if self.strategy is not None:
             for layer in find_layers(model, keras.layers.BatchNormalization):
                 layer.synchronized = True
+        elif keras.backend.backend() == "torch" and self.num_processes > 1:
+            from keras_noisy.training import _torch_processes
+
+            _torch_processes.synchronise(model)
         return model
 
 
@@ -93,18 +102,22 @@ def use_devices(
     `tf.distribute.MirroredStrategy`, on JAX by `keras.distribution.DataParallel`. On JAX, there
     may be several processes, one for each machine, which are connected by `jax.distributed`. The
     layer `"logits"`, which holds most of the weights if there are very many classes, may be split
-    by classes on JAX (`keras.distribution.ModelParallel`). Keras can't distribute a training on
-    PyTorch.
+    by classes on JAX (`keras.distribution.ModelParallel`).
+
+    On PyTorch, each device has a process of its own, on one machine or more. Start the processes by
+    `torchrun`, which tells them all that they need. They are connected by `torch.distributed`,
+    with NCCL on GPUs and Gloo on CPUs.
 
     Call this function before anything is computed. With one device, nothing is distributed.
 
     Args:
-        count: Number of devices of this machine. Without a GPU or TPU, the CPU is split into as
-            many virtual devices, for tests. Defaults to `None`: all GPUs or TPUs, or else one CPU.
+        count: Number of devices of this process, which is 1 on PyTorch. Without a GPU or TPU, the
+            CPU is split into as many virtual devices, for tests. Defaults to `None`: all GPUs or
+            TPUs, or else one CPU.
         class_shards: Number of parts into which the layer `"logits"` is split, a divisor of the
             number of devices. Defaults to `1`.
         coordinator: Address `"host:port"` of the first process, the same in all processes. Required
-            if there are several. Defaults to `None`.
+            if there are several, unless `torchrun` has started them. Defaults to `None`.
         num_processes: Number of processes that train together. Defaults to `1`.
         process: Index of this process, counted from 0. Defaults to `0`.
 
@@ -141,18 +154,21 @@ def use_devices(
             f"Received: class_shards={class_shards}, num_processes={num_processes}"
         )
     backend = keras.backend.backend()
-    if backend != "jax" and (class_shards > 1 or num_processes > 1):
+    if backend != "jax" and class_shards > 1:
         raise ValueError(
-            "`class_shards` and `num_processes` must be 1 on all backends but JAX. Received: "
-            f"class_shards={class_shards}, num_processes={num_processes} on {backend}"
+            "`class_shards` must be 1 on all backends but JAX. "
+            f"Received: class_shards={class_shards} on {backend}"
         )
     if backend == "jax":
         return _use_jax(count, class_shards, coordinator, num_processes, process)
-    if backend == "tensorflow":
-        return _use_tensorflow(count)
-    if count not in (None, 1):
-        raise ValueError(f"`count` must be 1 on this backend. Received: count={count} on {backend}")
-    return Devices()
+    if backend == "torch":
+        return _use_torch(count, coordinator, num_processes, process)
+    if num_processes > 1:
+        raise ValueError(
+            "`num_processes` must be 1 on all backends but JAX and PyTorch. "
+            f"Received: num_processes={num_processes} on {backend}"
+        )
+    return _use_tensorflow(count)
 
 
 def without_distribution() -> AbstractContextManager[None]:
@@ -161,6 +177,8 @@ def without_distribution() -> AbstractContextManager[None]:
     After `use_devices` on JAX, Keras distributes computations over all processes. If only one of
     them saves a model, for example, it would wait for the others. Within this context, there is no
     distribution. Afterwards, the previous one is set again, also if the code raises an exception.
+    On PyTorch, a model that `Devices.prepare` returned would wait likewise, for example when it is
+    evaluated.
 
     Returns:
         A context manager.
@@ -188,7 +206,8 @@ def _suspend_distribution() -> Iterator[None]:
     distribution = keras.distribution.distribution()
     keras.distribution.set_distribution(None)
     try:
-        yield
+        with suspend_processes():
+            yield
     finally:
         keras.distribution.set_distribution(distribution)
 
@@ -270,6 +289,21 @@ def _mirrored_strategy(kind: str, count: int) -> Any:
     import tensorflow as tf
 
     return tf.distribute.MirroredStrategy([f"/{kind}:{i}" for i in range(count)])
+
+
+def _use_torch(
+    count: int | None, coordinator: str | None, num_processes: int, process: int
+) -> Devices:
+    """Connects the processes, each of which has one device."""
+    if count not in (None, 1):
+        raise ValueError(
+            "`count` must be 1 on PyTorch, where `torchrun` starts a process for each device. "
+            f"Received: count={count}"
+        )
+    from keras_noisy.training import _torch_processes
+
+    process, num_processes = _torch_processes.connect(coordinator, num_processes, process)
+    return Devices(num_processes, process, num_processes)
 
 
 def _check_count(count: int, available: int) -> None:

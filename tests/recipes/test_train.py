@@ -201,8 +201,8 @@ def start():
     """Starts `train.py` in a separate process, which dies in the epoch and batch `kill`."""
     started = []
 
-    def begin(arguments, results, *, kill=(99, 0)):
-        command = [sys.executable, HERE / "killed.py", *map(str, kill), *arguments]
+    def begin(arguments, results, *, kill=(99, 0), launcher=()):
+        command = [sys.executable, *launcher, HERE / "killed.py", *map(str, kill), *arguments]
         pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
         started.append(subprocess.Popen([*command, f"--results={results}"], **pipes))
         return started[-1]
@@ -219,6 +219,7 @@ def finish(process, status=0):
     return output
 
 
+TORCHRUN = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
 # With 12 classes there is a logit bias; 384 images are 12 batches.
 TWELVE = ["--data.classes=12", "--data.images=32", "--batch_size=32", "--progress=none"]
 # Keeps rounding errors small, which batch normalisation amplifies tenfold in a few steps.
@@ -249,7 +250,7 @@ def test_killing_and_restarting_gives_the_same_results(start, tmp_path):
     assert (keras.ops.convert_to_numpy(probs) != 1 / probs.shape[0]).any()  # the bias has fallen
 
 
-@pytest.mark.skipif(BACKEND == "torch", reason="Keras does not support several devices on PyTorch")
+@pytest.mark.skipif(BACKEND == "torch", reason="on PyTorch, a process has one device")
 @pytest.mark.parametrize("more", [[], ["--network.name=small_cnn", "--epochs=1"]])
 def test_two_devices_train_as_one(more, start, tmp_path):
     arguments = [*TWELVE, *CALM, *more]
@@ -275,10 +276,21 @@ def coordinator():
         return f"127.0.0.1:{listening.getsockname()[1]}"
 
 
+@pytest.mark.skipif(BACKEND != "jax", reason="Keras splits layers on JAX only")
+def test_a_layer_split_by_classes(start, tmp_path):
+    finish(start([*TWELVE, *CALM], tmp_path / "one"))
+    more = ["--devices.count=2", "--devices.class_shards=2"]
+    finish(start([*TWELVE, *CALM, *more], tmp_path / "two"))
+    for name in ("loss", "val_loss"):
+        np.testing.assert_allclose(
+            column(tmp_path / "two", name), column(tmp_path / "one", name), rtol=1e-4
+        )
+
+
 @pytest.mark.skipif(
-    BACKEND != "jax", reason="Keras supports several processes and split layers on JAX only"
+    BACKEND == "tensorflow", reason="Keras can't train in several processes of TensorFlow"
 )
-class TestJAX:
+class TestSeveralProcesses:
     def workers(self, start, coordinator, results, kills=((99, 0), (99, 0))):
         shared = [*TWELVE, *CALM, "--devices.num_processes=2"]
         return [
@@ -290,27 +302,23 @@ class TestJAX:
             for process, kill in enumerate(kills)
         ]
 
-    def test_a_layer_split_by_classes(self, start, tmp_path):
-        finish(start([*TWELVE, *CALM], tmp_path / "one"))
-        more = ["--devices.count=2", "--devices.class_shards=2"]
-        finish(start([*TWELVE, *CALM, *more], tmp_path / "two"))
-        for name in ("loss", "val_loss"):
-            np.testing.assert_allclose(
-                column(tmp_path / "two", name), column(tmp_path / "one", name), rtol=1e-4
-            )
+    def restart(self, start, results):
+        """Starts both workers again; on PyTorch, by torchrun."""
+        if BACKEND == "torch":
+            return [start([*TWELVE, *CALM], results, launcher=TORCHRUN)]
+        with socket.socket() as listening:  # the old address may still be in use
+            listening.bind(("127.0.0.1", 0))
+            coordinator = f"127.0.0.1:{listening.getsockname()[1]}"
+        return self.workers(start, coordinator, results)
 
     def test_two_processes_one_of_which_dies(self, start, coordinator, tmp_path):
-        one = start([*TWELVE, *CALM], tmp_path / "one")
         first, second = self.workers(start, coordinator, tmp_path / "two", kills=((99, 0), (1, 5)))
+        train.main([*TWELVE, *CALM, f"--results={tmp_path / 'one'}"])
         finish(second, -signal.SIGKILL)
         output = finish(first, 1)
         assert "process 0 of 2 can't go on: another one died" in output
         assert "Start all of them again with the same commands: 1 epochs are done" in output
-        finish(one)
-        with socket.socket() as listening:  # the old address may still be in use
-            listening.bind(("127.0.0.1", 0))
-            coordinator = f"127.0.0.1:{listening.getsockname()[1]}"
-        for process in self.workers(start, coordinator, tmp_path / "two"):
+        for process in self.restart(start, tmp_path / "two"):
             finish(process)
         assert records(tmp_path / "two")[0]["devices"] == 2
         for name in ("loss", "val_loss", "accuracy", "val_accuracy"):

@@ -1,8 +1,10 @@
 """Arguments and properties of devices; tests/recipes/test_train.py trains on several of them."""
 
 import re
+import socket
 import subprocess
 import sys
+from pathlib import Path
 
 import keras
 import pytest
@@ -60,17 +62,21 @@ def test_arguments_are_checked(arguments, message):
         use_devices(**arguments)
 
 
-@pytest.mark.skipif(BACKEND == "jax", reason="JAX supports them")
-@pytest.mark.parametrize(
-    ("arguments", "received"),
-    [
-        ({"class_shards": 2}, "class_shards=2, num_processes=1"),
-        ({"num_processes": 2, "coordinator": "localhost:1"}, "class_shards=1, num_processes=2"),
-    ],
-)
-def test_arguments_that_only_jax_supports(arguments, received):
-    with pytest.raises(ValueError, match=f"must be 1 on all .* {received} on {BACKEND}$"):
-        use_devices(**arguments)
+@pytest.mark.skipif(BACKEND == "jax", reason="JAX supports it")
+def test_layers_are_split_on_jax_only():
+    message = "`class_shards` must be 1 on all backends but JAX. Received: class_shards=2 on "
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}{BACKEND}$"):
+        use_devices(class_shards=2)
+
+
+@pytest.mark.tensorflow
+def test_tensorflow_trains_in_one_process():
+    message = (
+        "`num_processes` must be 1 on all backends but JAX and PyTorch. "
+        "Received: num_processes=2 on tensorflow"
+    )
+    with pytest.raises(ValueError, match=f"^{message}$"):
+        use_devices(num_processes=2, coordinator="localhost:1")
 
 
 def test_more_devices_than_there_are():
@@ -78,7 +84,8 @@ def test_more_devices_than_there_are():
     keras.ops.convert_to_numpy(keras.ops.zeros(1))
     available = {"tensorflow": 2, "jax": 1, "torch": 1}[BACKEND]
     message = {
-        "torch": "`count` must be 1 on this backend. Received: count=3 on torch",
+        "torch": "`count` must be 1 on PyTorch, where `torchrun` starts a process for each "
+        "device. Received: count=3",
     }.get(BACKEND, f"`count` must be at most {available}, the number of devices. Received: count=3")
     with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
         use_devices(3)
@@ -163,6 +170,59 @@ def test_last_layer_is_split_by_classes():
     assert first == "ModelParallel|(None, 'classes')|('classes',)"
     expected = "`class_shards` must divide the number of devices, 4. Received: class_shards=3"
     assert second == expected
+
+
+# PyTorch
+
+
+@pytest.mark.skipif(BACKEND != "torch", reason="tests PyTorch")
+def test_two_processes_train_as_one():
+    with socket.socket() as listening:
+        listening.bind(("127.0.0.1", 0))
+        coordinator = f"127.0.0.1:{listening.getsockname()[1]}"
+    script = Path(__file__).with_name("two_processes.py")
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
+    processes = [
+        subprocess.Popen([sys.executable, script, coordinator, str(index)], **pipes)
+        for index in range(2)
+    ]
+    try:
+        for process in processes:
+            output, _ = process.communicate(timeout=240)
+            assert process.returncode == 0, output
+            assert output.endswith("equal\n")
+    finally:
+        for process in processes:
+            process.kill()
+
+
+@pytest.mark.skipif(BACKEND != "torch", reason="tests PyTorch")
+def test_one_process_of_torchrun_is_not_distributed(monkeypatch):
+    monkeypatch.setenv("WORLD_SIZE", "1")
+    monkeypatch.setenv("RANK", "0")
+    assert use_devices() == Devices()
+
+
+@pytest.mark.skipif(BACKEND != "torch", reason="tests PyTorch")
+def test_each_process_has_a_gpu(monkeypatch):
+    import torch
+
+    chosen = []
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    monkeypatch.setattr(torch.cuda, "set_device", chosen.append)
+    monkeypatch.setattr(
+        torch.distributed, "init_process_group", lambda backend, **_: chosen.append(backend)
+    )
+    monkeypatch.setenv("LOCAL_RANK", "1")
+    monkeypatch.setenv("RANK", "3")
+    monkeypatch.setenv("WORLD_SIZE", "4")
+    assert use_devices() == Devices(count=4, process=3, num_processes=4)
+    assert chosen == [1, "nccl"]
+    monkeypatch.setenv("LOCAL_RANK", "2")
+    message = "`LOCAL_RANK` must be less than the number of GPUs, 2, .*Received: LOCAL_RANK=2$"
+    with pytest.raises(ValueError, match=message):
+        use_devices()
 
 
 # Without distribution
