@@ -64,9 +64,7 @@ def synchronise(model: keras.Model) -> None:
     for layer in find_layers(model, keras.layers.BatchNormalization):
         # Keras has no synchronised statistics on PyTorch, and no public method to override.
         layer._moments = functools.partial(_compute_moments, layer._moments)
-    model.get_metrics_result = functools.partial(
-        _compute_metrics, model, model.get_metrics_result
-    )
+    model.get_metrics_result = functools.partial(_compute_metrics, model, model.get_metrics_result)
 
 
 def _choose_gpu(process: int) -> None:
@@ -99,7 +97,8 @@ def _average_gradients(parameter: torch.nn.Parameter) -> None:
 
     # A layer that is frozen now may be trained later, but PyTorch refuses its parameters.
     is_trained = parameter.requires_grad
-    parameter.requires_grad_(True).register_post_accumulate_grad_hook(average)
+    parameter.requires_grad_(True)
+    parameter.register_post_accumulate_grad_hook(average)  # type: ignore[no-untyped-call]
     parameter.requires_grad_(is_trained)
 
 
@@ -111,7 +110,7 @@ class _Average(torch.autograd.Function):
         return _average(value)
 
     @staticmethod
-    def backward(ctx: Any, gradient: torch.Tensor) -> torch.Tensor:  # type: ignore[override]
+    def backward(ctx: Any, gradient: torch.Tensor) -> torch.Tensor:
         return _average(gradient)
 
 
@@ -130,8 +129,8 @@ def _compute_moments(
     # Unlike samples, the positions that are not masked may differ in number between processes.
     count = 1.0 if mask is None else torch.count_nonzero(mask)
     parts = torch.stack([torch.ones_like(mean), mean, variance + mean**2])
-    total, mean, square = _Average.apply(count * parts)
-    mean, square = mean / total, square / total
+    total, *sums = _Average.apply(count * parts)  # type: ignore[no-untyped-call]
+    mean, square = (each / total.clamp(min=keras.config.epsilon()) for each in sums)
     return mean, square - mean**2
 
 

@@ -4,6 +4,7 @@ import contextlib
 import dataclasses
 import functools
 import importlib
+import os
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from typing import Any
@@ -154,6 +155,12 @@ def use_devices(
             f"Received: class_shards={class_shards}, num_processes={num_processes}"
         )
     backend = keras.backend.backend()
+    if backend != "torch" and "TORCHELASTIC_RUN_ID" in os.environ:
+        # Otherwise, each process would do the same training, unnoticed.
+        raise ValueError(
+            "`KERAS_BACKEND` must be torch for processes that `torchrun` starts. "
+            f"Received: {backend}"
+        )
     if backend != "jax" and class_shards > 1:
         raise ValueError(
             "`class_shards` must be 1 on all backends but JAX. "

@@ -175,6 +175,14 @@ def test_last_layer_is_split_by_classes():
 # PyTorch
 
 
+@pytest.mark.skipif(BACKEND == "torch", reason="tests the other backends")
+def test_torchrun_needs_pytorch(monkeypatch):
+    monkeypatch.setenv("TORCHELASTIC_RUN_ID", "none")
+    message = "`KERAS_BACKEND` must be torch for processes that `torchrun` starts. Received: "
+    with pytest.raises(ValueError, match=f"^{message}{BACKEND}$"):
+        use_devices()
+
+
 @pytest.mark.skipif(BACKEND != "torch", reason="tests PyTorch")
 def test_two_processes_train_as_one():
     with socket.socket() as listening:
