@@ -9,6 +9,12 @@ from numpy.typing import NDArray
 MAX_PROBABILITY_ERROR = 1e-3
 MAX_ROW_SUM_ERROR = 5e-2
 
+# How text labels become integers, and predictions become text again; part of every error for them.
+TEXT_ADVICE = (
+    "number the classes with `class_names, y = np.unique(labels, return_inverse=True)`; "
+    "`class_names[model.predict(x).argmax(-1)]` then gives the names of predictions"
+)
+
 
 class Labels(NamedTuple):
     """Labels in one format.
@@ -115,17 +121,16 @@ def read_array(values: Any) -> NDArray[Any] | str:
     try:
         array = np.asarray(to_dense(values))
     except Exception as error:  # Each library raises its own type.
+        if "string" in str(getattr(values, "dtype", "")):  # a tensor in a graph of TensorFlow
+            return f"text, {type(values).__name__} of type string: {TEXT_ADVICE}"
         if _is_ragged(values) or "inhomogeneous" in str(error):
             return _describe_ragged(values)
         return f"{type(values).__name__}, which is no array of numbers ({error})"
     if array.dtype.kind in "iufb" or _is_float(array.dtype):
         return array
+    if (text := _describe_text(array)) is not None:
+        return text
     first = array.ravel()[0] if array.size else None
-    if array.dtype.kind in "SU" or isinstance(first, (str, bytes)):
-        return (
-            f"text, such as {first!s:.40}: replace each name by its number, for example with "
-            "np.unique(names, return_inverse=True)"
-        )
     if _is_ragged(values) or isinstance(first, (list, tuple, np.ndarray)):
         return _describe_ragged(values)
     described = f"{type(values).__name__} of type {array.dtype}"
@@ -148,6 +153,24 @@ def to_dense(values: Any) -> Any:
     if "sparse" in str(getattr(values, "layout", "")):  # PyTorch
         return values.to_dense()
     return values
+
+
+def _describe_text(array: NDArray[Any]) -> str | None:
+    """Returns words for an array of text, which may have missing values, or `None`."""
+    texts = [each for each in array.flat if isinstance(each, (str, bytes))]
+    if not texts:
+        return f"text: {TEXT_ADVICE}" if array.dtype.kind in "SU" else None
+    first = texts[0].decode(errors="replace") if isinstance(texts[0], bytes) else texts[0]
+    missing = sum(map(_is_missing, array.flat))
+    # `np.unique` can't sort them.
+    drop = f", with {missing} labels missing: drop these samples, and" if missing else ":"
+    return f"text, such as {first:.40}{drop} {TEXT_ADVICE}"
+
+
+def _is_missing(label: Any) -> bool:
+    """Returns whether a label is what pandas writes for an empty cell."""
+    is_nan = isinstance(label, float) and label != label
+    return is_nan or label is None or type(label).__name__ == "NAType"
 
 
 def _is_ragged(values: Any) -> bool:

@@ -8,7 +8,7 @@ import numpy as np
 from keras import ops
 
 from keras_noisy._core.tracing import raise_if_any, to_tensor
-from keras_noisy._labels import MAX_PROBABILITY_ERROR, MAX_ROW_SUM_ERROR
+from keras_noisy._labels import MAX_PROBABILITY_ERROR, MAX_ROW_SUM_ERROR, read_array
 from keras_noisy._typing import Tensor
 
 _INT32 = np.iinfo(np.int32)
@@ -159,15 +159,17 @@ def _to_tensor(argument: str, y_true: Any, ignore_class: int | None) -> Tensor:
         reason = error
     raise ValueError(
         f"`{argument}` must be an array of labels: integers, or one-hot or soft targets. "
-        f"Received: {_describe_type(y_true)}"
+        f"Received: {_describe(y_true)}"
     ) from reason
 
 
-def _describe_type(y_true: Any) -> str:
+def _describe(y_true: Any) -> str:
+    """Describes labels that are no tensor of numbers."""
+    described = read_array(y_true)
+    if isinstance(described, str):
+        return described
     dtype = str(getattr(y_true, "dtype", ""))
-    is_text = "string" in dtype or dtype.startswith(("<U", "|S", "str", "object"))
-    kind = f"text, {type(y_true).__name__}" if is_text else type(y_true).__name__
-    return f"{kind} of type {dtype}" if dtype else kind
+    return f"{type(y_true).__name__} of type {dtype}" if dtype else type(y_true).__name__
 
 
 def _read_integers(

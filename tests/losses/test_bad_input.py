@@ -7,6 +7,7 @@ from cases import every_family
 from support import BACKEND, compiled, gradient, softmax, tensor, to_numpy
 
 import keras_noisy
+from keras_noisy._labels import TEXT_ADVICE
 
 LOGITS = np.array([[3.0, -1.0, 0.5], [0.0, 2.0, -4.0], [1.0, 0.0, 1.0]], "float32")
 LABELS = np.array([0, 1, 2])
@@ -223,10 +224,44 @@ def test_no_label_becomes_the_ignored_class(labels, ignore_class):
         assert np.isnan(losses[0])
 
 
-@pytest.mark.parametrize("labels", [np.array(["cat", "dog", "owl"]), ["cat", "dog", "owl"]])
+@pytest.mark.parametrize(
+    "labels",
+    [
+        ["cat", "dog", "owl"],
+        np.array(["cat", "dog", "owl"]),
+        np.array([b"cat", b"dog", b"owl"]),
+        np.array(["cat", "dog", "owl"], object),
+        np.array(["cat", 1, 2.0], object),
+        np.array([["cat"], ["dog"], ["owl"]]),
+    ],
+    ids=["list", "str", "bytes", "object", "mixed", "column"],
+)
 def test_text_labels_are_named(labels):
-    with pytest.raises(ValueError, match=r"Received: (text|list)"):
+    with pytest.raises(ValueError, match="Received: text, such as cat: ") as error:
         keras_noisy.CE(from_logits=True)(labels, LOGITS)
+    assert str(error.value).endswith(TEXT_ADVICE)
+
+
+@pytest.mark.parametrize("kind", ["str", "object", "category", "frame"])
+def test_text_of_pandas_is_named(kind):
+    pandas = pytest.importorskip("pandas")
+    names = ["cat", None, "owl"]
+    labels = pandas.DataFrame({0: names}) if kind == "frame" else pandas.Series(names, dtype=kind)
+    with pytest.raises(ValueError, match="such as cat, with 1 labels missing: drop") as error:
+        keras_noisy.CE(from_logits=True)(labels, LOGITS)
+    assert str(error.value).endswith(TEXT_ADVICE)
+
+
+@pytest.mark.tensorflow
+def test_text_in_a_data_set_is_named():
+    import tensorflow as tf
+
+    model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(3)])
+    model.compile("adam", loss=keras_noisy.MAE(from_logits=True))
+    data = tf.data.Dataset.from_tensors((np.zeros((2, 2), "float32"), ["cat", "owl"]))
+    with pytest.raises(ValueError, match="Received: text, SymbolicTensor of type string") as error:
+        model.fit(data, verbose=0)
+    assert TEXT_ADVICE in str(error.value)
 
 
 def test_sigmoids_are_named():
