@@ -203,7 +203,7 @@ print(f"listed: {len(listed):,} in {HERE / 'suspicious_labels.csv'}")
 wrong = (train["kind"] != train["true_kind"]).sum()
 hits = (listed["kind"] != listed["true_kind"]).sum()
 print(f"wrong: {wrong / len(train):.1%}; ", end="")
-print(f"precision {hits / len(listed):.1%}, recall {hits / wrong:.1%}")
+print(f"precision {hits / max(len(listed), 1):.1%}, recall {hits / wrong:.1%}")
 
 # %% [markdown]
 """
@@ -231,9 +231,9 @@ print(f"a person said {row['kind'].item()}")
 """
 ## Where cross-entropy is better
 
-With few classes, a network cannot tell which of few labels is wrong before it has learnt the
-classes, and cross-entropy learns them before it memorises anything. The same parts with their 5
-groups as labels, 40 % of them wrong, need few epochs of cross-entropy and no robust loss.
+The labels are now the 5 groups of the same parts, 40 % of them wrong. With few classes, the robust
+loss learns more slowly than cross-entropy, which memorises late. A few epochs of cross-entropy give
+the best network, and no robust loss is needed.
 """
 
 # %%

@@ -207,7 +207,7 @@ print(f"listed: {len(listed):,} in {HERE / 'suspicious_labels.csv'}")
 wrong = (train["label"] != train["true_label"]).sum()
 hits = (listed["label"] != listed["true_label"]).sum()
 print(f"wrong: {wrong / len(train):.1%}; ", end="")
-print(f"precision {hits / len(listed):.1%}, recall {hits / wrong:.1%}")
+print(f"precision {hits / max(len(listed), 1):.1%}, recall {hits / wrong:.1%}")
 
 # %% [markdown]
 """

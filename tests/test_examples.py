@@ -75,6 +75,21 @@ def test_find_label_errors(tmp_path):
     assert all(row["label"] != row["looks_like"] for row in rows)
 
 
+def test_noisy_texts(tmp_path):
+    output = run("noisy_texts", tmp_path, "torch")
+    assert "600 texts, 794 words, 60 classes" in output
+    assert len(re.findall(r"of the labels, test accuracy [\d.]+%", output)) == 2
+    assert (tmp_path / "results" / "noisy_texts" / "suspicious_labels.csv").exists()
+
+
+def test_noisy_table(tmp_path):
+    pytest.importorskip("tensorflow")
+    pytest.importorskip("sklearn")
+    output = run("noisy_table", tmp_path, "torch")
+    assert "400 parts of 40 kinds" in output
+    assert len(re.findall(r"held out, [\d.]+% of the checked ones", output)) == 2
+
+
 def test_finetune_backbone(tmp_path):
     pytest.importorskip("keras_cv")
     output = run("finetune_backbone", tmp_path, "tensorflow")

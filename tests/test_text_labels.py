@@ -29,7 +29,9 @@ CALLS = {
     "suspicious_labels": lambda names: cleaning.suspicious_labels(names, X),
     "estimate_noise": lambda names: cleaning.estimate_noise(names, X),
     "AuditLabels": lambda names: cleaning.AuditLabels(X, names),
-    "memorised": lambda names: training.memorised(build(), X, names, names),
+    "memorised": lambda names: training.memorised(
+        build(), X, noisy_labels=names, true_labels=names
+    ),
     "LabelNoiseMonitor": lambda names: training.LabelNoiseMonitor((X, names, names)),
 }
 

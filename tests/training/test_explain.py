@@ -51,7 +51,7 @@ def find(*arguments, **options):
         (replaced(ROWS, 7, 0.4), [("y", (7,))], "rows of non-negative numbers that sum to 1"),
         (np.eye(5)[Y], [("y", ())], "for predictions of shape (…, K)"),
         (Y.astype("float16"), [("y", ())], "half precision"),
-        (np.array(list("abcd"))[Y], [("y", ())], "text, such as a: replace each name"),
+        (np.array(list("abcd"))[Y], [("y", ())], "text, such as a: number the classes with"),
         ([*"abcd"] * 3, [("y", ())], "text, such as a"),
         ([[0]] * 11 + [[0, 1]], [("y", ())], "ragged"),
     ],
