@@ -123,7 +123,7 @@ classes as well, but with TensorFlow only.)
 
 `TextVectorization` notes which of the 2,000 most frequent words a text contains. For long texts, in
 which the order of words matters, use `output_mode="int"` and an `Embedding`, or a pretrained
-network as in `finetune_text_classifier.py`.
+network.
 """
 
 
