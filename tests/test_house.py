@@ -12,7 +12,7 @@ MODULES = {
     ".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts).removesuffix(".__init__"): path
     for path in PACKAGE.rglob("*.py")
 }
-SHARED = {"_arguments", "_extras", "_files", "_labels", "_random", "_typing"}
+SHARED = {"_arguments", "_extras", "_files", "_inputs", "_labels", "_random", "_typing"}
 # The rooms that each room may import in addition to `SHARED`, as in CONTRIBUTING.md.
 ALLOWED = {
     "theory": set(),

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from keras_noisy._arguments import check_integer
 from keras_noisy._core.labels import is_invalid_distribution
 from keras_noisy._core.record import clear_untaken_biases
+from keras_noisy._inputs import count_samples, read_inputs, take_samples
 from keras_noisy.calibration._gradient import without_traces
 
 
@@ -101,10 +102,10 @@ def initial_logits(model: keras.Model, x: Any, batch_size: int = 128) -> Initial
             f"Received: model={model!r}"
         )
     batch_size = check_integer("batch_size", batch_size, 1)
-    inputs, count = _read(x)
+    inputs = read_inputs("x", x)
     outputs = []
-    for start in range(0, count, batch_size):
-        batch = keras.tree.map_structure(lambda a, i=start: a[i : i + batch_size], inputs)
+    for start in range(0, count_samples(inputs), batch_size):
+        batch = take_samples(inputs, slice(start, start + batch_size))
         outputs.append(_one_array(call_in_training(model, batch)))
     clear_untaken_biases()  # no loss follows
     values = np.concatenate(outputs)
@@ -142,18 +143,6 @@ def call_in_training(model: keras.Model, x: Any, weights: Mapping[int, Any] | No
             **({"training": True} if takes_training else {}),
         )
     return outputs
-
-
-def _read(x: Any) -> tuple[Any, int]:
-    """Returns the inputs as arrays, and their number."""
-    inputs = keras.tree.map_structure(np.asarray, x)
-    counts = {array.shape[:1] for array in keras.tree.flatten(inputs)}
-    if len(counts) != 1 or counts <= {(), (0,)}:
-        raise ValueError(
-            "`x` must be an array with at least one input, or a nested structure of arrays of the "
-            f"same length; pass one batch of a data set. Received: x of type {type(x).__name__}"
-        )
-    return inputs, counts.pop()[0]
 
 
 def _one_array(output: Any) -> NDArray:

@@ -8,9 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from keras_noisy._arguments import check_flag, check_integer, check_number
+from keras_noisy._inputs import count_samples, is_several, read_inputs, to_array
 from keras_noisy._labels import read_labels
 from keras_noisy.cleaning._results import Results, name_classes, name_samples, write_results
-from keras_noisy.training._batches import is_data_set, iterate_batches, to_array
+from keras_noisy.training._batches import is_data_set, iterate_batches
 
 _NOTE = (
     "These doubts come from a network that was trained with the same labels. They are optimistic: "
@@ -28,9 +29,9 @@ class AuditLabels(keras.callbacks.Callback):
     so. `keras_noisy.cleaning.out_of_fold` avoids that.
 
     Args:
-        x: The training samples in a fixed order, without augmentation: an array, or a data set of
-            batches `(x, labels)`, such as a `keras_noisy.datasets.Pipeline` with `shuffle=False,
-            augment=False`.
+        x: The training samples in a fixed order, without augmentation: an array, a dictionary or a
+            list of arrays, or a data set of batches `(x, labels)`, such as a
+            `keras_noisy.datasets.Pipeline` with `shuffle=False, augment=False`.
         labels: The labels of an array: integers (n,) or one-hot rows (n, K). Defaults to `None`:
             those of the batches.
         output: Folder to write to. Defaults to `"audit"`.
@@ -81,18 +82,26 @@ class AuditLabels(keras.callbacks.Callback):
         batch_size: int = 256,
     ) -> None:
         super().__init__()
-        if (labels is None) != (is_data_set(x) and not hasattr(x, "shape")):
+        # A list may hold batches or, with labels, samples.
+        has_batches = is_data_set(x) and not hasattr(x, "shape") and not is_several(x)
+        if has_batches != (labels is None) and not (has_batches and isinstance(x, list)):
             raise ValueError(
                 "`labels` must be given for an array `x`, and must be `None` for a data set, whose "
                 f"batches have them. Received: x of type {type(x).__name__}, labels of type "
                 f"{type(labels).__name__}"
             )
-        self.x = x
+        self.x = x if labels is None else read_inputs("x", x)
         self.labels = None if labels is None else read_labels("labels", labels).classes
         self.output = Path(output)
         self.paths = paths
         if self.labels is not None:
-            name_samples(paths, len(self.labels))  # complains before the training, not after it
+            # Complains before the training, not after it.
+            name_samples(paths, len(self.labels))
+            if count_samples(self.x) != len(self.labels):
+                raise ValueError(
+                    "`x` must have a sample for each label. Received: "
+                    f"{count_samples(self.x)} samples, and {len(self.labels)} labels"
+                )
         self.class_names = getattr(x, "class_names", None) if class_names is None else class_names
         self.root = None if root is None else Path(root)
         self.from_logits = check_flag("from_logits", from_logits)
@@ -123,6 +132,6 @@ class AuditLabels(keras.callbacks.Callback):
             return self.labels, self.model.predict(self.x, batch_size=self.batch_size, verbose=0)
         labels, outputs = [], []
         for x, batch_labels, _ in iterate_batches("x", self.x):
-            outputs.append(self.model.predict_on_batch(x))
+            outputs.append(self.model.predict_on_batch(read_inputs("x", x)))
             labels.append(read_labels("x", to_array(batch_labels)).classes)
         return np.concatenate(labels), np.concatenate(outputs)

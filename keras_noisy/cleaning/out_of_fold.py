@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from keras_noisy._arguments import check_choice, check_integer
 from keras_noisy._files import open_atomically
+from keras_noisy._inputs import count_samples, read_inputs, take_samples
 from keras_noisy._labels import read_labels
 from keras_noisy.cleaning._settings import find_other_settings
 from keras_noisy.datasets import ShuffledBatches
@@ -41,7 +42,8 @@ def out_of_fold(
     Args:
         build: Function that builds a new, compiled network. Its argument is the number of training
             steps, for a learning rate that decays. Keras's seed is set before each call.
-        x: Array of inputs, samples first. For data that do not fit into memory, a function
+        x: Array of inputs, samples first, a table of pandas, or a dictionary or a list of arrays
+            for a model with several inputs. For data that do not fit into memory, a function
             `x(rows, is_training, first_epoch)` that returns batches for `fit` or `predict`, such as
             a `keras_noisy.datasets.Pipeline`. `rows` is the integer array of the samples; without
             `is_training`, batches must have all of them, in that order. `first_epoch` is above 0
@@ -82,11 +84,12 @@ def out_of_fold(
     >>> logits.shape
     (60, 3)
     """
-    labels = read_labels("y", y).classes
+    labels, rows = read_labels("y", y)
     check_integer("epochs", epochs, 1)
     check_integer("batch_size", batch_size, 1)
     check_choice("verbose", verbose, (0, 1, 2))
-    get_batches = x if callable(x) else _batches_of(x, np.asarray(y), len(labels), batch_size, seed)
+    given = labels if rows is None else rows
+    get_batches = x if callable(x) else _batches_of(x, given, batch_size, seed)
     assignment = assign_folds(labels, folds, seed)
     state = _State(folder, labels, folds=folds, epochs=epochs, batch_size=batch_size, seed=seed)
     results: NDArray[np.float32] | None = None
@@ -128,19 +131,24 @@ def assign_folds(labels: NDArray[Any], folds: int, seed: int) -> NDArray[np.int6
 
 
 def _batches_of(
-    x: Any, y: NDArray[Any], num_samples: int, batch_size: int, seed: int
+    x: Any, y: NDArray[Any], batch_size: int, seed: int
 ) -> Callable[[NDArray[np.int64], bool, int], Any]:
     """Returns a function that returns batches of arrays."""
-    if not hasattr(x, "__getitem__") or not hasattr(x, "__len__") or len(x) != num_samples:
-        size = f"{len(x)} samples" if hasattr(x, "__len__") else type(x).__name__
+    inputs = read_inputs("x", x)
+    if count_samples(inputs) != len(y):
         raise ValueError(
-            "`x` must be an array with a sample for each label, or a function that returns "
-            f"batches. Received: {size}, and {num_samples} labels"
+            "`x` must have a sample for each label, or be a function that returns batches. "
+            f"Received: {count_samples(inputs)} samples, and {len(y)} labels"
         )
 
     def get_batches(rows: NDArray[np.int64], is_training: bool, first_epoch: int) -> Any:
         return ShuffledBatches(
-            x[rows], y[rows], batch_size, seed, shuffle=is_training, first_epoch=first_epoch
+            take_samples(inputs, rows),
+            y[rows],
+            batch_size,
+            seed,
+            shuffle=is_training,
+            first_epoch=first_epoch,
         )
 
     return get_batches

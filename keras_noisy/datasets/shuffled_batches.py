@@ -1,9 +1,9 @@
-from collections.abc import Mapping
 from typing import Any
 
 import keras
 import numpy as np
 
+from keras_noisy._inputs import count_samples, read_inputs, take_samples
 from keras_noisy.datasets._pipeline.options import Options
 from keras_noisy.datasets._pipeline.sharding import (
     count_steps,
@@ -27,8 +27,9 @@ class ShuffledBatches(keras.utils.PyDataset):
     the pipelines, it does not need TensorFlow; it shares some of their options.
 
     Args:
-        x: Array of inputs, samples first.
-        y: Array of labels, samples first.
+        x: Array of inputs, samples first. A table of pandas is read as an array, and the inputs of
+            a model with several of them as a dictionary or a list of arrays.
+        y: Array of labels, samples first; or a dictionary or a list of arrays.
         batch_size: Integer, at least 1. The last batch of an epoch may be smaller.
         seed: Non-negative integer. Defaults to `0`.
         shuffle: Whether to shuffle. Defaults to `True`.
@@ -69,17 +70,13 @@ class ShuffledBatches(keras.utils.PyDataset):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        if isinstance(x, Mapping) or isinstance(y, Mapping):
+        self.x, self.y = _read("x", x), _read("y", y)
+        self._num_samples = count_samples(self.x)
+        if count_samples(self.y) != self._num_samples:
             raise ValueError(
-                "`x` and `y` must be arrays; write a keras.utils.PyDataset for models of several "
-                f"inputs or outputs. Received: {type(x).__name__} and {type(y).__name__}"
+                "`x` and `y` must have the same number of samples. "
+                f"Received: {self._num_samples} and {count_samples(self.y)} samples"
             )
-        if len(x) != len(y) or len(x) == 0:
-            raise ValueError(
-                "`x` and `y` must have the same number of samples, at least one. "
-                f"Received: {len(x)} and {len(y)} samples"
-            )
-        self.x, self.y = np.asarray(x), np.asarray(y)
         self.options = Options(
             batch_size=batch_size,
             shuffle=shuffle,
@@ -90,7 +87,7 @@ class ShuffledBatches(keras.utils.PyDataset):
             whole_batches=whole_batches,
         )
         self.epoch = first_epoch
-        self._order = order_samples(self.options, len(self.x), self.epoch)
+        self._order = order_samples(self.options, self._num_samples, self.epoch)
         self._last = -1  # Index of the batch that was read last in this order.
         self._has_ended = False  # Whether one of Keras's epochs has ended since then.
         self._steps = count_steps(self.options, len(self._order))
@@ -125,11 +122,12 @@ class ShuffledBatches(keras.utils.PyDataset):
         size = read_batch_size(self.options)
         batch = self._order[index * size : (index + 1) * size]
         if not pads_batches(self.options):
-            return self.x[batch], self.y[batch]
+            return take_samples(self.x, batch), take_samples(self.y, batch)
         shard = np.arange(size).reshape(self.options.num_workers, -1)[self.options.worker]
-        weights = np.where(shard < len(batch), weight_samples(self.options, len(self.x)), 0.0)
+        weights = np.where(shard < len(batch), weight_samples(self.options, self._num_samples), 0.0)
         batch = np.resize(batch, size)[shard]  # pads with samples whose weight is 0
-        return self.x[batch], self.y[batch], weights.astype("float32")
+        x, y = take_samples(self.x, batch), take_samples(self.y, batch)
+        return x, y, weights.astype("float32")
 
     def on_epoch_end(self) -> None:
         if self._last < 0:
@@ -140,4 +138,9 @@ class ShuffledBatches(keras.utils.PyDataset):
     def _begin_pass(self) -> None:
         self.epoch += 1
         self._last, self._has_ended = -1, False
-        self._order = order_samples(self.options, len(self.x), self.epoch)
+        self._order = order_samples(self.options, self._num_samples, self.epoch)
+
+
+def _read(argument: str, values: Any) -> Any:
+    inputs = read_inputs(argument, values)
+    return tuple(inputs) if isinstance(inputs, list) else inputs  # TensorFlow refuses lists

@@ -1,13 +1,7 @@
-"""Iterates over the batches of data sets of all kinds, and converts their arrays."""
+"""Iterates over the batches of data sets of all kinds."""
 
 from collections.abc import Iterator
 from typing import Any
-
-import numpy as np
-from keras import ops
-from numpy.typing import NDArray
-
-from keras_noisy._labels import to_dense
 
 
 def is_data_set(data: Any) -> bool:
@@ -30,12 +24,6 @@ def iterate_batches(argument: str, data: Any) -> Iterator[tuple[Any, Any, Any]]:
             )
         x, labels, *weights = batch
         yield x, labels, weights[0] if weights else None
-
-
-def to_array(values: Any) -> NDArray:
-    """Returns numbers, a tensor on any device or a sparse array as a dense array of NumPy."""
-    values = to_dense(values)
-    return ops.convert_to_numpy(values) if ops.is_tensor(values) else np.asarray(values)
 
 
 def _is_iterable(data: Any) -> bool:

@@ -7,6 +7,7 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
+from keras_noisy._inputs import count_samples, read_inputs, take_samples
 from keras_noisy._labels import read_labels
 
 
@@ -22,18 +23,20 @@ def predict_classes(
 
     Args:
         model: Classifier with outputs (batch, K).
-        x: Array (samples, …).
+        x: Array (samples, …), or a nested structure of arrays.
         batch_size: Number of samples of a batch.
         labels: The classes with which the predictions will be compared, by argument.
 
     Raises:
         ValueError: If the model has no output for one of the labels.
     """
-    size = len(x)
+    inputs = read_inputs("x", x)
+    size = count_samples(inputs)
     if keras.distribution.distribution() is not None:
         # Several devices can only share complete batches, so the last one is filled up.
-        x = x[np.arange(-(-size // batch_size) * batch_size) % size]
-    outputs = model.predict(x, batch_size=batch_size, verbose=0)[:size]
+        rows = np.arange(-(-size // batch_size) * batch_size) % size
+        inputs = take_samples(inputs, rows)
+    outputs = model.predict(inputs, batch_size=batch_size, verbose=0)[:size]
     for argument, classes in labels.items():
         read_labels(argument, classes, outputs.shape[-1], source="the outputs of the model")
     return np.where(np.isnan(outputs).any(axis=-1), -1, np.argmax(outputs, axis=-1))

@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from keras_noisy._arguments import check_integer
-from keras_noisy.training._batches import is_data_set, iterate_batches, to_array
+from keras_noisy._inputs import count_samples, read_inputs, take_samples, to_array
+from keras_noisy.training._batches import is_data_set, iterate_batches
 from keras_noisy.training._predictions import compute_accuracy, predict_classes, read_classes
 
 # Inputs, and two labels for each sample with which predictions are compared.
@@ -129,7 +130,8 @@ class LabelNoiseMonitor(keras.callbacks.Callback):
         parts: list[tuple[NDArray, NDArray, NDArray]] = []
         for x, first, second in batches:
             left = len(first) if self.max_samples is None else self.max_samples - seen
-            x, first, second = x[:left], first[:left], second[:left]
+            x = take_samples(x, slice(left))
+            first, second = first[:left], second[:left]
             if len(first):
                 labels = {f"{argument}: labels": np.concatenate([first, second])}
                 predicted = predict_classes(self.model, x, self.batch_size, labels)
@@ -153,7 +155,10 @@ def _check_data(argument: str, data: Any, parts: int) -> None:
             )
         return
     x, *labels = data
-    lengths = [len(x), *(len(read_classes(f"{argument}: labels", each)) for each in labels)]
+    lengths = [
+        count_samples(read_inputs(f"{argument}: x", x)),
+        *(len(read_classes(f"{argument}: labels", each)) for each in labels),
+    ]
     if len(lengths) != parts or len(set(lengths)) != 1:
         raise ValueError(
             f"`{argument}` must be a data set or {parts} arrays of the same length. "
@@ -166,7 +171,7 @@ def _iterate(argument: str, data: Any) -> Iterator[tuple[Any, Any]]:
     for x, labels, weights in iterate_batches(argument, data):
         if weights is not None:
             present = np.flatnonzero(np.ravel(to_array(weights)))
-            x = to_array(x)[present]
+            x = take_samples(read_inputs(argument, x), present)
             labels = keras.tree.map_structure(
                 lambda y: to_array(y)[present],  # noqa: B023
                 labels,
@@ -179,7 +184,7 @@ def _test_batches(data: Any) -> Iterator[_Batch]:
     for x, labels in [data] if isinstance(data, (tuple, list)) else _iterate("test", data):
         labels = labels["clean"] if isinstance(labels, Mapping) and "clean" in labels else labels
         classes = read_classes("test: labels", labels)
-        yield x, classes, classes
+        yield read_inputs("test", x), classes, classes
 
 
 def _mislabelled_batches(data: Any) -> Iterator[_Batch]:
@@ -197,4 +202,4 @@ def _mislabelled_batches(data: Any) -> Iterator[_Batch]:
             )
         noisy, clean = (read_classes(f"train: {key}", labels[key]) for key in ("noisy", "clean"))
         wrong = np.flatnonzero(noisy != clean)
-        yield to_array(x)[wrong], noisy[wrong], clean[wrong]
+        yield take_samples(read_inputs("train", x), wrong), noisy[wrong], clean[wrong]

@@ -1,9 +1,9 @@
 from typing import Any
 
 import keras
-import numpy as np
 
 from keras_noisy._arguments import check_integer
+from keras_noisy._inputs import count_samples, read_inputs, take_samples
 from keras_noisy.training._predictions import compute_accuracy, predict_classes, read_classes
 
 
@@ -19,7 +19,7 @@ def memorised(
 
     Args:
         model: Classifier with outputs (batch, K), logits or probabilities.
-        x: Array (samples, …) of the training inputs.
+        x: The training inputs: an array (samples, …), or a nested structure of arrays.
         noisy_labels: The labels that the model was trained with: an array (samples,) or
             (samples, 1) of integers, or one-hot rows (samples, K). Of soft labels (samples, K), the
             most probable class counts.
@@ -51,14 +51,16 @@ def memorised(
     batch_size = check_integer("batch_size", batch_size, 1)
     noisy_labels = read_classes("noisy_labels", noisy_labels)
     true_labels = read_classes("true_labels", true_labels)
-    if not len(x) == len(noisy_labels) == len(true_labels):
+    inputs = read_inputs("x", x)
+    size = count_samples(inputs)
+    if not size == len(noisy_labels) == len(true_labels):
         raise ValueError(
             "`x`, `noisy_labels` and `true_labels` must have one entry for each sample. "
-            f"Received: {len(x)}, {len(noisy_labels)} and {len(true_labels)} entries"
+            f"Received: {size}, {len(noisy_labels)} and {len(true_labels)} entries"
         )
     wrong = noisy_labels != true_labels
     if not wrong.any():
         return float("nan")
     labels = {"noisy_labels": noisy_labels[wrong], "true_labels": true_labels[wrong]}
-    predicted = predict_classes(model, np.asarray(x)[wrong], batch_size, labels)
+    predicted = predict_classes(model, take_samples(inputs, wrong), batch_size, labels)
     return compute_accuracy(predicted, noisy_labels[wrong])

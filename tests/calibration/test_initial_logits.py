@@ -91,9 +91,9 @@ def test_model_without_a_training_argument(inputs):
     np.testing.assert_allclose(initial_logits(model, inputs).values, expected, rtol=1e-5)
 
 
-@pytest.mark.parametrize("x", [None, 3.0, [1.0, 2.0], iter([]), {"a": np.ones(2), "b": np.ones(3)}])
+@pytest.mark.parametrize("x", [None, 3.0, iter([]), {"a": np.ones(2), "b": np.ones(3)}])
 def test_bad_x(x):
-    with pytest.raises(ValueError, match="`x` must be an array with at least one input"):
+    with pytest.raises(ValueError, match=r"`x` must be an array .* with at least one sample"):
         initial_logits(build_model(), x)
 
 
@@ -108,7 +108,7 @@ def test_bad_input(inputs):
         initial_logits(keras.Sequential([keras.layers.Dense(3)]), inputs)
     with pytest.raises(ValueError, match=r"`model` must be a keras.Model that is built"):
         initial_logits("resnet", inputs)
-    with pytest.raises(ValueError, match="`x` must be an array with at least one input"):
+    with pytest.raises(ValueError, match=r"`x` must be an array .* with at least one sample"):
         initial_logits(build_model(), inputs[:0])
     source = keras.Input((8,))
     two = keras.Model(source, [keras.layers.Dense(2)(source), keras.layers.Dense(3)(source)])

@@ -122,7 +122,7 @@ def test_a_function_may_return_the_batches():
 @pytest.mark.parametrize(
     ("x", "y", "options", "message"),
     [
-        (X[:5], Y, {}, "`x` must be an array with a sample for each label.*5 samples, and 24"),
+        (X[:5], Y, {}, "`x` must have a sample for each label.*5 samples, and 24"),
         (X, Y, {"folds": 1}, "`folds` must be an integer of at least 2"),
         (X[:3], Y[:3], {"folds": 4}, "`folds` must be at most the number of samples"),
         (X, Y, {"epochs": 0}, "`epochs` must be an integer of at least 1"),

@@ -91,9 +91,9 @@ def test_order_is_a_function_of_seed_and_epoch():
 def test_bad_input():
     with pytest.raises(ValueError, match="Received: 3 and 2 samples"):
         ShuffledBatches(np.zeros(3), np.zeros(2), batch_size=1)
-    with pytest.raises(ValueError, match=r"must be arrays.*Received: dict and ndarray"):
-        ShuffledBatches({"a": np.zeros(3), "b": np.zeros(3)}, np.zeros(3), batch_size=1)
-    with pytest.raises(ValueError, match="Received: 0 and 0 samples"):
+    with pytest.raises(ValueError, match=r"`x` must be an array.*Received: dict with 2 and 3"):
+        ShuffledBatches({"a": np.zeros(3), "b": np.zeros(2)}, np.zeros(3), batch_size=1)
+    with pytest.raises(ValueError, match=r"`x` must be an array.*Received: ndarray with 0 samples"):
         ShuffledBatches(np.zeros(0), np.zeros(0), batch_size=1)
     with pytest.raises(
         ValueError, match=r"`batch_size` must be an integer of at least 1. Received: batch_size=0"

@@ -8,8 +8,8 @@ import numpy as np
 from keras import ops
 from numpy.typing import NDArray
 
+from keras_noisy._inputs import is_several, read_inputs, take_samples, to_array
 from keras_noisy._labels import to_dense
-from keras_noisy.training._batches import to_array
 
 # From the indices of some samples of a batch to a message, or `None` if they have no problem.
 Check = Callable[[NDArray], str | None]
@@ -23,7 +23,7 @@ def slice_arrays(
     Raises:
         ValueError: If the arrays differ in length, or have none.
     """
-    x = keras.tree.map_structure(to_array, x)
+    x = read_inputs("x", x)
     y = {key: _to_sliceable(labels) for key, labels in split(y).items()}
     weights = {} if sample_weight is None else split(sample_weight)
     weights = {key: to_array(each) for key, each in weights.items()}
@@ -36,17 +36,14 @@ def slice_arrays(
         )
     for start in range(0, lengths[0], batch_size):
         part = slice(start, start + batch_size)
-        yield take_inputs(x, part), take(y, part), take(weights, part) or None
+        yield take_samples(x, part), take(y, part), take(weights, part) or None
 
 
 def split(values: Any) -> dict[Any, Any]:
     """Returns the arrays of several outputs by name or number, and that of one output by ""."""
     if isinstance(values, Mapping):
         return dict(values)
-    # A list of numbers or of text is one array.
-    if isinstance(values, (list, tuple)) and values and all(map(_is_array, values)):
-        return dict(enumerate(values))
-    return {"": values}
+    return dict(enumerate(values)) if is_several(values) else {"": values}
 
 
 def name_parts(argument: str, values: Any) -> Iterator[tuple[str, Any]]:
@@ -55,11 +52,6 @@ def name_parts(argument: str, values: Any) -> Iterator[tuple[str, Any]]:
         return
     for key, each in split(values).items():
         yield argument if key == "" else f"{argument}[{key!r}]", each
-
-
-def take_inputs(x: Any, samples: Any) -> Any:
-    """Returns some samples of inputs, an array or a nested structure of arrays."""
-    return keras.tree.map_structure(lambda values: values[samples], x)
 
 
 def take(arrays: Mapping[Any, Any], samples: Any) -> dict[Any, Any]:
@@ -99,7 +91,3 @@ def _to_sliceable(labels: Any) -> Any:
         return np.asarray(labels)
     except ValueError:  # rows of different lengths
         return np.array(labels, dtype=object)
-
-
-def _is_array(values: Any) -> bool:
-    return len(getattr(values, "shape", ())) > 0

@@ -11,18 +11,17 @@ from numpy.typing import NDArray
 
 from keras_noisy._core.labels import count_classes, read_labels
 from keras_noisy._core.model_layers import find_layers
+from keras_noisy._inputs import count_samples, read_inputs, take_samples, to_array
 from keras_noisy._labels import read_array
 from keras_noisy.calibration.average_error import get_option
 from keras_noisy.layers import ClassHead
 from keras_noisy.losses import CE
-from keras_noisy.training._batches import to_array
 from keras_noisy.training._explain.batches import (
     Check,
     check_finite,
     name_parts,
     split,
     take,
-    take_inputs,
     to_float,
 )
 from keras_noisy.training._explain.causes import NAMED_SAMPLES, Causes, describe_error
@@ -59,9 +58,9 @@ class Examination:
 
     def examine(self, x: Any, y: Any, sample_weight: Any) -> None:
         """Examines one batch."""
-        x = keras.tree.map_structure(to_array, x)
+        x = read_inputs("x", x)
         y = {key: read_array(labels) for key, labels in split(y).items()}
-        every = np.arange(len(keras.tree.flatten(x)[0]))
+        every = np.arange(count_samples(x))
         good = every
         for name, values in name_parts("x", x):
             good = np.intersect1d(good, self._find(name, check_finite(name, values), every))
@@ -162,7 +161,7 @@ class Examination:
         def problem(samples: NDArray) -> str | None:
             if 1 < len(samples) < size:  # keeps the shape, for which JAX has compiled
                 samples = np.resize(samples, size)
-            some_x, some_y = take_inputs(x, samples), take(y, samples)
+            some_x, some_y = take_samples(x, samples), take(y, samples)
             try:
                 output = pair(self._model, some_y, self._finite_model(some_x))[name]
                 if is_categorical(output.loss):
