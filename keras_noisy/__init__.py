@@ -22,7 +22,7 @@ from keras_noisy.losses import LOSSES as _LOSSES
 from keras_noisy.losses._catalogue import *
 from keras_noisy.training import explain
 
-__version__ = "0.1.0.dev0"
+__version__ = "0.1.0"
 
 __all__ = [
     "LogitAdjustment",

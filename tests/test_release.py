@@ -59,6 +59,20 @@ def test_source_distribution_has_all_files(dist):
     assert names == list_files() - host_files | {"PKG-INFO"}
 
 
+def check_description(text):
+    """PyPI shows all code and tables of the README, and no links into the repository."""
+    readme = (ROOT / "README.md").read_text()
+    for block in re.findall(r"```python\n.*?```|^\|.*\|$", readme, re.M | re.S):
+        assert block in text or "](docs/" in block
+    assert readme.startswith("# keras-noisy")
+    assert text.lstrip().startswith("# keras-noisy")
+    links = re.findall(r"\]\(([^)]*)\)", text)
+    assert links
+    assert [link for link in links if not link.startswith("https://")] == []
+    assert 'pip install "keras-noisy[tensorflow' in text
+    assert 'pip install ".' not in text
+
+
 def test_metadata(dist):
     with zipfile.ZipFile(dist[0]) as wheel:
         (name,) = (name for name in wheel.namelist() if name.endswith("/METADATA"))
@@ -67,7 +81,7 @@ def test_metadata(dist):
     assert metadata["Version"] == keras_noisy.__version__
     assert metadata["License-Expression"] == "Apache-2.0"
     assert metadata["Description-Content-Type"] == "text/markdown"
-    assert (ROOT / "README.md").read_text() in metadata.get_payload()
+    check_description(metadata.get_payload())
     required = {
         re.match(r"[\w-]+", r)[0] for r in metadata.get_all("Requires-Dist") if ";" not in r
     }
@@ -77,14 +91,19 @@ def test_metadata(dist):
 
 
 def test_version_is_stated_once():
-    assert PROJECT["dynamic"] == ["version"]
+    assert "version" in PROJECT["dynamic"]
     assert "version" not in PROJECT
-    texts = {
-        path: (ROOT / path).read_text() for path in list_files("*.py", "*.toml", "*.cff", "*.md")
-    }
-    assert [path for path, text in texts.items() if keras_noisy.__version__ in text] == [
+    version = re.compile(rf"(?<![\d.]){re.escape(keras_noisy.__version__)}(?![\d.])")
+    paths = list_files("*.py", "*.toml", "*.cff", "*.md") - {"CHANGELOG.md"}
+    assert [path for path in paths if version.search((ROOT / path).read_text())] == [
         "keras_noisy/__init__.py"
     ]
+
+
+def test_changelog_has_the_version():
+    version = keras_noisy.__version__
+    heading = "Unreleased" if "dev" in version else rf"{re.escape(version)} \(\d{{4}}-\d\d-\d\d\)"
+    assert re.search(rf"^## {heading}$", (ROOT / "CHANGELOG.md").read_text(), re.M)
 
 
 # The oldest versions
