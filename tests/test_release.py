@@ -71,6 +71,7 @@ def check_description(text):
     assert [link for link in links if not link.startswith("https://")] == []
     assert 'pip install "keras-noisy[tensorflow' in text
     assert 'pip install ".' not in text
+    assert "<picture>" not in text
 
 
 def test_metadata(dist):
