@@ -4,6 +4,7 @@ import atexit
 import os
 import shutil
 import tempfile
+import zlib
 
 # Tests must not read the user's keras.json or cached data sets.
 os.environ["KERAS_HOME"] = tempfile.mkdtemp(prefix="keras-noisy-tests-")
@@ -13,6 +14,8 @@ os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
 os.environ.setdefault("MPLBACKEND", "Agg")
 if os.environ.get("KERAS_BACKEND") == "torch":
+    # Each worker has one core; more threads would wait for one another, in subprocesses as well.
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
     import torch  # must come before TensorFlow, or the process crashes
 
     torch.set_num_threads(1)
@@ -34,7 +37,25 @@ if keras.backend.backend() == "tensorflow":
     )
 
 
-def pytest_collection_modifyitems(items):
+def pytest_addoption(parser):
+    parser.addoption(
+        "--share",
+        metavar="I/N",
+        help="runs the I-th of N parts of the tests that are marked as shared, counted from 0",
+    )
+
+
+def pytest_collection_modifyitems(config, items):
+    if share := config.getoption("--share"):
+        index, count = map(int, share.split("/"))
+        left_out = [
+            item
+            for item in items
+            if item.get_closest_marker("shared")
+            and zlib.crc32(item.nodeid.encode()) % count != index
+        ]
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if item not in set(left_out)]
     for item in items:
         if item.get_closest_marker("tensorflow") and keras.backend.backend() != "tensorflow":
             item.add_marker(pytest.mark.skip(reason="tests the TensorFlow backend"))

@@ -45,10 +45,14 @@ class Row(NamedTuple):
 
 
 ROWS = [
-    Row("tensorflow", "tensorflow", ["tests"]),
+    Row("tensorflow", "tensorflow", ["tests", "--share=0/3"]),
     # The quickstart runs on JAX in the row without TensorFlow.
-    Row("jax", "jax", ["tests", "--ignore=tests/test_quickstart.py", *SKIP_BACKEND_FREE]),
-    Row("torch", "torch", ["tests", *SKIP_BACKEND_FREE]),
+    Row(
+        "jax",
+        "jax",
+        ["tests", "--ignore=tests/test_quickstart.py", "--share=1/3", *SKIP_BACKEND_FREE],
+    ),
+    Row("torch", "torch", ["tests", "--share=2/3", *SKIP_BACKEND_FREE]),
     Row(
         "no-tensorflow",
         "jax",

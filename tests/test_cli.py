@@ -24,6 +24,7 @@ def test_calibrate_prints_settings_with_errors_before_and_after(capsys):
     assert {loss.__name__ for loss in keras_noisy.losses.LOSSES} <= named
 
 
+@pytest.mark.shared
 def test_calibrate_prints_json(capsys):
     main(["calibrate", "--classes", "50", "--logit-std", "0.5", "--json"])
     content = json.loads(capsys.readouterr().out)
@@ -35,6 +36,7 @@ def test_calibrate_prints_json(capsys):
         assert row["reference"] == pytest.approx(average_error(keras_noisy.GCE(), 0.0, 10, 0.5))
 
 
+@pytest.mark.shared
 def test_few_classes_need_no_setting(capsys):
     main(["calibrate", "--classes", "10", "--json"])
     content = json.loads(capsys.readouterr().out)
@@ -42,6 +44,7 @@ def test_few_classes_need_no_setting(capsys):
     assert {row["setting"] for row in content["settings"]} == {""}
 
 
+@pytest.mark.shared
 def test_figures_are_drawn(tmp_path, capsys):
     pytest.importorskip("matplotlib")
     main(["figures", "--folder", str(tmp_path), "--figures", "4", "--themes", "dark", "--json"])
@@ -90,6 +93,7 @@ def test_check_images_of_webvision_names_missing_files(folder, capsys):
     assert "google_resized_256.tar    17 GB" in error
 
 
+@pytest.mark.shared
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [

@@ -14,6 +14,7 @@ MODULES = [each.name for each in pkgutil.walk_packages(keras_noisy.__path__, "ke
 NEEDS = {"keras_noisy.models.resnet": "keras_cv"}
 
 
+@pytest.mark.shared
 @pytest.mark.parametrize("name", MODULES)
 def test_examples_run(name):
     if name in NEEDS:

@@ -40,7 +40,13 @@ def find_python_blocks(text):
     ]
 
 
-WITH_PYTHON = [name for name in NAMES if find_python_blocks((ROOT / name).read_text())]
+FIRST = ("README.md", "docs/getting_started.md")  # what a new user runs, on any backend
+WITH_PYTHON = [
+    # Pages for new users run on every backend, and so do those with blocks for PyTorch alone.
+    pytest.param(name, marks=[] if name in FIRST or "import torch" in page else pytest.mark.shared)
+    for name, page in zip(NAMES, map(Path.read_text, DOCUMENTS), strict=True)
+    if find_python_blocks(page)
+]
 
 
 @pytest.mark.parametrize("name", WITH_PYTHON)
@@ -63,7 +69,7 @@ def run_blocks(name, page, capsys):
     for line, block, output in find_python_blocks(page):
         if "import torch" in block and keras.backend.backend() != "torch":
             continue
-        if name in ("README.md", "docs/getting_started.md"):
+        if name in FIRST:
             block = block.replace("train_per_class=40", "train_per_class=2")  # takes less time
         block = "\n" * (line - 1) + block.replace('"/data/', '"')
         capsys.readouterr()

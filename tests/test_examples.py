@@ -27,10 +27,12 @@ Accelerator: (None|GPU)
 '''
 
 
-def run(name, folder, backend):
-    """Runs an example on one backend and returns its output."""
+def run(name, folder, backend, *needs):
+    """Runs an example on one backend and returns its output; skips without the packages."""
     if keras.backend.backend() != backend:
         pytest.skip(f"runs on {backend}")
+    for package in needs:
+        pytest.importorskip(package)
     result = subprocess.run(
         [
             sys.executable,
@@ -56,7 +58,6 @@ def test_noisy_glyphs(tmp_path):
 
 
 def test_labels_from_csv(tmp_path):
-    pytest.importorskip("tensorflow")
     output = run("labels_from_csv", tmp_path, "tensorflow")
     assert "200 images of 10 classes, 20 checked" in output
     assert len(re.findall(r"[\d.]+% of the checked images", output)) == 2
@@ -76,23 +77,20 @@ def test_find_label_errors(tmp_path):
 
 
 def test_noisy_texts(tmp_path):
-    output = run("noisy_texts", tmp_path, "torch")
+    output = run("noisy_texts", tmp_path, "torch", "tensorflow")
     assert "600 texts, 794 words, 60 classes" in output
     assert len(re.findall(r"of the labels, test accuracy [\d.]+%", output)) == 2
     assert (tmp_path / "results" / "noisy_texts" / "suspicious_labels.csv").exists()
 
 
 def test_noisy_table(tmp_path):
-    pytest.importorskip("tensorflow")
-    pytest.importorskip("sklearn")
-    output = run("noisy_table", tmp_path, "torch")
+    output = run("noisy_table", tmp_path, "jax", "tensorflow", "sklearn")
     assert "400 parts of 40 kinds" in output
     assert len(re.findall(r"held out, [\d.]+% of the checked ones", output)) == 2
 
 
 def test_finetune_backbone(tmp_path):
-    pytest.importorskip("keras_cv")
-    output = run("finetune_backbone", tmp_path, "tensorflow")
+    output = run("finetune_backbone", tmp_path, "tensorflow", "keras_cv")
     assert len(re.findall(r"of the folders, test accuracy [\d.]+%", output)) == 2
 
 

@@ -767,6 +767,7 @@ def test_fit(tree, tmp_path):
     assert predictions.shape == (len(tree.mini("val")), 50)
 
 
+@pytest.mark.shared
 def test_the_recipe_trains(tree, tmp_path):
     """The recipe trains and saves a model that takes images."""
     protocol = Path(train.__file__).parent / "protocols" / "mini_webvision.yaml"

@@ -72,6 +72,7 @@ def check(results, epochs, num_classes):
     return record
 
 
+@pytest.mark.shared
 @pytest.mark.parametrize("protocol", ["glyphs_10", "glyphs_100", "glyphs_1000"])
 def test_glyphs(protocol, tmp_path):
     train.main(
@@ -87,6 +88,7 @@ def test_glyphs(protocol, tmp_path):
     assert 0.0 <= record["memorised"] <= 1.0
 
 
+@pytest.mark.shared
 @pytest.mark.parametrize(
     ("protocol", "shape", "num_classes", "more"),
     [
@@ -103,6 +105,7 @@ def test_small_images(protocol, shape, num_classes, more, tmp_path, monkeypatch)
     check(tmp_path, 1, num_classes)
 
 
+@pytest.mark.shared
 @pytest.mark.parametrize(
     "protocol", ["mini_webvision", pytest.param("webvision", marks=pytest.mark.backend_free)]
 )
