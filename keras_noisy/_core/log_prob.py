@@ -35,13 +35,10 @@ def label_log_prob(index: Tensor, y_pred: Tensor, from_logits: bool) -> Tensor:
     Returns:
         Float tensor (…,), finite and never positive.
     """
-    if from_logits and keras.backend.backend() == "torch":
-        # Each operation of PyTorch is a pass over the logits; its fused kernel makes fewer of them.
-        return _finite(-ops.sparse_categorical_crossentropy(index, y_pred, from_logits=True))
     label = ops.expand_dims(index, axis=-1)
     if not from_logits:
         return ops.squeeze(_log(take(y_pred, label)), axis=-1)
-    return _finite(ops.squeeze(_label_log_softmax(label, y_pred), axis=-1))
+    return ops.squeeze(_label_log_softmax(label, y_pred), axis=-1)
 
 
 @custom_row_gradient
@@ -49,13 +46,15 @@ def _label_log_softmax(label: Tensor, logits: Tensor) -> Any:
     """Computes z_y - logsumexp(z), (…, 1).
 
     With derived gradients, TensorFlow and JAX compute the exponentials twice, scatter into an
-    array of zeros, and keep a float32 copy of logits in half precision.
+    array of zeros, and keep a float32 copy of logits in half precision. PyTorch does the second.
     """
+    if keras.backend.backend() == "torch":
+        return _label_log_softmax_on_torch(label, logits)
     # Relative to the largest logit, because a logsumexp of 1e4 is rounded to 1e-3.
     top = ops.amax(logits, axis=-1, keepdims=True)
     exp = ops.exp(logits - top)
     total = ops.sum(exp, axis=-1, keepdims=True)
-    log_prob = take(logits, label) - top - ops.log(total)
+    log_prob = _finite(take(logits, label) - top - ops.log(total))
 
     def gradient(upstream: Tensor) -> tuple[None, Tensor]:
         is_label = ops.equal(ops.arange(logits.shape[-1], dtype=label.dtype), label)
@@ -63,6 +62,22 @@ def _label_log_softmax(label: Tensor, logits: Tensor) -> Any:
         return None, ops.where(is_label, label_gradient, exp * (-upstream / total))
 
     return log_prob, gradient
+
+
+def _label_log_softmax_on_torch(label: Tensor, logits: Tensor) -> Any:
+    """Computes the same with PyTorch's fused kernel, which makes fewer passes over the logits."""
+    import torch
+
+    label = label.long()
+    log_probs = torch.log_softmax(logits, dim=-1)
+
+    def gradient(upstream: Tensor) -> tuple[None, Tensor]:
+        probs = torch.exp(log_probs)
+        # In place where PyTorch does not differentiate the gradient.
+        pull = probs * -upstream if torch.is_grad_enabled() else probs.mul_(-upstream)
+        return None, pull.scatter_add_(-1, label, upstream)
+
+    return log_probs.gather(-1, label).clamp(min=_MIN_LOG), gradient
 
 
 def class_log_probs(y_pred: Tensor, from_logits: bool, bias: Tensor = None) -> Tensor:
