@@ -48,7 +48,7 @@ def _label_log_softmax(label: Tensor, logits: Tensor) -> Any:
     With derived gradients, TensorFlow and JAX compute the exponentials twice, scatter into an
     array of zeros, and keep a float32 copy of logits in half precision. PyTorch does the second.
     """
-    if keras.backend.backend() == "torch":
+    if keras.backend.backend() == "torch" and not keras.utils.is_keras_tensor(logits):
         return _label_log_softmax_on_torch(label, logits)
     # Relative to the largest logit, because a logsumexp of 1e4 is rounded to 1e-3.
     top = ops.amax(logits, axis=-1, keepdims=True)
@@ -68,16 +68,19 @@ def _label_log_softmax_on_torch(label: Tensor, logits: Tensor) -> Any:
     """Computes the same with PyTorch's fused kernel, which makes fewer passes over the logits."""
     import torch
 
-    label = label.long()
-    log_probs = torch.log_softmax(logits, dim=-1)
+    label, log_probs = label.long(), torch.log_softmax(logits, dim=-1)
+    log_prob = log_probs.gather(-1, label).clamp(min=_MIN_LOG)
+    return log_prob, lambda upstream: (None, _pull_on_torch(label, log_probs, upstream))
 
-    def gradient(upstream: Tensor) -> tuple[None, Tensor]:
-        probs = torch.exp(log_probs)
-        # In place where PyTorch does not differentiate the gradient.
-        pull = probs * -upstream if torch.is_grad_enabled() else probs.mul_(-upstream)
-        return None, pull.scatter_add_(-1, label, upstream)
 
-    return log_probs.gather(-1, label).clamp(min=_MIN_LOG), gradient
+def _pull_on_torch(label: Tensor, log_probs: Tensor, upstream: Tensor) -> Tensor:
+    """Computes the gradient by the logits, `([j = y] - p_j)` times the upstream gradient."""
+    import torch
+
+    probs = torch.exp(log_probs)
+    # In place where PyTorch does not differentiate the gradient: memory takes most of the time.
+    pull = probs * -upstream if torch.is_grad_enabled() else probs.mul_(-upstream)
+    return pull.scatter_add_(-1, label, upstream)
 
 
 def class_log_probs(y_pred: Tensor, from_logits: bool, bias: Tensor = None) -> Tensor:
@@ -133,12 +136,37 @@ def label_margin(index: Tensor, logits: Tensor) -> Tensor:
 
     It is `class_margins` of one class, in fewer passes over the logits.
     """
-    label = ops.expand_dims(index, axis=-1)
+    return ops.squeeze(_label_margin(ops.expand_dims(index, axis=-1), logits), axis=-1)
+
+
+@custom_row_gradient
+def _label_margin(label: Tensor, logits: Tensor) -> Any:
+    """Computes z_y - logsumexp(z_j, j != y), (…, 1)."""
+    if keras.backend.backend() == "torch" and not keras.utils.is_keras_tensor(logits):
+        return _label_margin_on_torch(label, logits)
     is_label = ops.equal(ops.arange(logits.shape[-1], dtype=label.dtype), label)
     others = ops.where(is_label, _MIN_LOG, logits)
-    top = ops.stop_gradient(ops.amax(others, axis=-1, keepdims=True))
-    log_sum = ops.log(ops.sum(ops.exp(others - top), axis=-1, keepdims=True))
-    return ops.squeeze(take_where(is_label, logits, label) - top - log_sum, axis=-1)
+    top = ops.amax(others, axis=-1, keepdims=True)
+    exp = ops.exp(others - top)
+    total = ops.sum(exp, axis=-1, keepdims=True)
+
+    def gradient(upstream: Tensor) -> tuple[None, Tensor]:
+        return None, ops.where(is_label, upstream, exp * (-upstream / total))
+
+    return take(logits, label) - top - ops.log(total), gradient
+
+
+def _label_margin_on_torch(label: Tensor, logits: Tensor) -> Any:
+    """Computes the same with PyTorch's fused kernel, as for the log-probability."""
+    import torch
+
+    label = label.long()
+    others = logits.scatter(-1, label, _MIN_LOG)
+    log_probs = torch.log_softmax(others, dim=-1)
+    # The largest log-probability is minus the log of the sum relative to the largest logit.
+    top, minus_log_sum = others.amax(-1, keepdim=True), log_probs.amax(-1, keepdim=True)
+    margin = logits.gather(-1, label) - top + minus_log_sum
+    return margin, lambda upstream: (None, _pull_on_torch(label, log_probs, upstream))
 
 
 def take(values: Tensor, label: Tensor) -> Tensor:
