@@ -126,10 +126,11 @@ def add_logit_bias(log_prob: Tensor, logit_bias: Any) -> Tensor:
 
 @custom_row_gradient
 def _add(log_prob: Tensor, logit_bias: Tensor) -> Any:
+    error = -ops.expm1(log_prob)
     # It is -inf for a label of probability 1, which softplus maps to 0.
-    minus_margin = ops.log(-ops.expm1(log_prob)) - log_prob
+    minus_margin = ops.log(error) - log_prob
 
     def gradient(upstream: Tensor) -> tuple[Tensor, None]:
-        return upstream / (ops.exp(log_prob + logit_bias) - ops.expm1(log_prob)), None
+        return upstream / (ops.exp(log_prob + logit_bias) + error), None
 
     return -ops.softplus(minus_margin - logit_bias), gradient

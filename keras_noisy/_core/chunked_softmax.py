@@ -17,6 +17,8 @@ from keras_noisy._typing import Tensor
 
 # Smaller than any logit; its exponential is 0.
 MIN_LOGIT = -1e30
+# The number of classes in a chunk on PyTorch's CPU: with 512 samples, their logits take 2 MB.
+_CACHED_CLASSES = 1024
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -88,6 +90,11 @@ class ClassChunks:
         chunk = ops.slice(bias, (0, self.start(number)), (self.shards, self.width))
         return logits + ops.cast(ops.reshape(chunk, (-1,)), "float32")
 
+    def logits_of(self, classes: slice) -> Tensor:
+        """Computes the logits of some classes on PyTorch, (batch, classes), in float32."""
+        logits = (self.features @ self.kernel[:, classes]).float()
+        return logits if self.bias is None else logits.add_(self.bias[classes].float())
+
 
 class Summary(NamedTuple):
     """What losses need of the log-probabilities of all classes, float32 tensors (batch,).
@@ -142,6 +149,8 @@ def summarise_log_probs(chunks: ClassChunks, index: Tensor) -> Summary:
 
 def _forward(chunks: ClassChunks, index: Tensor) -> tuple[Summary, Tensor]:
     """Returns the summary and the logsumexp (batch, 1)."""
+    if keras.backend.backend() == "torch":
+        return _forward_on_torch(chunks, index)
 
     def add(
         number: Tensor, top: Tensor, total: Tensor, moment: Tensor, label: Tensor, mean: Tensor
@@ -185,6 +194,8 @@ def _backward(
 
     `label` and `mean` are the upstream gradients (batch, 1) of the summary.
     """
+    if keras.backend.backend() == "torch":
+        return _backward_on_torch(chunks, index, log_sum, label, mean)
     depth = chunks.kernel.shape[0]
     features_t = ops.transpose(chunks.features)
 
@@ -225,9 +236,78 @@ def _add_chunk(values: Tensor, chunk: Tensor, start: Tensor) -> Tensor:
     """Adds a chunk (rows, classes of all shards) to values (rows, shards, classes)."""
     rows, shards, _ = values.shape
     chunk = ops.reshape(chunk, (rows, shards, -1))
-    if keras.backend.backend() == "torch":
-        # In place, because `slice_update` would copy all values.
-        values[..., start : start + chunk.shape[-1]] += chunk
-        return values
     own = ops.slice(values, (0, 0, start), chunk.shape)
     return ops.slice_update(values, (0, 0, start), own + chunk)
+
+
+# PyTorch does not fuse operations: each is a pass over the chunk. So there, the chunks are small
+# enough for the processor's cache, operations are in place, and what concerns the label alone, and
+# the mean, is computed outside the loop.
+
+
+def _slices(chunks: ClassChunks) -> list[slice]:
+    """Returns the classes of each chunk for PyTorch."""
+    width = chunks.width
+    if not chunks.features.is_cuda:
+        width = min(width, _CACHED_CLASSES)
+    return [slice(i, i + width) for i in range(0, chunks.num_classes, width)]
+
+
+def _forward_on_torch(chunks: ClassChunks, index: Tensor) -> tuple[Summary, Tensor]:
+    """Computes `_forward`."""
+    import torch
+
+    features, kernel, label = chunks.features.float(), chunks.kernel, index[:, 0].long()
+    top = torch.full_like(features[:, :1], MIN_LOGIT)
+    total = moment = torch.zeros_like(top)
+    for classes in _slices(chunks):
+        relative = chunks.logits_of(classes)
+        higher = torch.maximum(top, relative.amax(1, keepdim=True))
+        exp = relative.sub_(higher).exp()
+        down = top - higher
+        moment = down.exp() * (moment + total * down)
+        moment += (exp.unsqueeze(1) @ relative.clamp_(min=MIN_LOGIT).unsqueeze(2)).squeeze(2)
+        total = down.exp() * total + exp.sum(1, keepdim=True)
+        top = higher
+    log_total = total.log()
+    own = (features * kernel[:, label].T).sum(1).to(kernel.dtype).float()
+    mean = features @ kernel.mean(1, dtype=features.dtype)
+    if chunks.bias is not None:
+        own, mean = own + chunks.bias[label].float(), mean + chunks.bias.float().mean()
+    shift = (top + log_total)[:, 0]
+    log_prob = (own - top[:, 0] - log_total[:, 0]).clamp(max=0.0)
+    entropy = (log_total - moment / total)[:, 0]
+    return Summary(log_prob, mean - shift, entropy), shift.unsqueeze(1)
+
+
+def _backward_on_torch(
+    chunks: ClassChunks, index: Tensor, log_sum: Tensor, label: Tensor, mean: Tensor
+) -> tuple[Tensor, ...]:
+    """Computes `_backward`."""
+    import torch
+
+    features, kernel, index = chunks.features.float(), chunks.kernel, index[:, 0].long()
+    scale = -(label + mean)
+    scaled = (features * scale).T.to(kernel.dtype)
+    features_gradient = torch.zeros_like(features)
+    kernel_gradient = torch.empty_like(kernel)
+    bias_gradient = torch.empty_like(kernel[0], dtype=features.dtype)
+    for classes in _slices(chunks):
+        probs = chunks.logits_of(classes).sub_(log_sum).exp_()
+        bias_gradient[classes] = (scale.T @ probs)[0]
+        probs = probs.to(kernel.dtype)
+        features_gradient += (probs @ kernel[:, classes].T).float()
+        kernel_gradient[:, classes] = scaled @ probs
+    features_gradient *= scale
+    features_gradient += label * kernel[:, index].T
+    features_gradient += mean * kernel.mean(1, dtype=features.dtype)
+    each_class = (features * mean).sum(0) / chunks.num_classes
+    kernel_gradient += each_class.unsqueeze(1).to(kernel.dtype)
+    kernel_gradient.index_add_(1, index, (features * label).T.to(kernel.dtype))
+    bias_gradient += mean.sum() / chunks.num_classes
+    bias_gradient.index_add_(0, index, label[:, 0])
+    return (
+        features_gradient.to(chunks.features.dtype),
+        kernel_gradient,
+        bias_gradient if chunks.bias is None else bias_gradient.to(chunks.bias.dtype),
+    )

@@ -1,6 +1,5 @@
 """Functions with their own gradient, where the derived one is slower or less precise."""
 
-import inspect
 from collections.abc import Callable
 from typing import Any
 
@@ -57,6 +56,26 @@ def _on_torch(function: Function) -> Callable[..., Tensor]:
     import torch
 
     class Derived(torch.autograd.Function):
+        @staticmethod
+        def forward(context: Any, *inputs: Tensor) -> Tensor:
+            value, context.gradient = function(*inputs)
+            context.save_for_backward(*inputs)
+            # Not the tensor that the gradient function keeps, which would keep itself in memory.
+            return value.detach()
+
+        @staticmethod
+        def backward(context: Any, upstream: Tensor) -> tuple[Tensor, ...]:
+            inputs = context.saved_tensors
+            # Let go, so that the first backward pass frees the memory.
+            gradient, context.gradient = context.gradient, None
+            if gradient is None or torch.is_grad_enabled():
+                # Computed again, so that PyTorch can differentiate the gradient.
+                _, gradient = function(*inputs)
+            return gradient(upstream)
+
+    class Transformed(torch.autograd.Function):
+        """The form that `torch.func` and the compiler need; eager calls of it take longer."""
+
         generate_vmap_rule = True
 
         @staticmethod
@@ -69,19 +88,18 @@ def _on_torch(function: Function) -> Callable[..., Tensor]:
 
         @staticmethod
         def backward(context: Any, upstream: Tensor) -> tuple[Tensor, ...]:
-            # Computed again, so that PyTorch can differentiate the gradient.
             _, gradient = function(*context.saved_tensors)
             return gradient(upstream)
 
-    # PyTorch asks for the signature in every call, and to find it takes longer than the function.
-    forward: Any = Derived.forward
-    forward.__signature__ = inspect.signature(forward)
-
     def call(*inputs: Tensor) -> Tensor:
         # PyTorch's compiler fails on such functions where no gradient is needed.
-        is_derived = torch.is_grad_enabled() and any(x.requires_grad for x in inputs)
-        derived: Any = Derived.apply
-        return derived(*inputs) if is_derived else function(*inputs)[0]
+        if not (torch.is_grad_enabled() and any(x.requires_grad for x in inputs)):
+            return function(*inputs)[0]
+        is_transformed = (
+            torch.compiler.is_compiling() or torch._C._are_functorch_transforms_active()
+        )
+        derived: Any = Transformed.apply if is_transformed else Derived.apply
+        return derived(*inputs)
 
     return call
 

@@ -35,13 +35,10 @@ def label_log_prob(index: Tensor, y_pred: Tensor, from_logits: bool) -> Tensor:
     Returns:
         Float tensor (…,), finite and never positive.
     """
-    if from_logits and keras.backend.backend() == "torch":
-        # Each operation of PyTorch is a pass over the logits; its fused kernel makes fewer of them.
-        return _finite(-ops.sparse_categorical_crossentropy(index, y_pred, from_logits=True))
     label = ops.expand_dims(index, axis=-1)
     if not from_logits:
         return ops.squeeze(_log(take(y_pred, label)), axis=-1)
-    return _finite(ops.squeeze(_label_log_softmax(label, y_pred), axis=-1))
+    return ops.squeeze(_label_log_softmax(label, y_pred), axis=-1)
 
 
 @custom_row_gradient
@@ -49,13 +46,15 @@ def _label_log_softmax(label: Tensor, logits: Tensor) -> Any:
     """Computes z_y - logsumexp(z), (…, 1).
 
     With derived gradients, TensorFlow and JAX compute the exponentials twice, scatter into an
-    array of zeros, and keep a float32 copy of logits in half precision.
+    array of zeros, and keep a float32 copy of logits in half precision. PyTorch does the second.
     """
+    if keras.backend.backend() == "torch" and not keras.utils.is_keras_tensor(logits):
+        return _label_log_softmax_on_torch(label, logits)
     # Relative to the largest logit, because a logsumexp of 1e4 is rounded to 1e-3.
     top = ops.amax(logits, axis=-1, keepdims=True)
     exp = ops.exp(logits - top)
     total = ops.sum(exp, axis=-1, keepdims=True)
-    log_prob = take(logits, label) - top - ops.log(total)
+    log_prob = _finite(take(logits, label) - top - ops.log(total))
 
     def gradient(upstream: Tensor) -> tuple[None, Tensor]:
         is_label = ops.equal(ops.arange(logits.shape[-1], dtype=label.dtype), label)
@@ -63,6 +62,25 @@ def _label_log_softmax(label: Tensor, logits: Tensor) -> Any:
         return None, ops.where(is_label, label_gradient, exp * (-upstream / total))
 
     return log_prob, gradient
+
+
+def _label_log_softmax_on_torch(label: Tensor, logits: Tensor) -> Any:
+    """Computes the same with PyTorch's fused kernel, which makes fewer passes over the logits."""
+    import torch
+
+    label, log_probs = label.long(), torch.log_softmax(logits, dim=-1)
+    log_prob = log_probs.gather(-1, label).clamp(min=_MIN_LOG)
+    return log_prob, lambda upstream: (None, _pull_on_torch(label, log_probs, upstream))
+
+
+def _pull_on_torch(label: Tensor, log_probs: Tensor, upstream: Tensor) -> Tensor:
+    """Computes the gradient by the logits, `([j = y] - p_j)` times the upstream gradient."""
+    import torch
+
+    probs = torch.exp(log_probs)
+    # In place where PyTorch does not differentiate the gradient: memory takes most of the time.
+    pull = probs * -upstream if torch.is_grad_enabled() else probs.mul_(-upstream)
+    return pull.scatter_add_(-1, label, upstream)
 
 
 def class_log_probs(y_pred: Tensor, from_logits: bool, bias: Tensor = None) -> Tensor:
@@ -118,16 +136,46 @@ def label_margin(index: Tensor, logits: Tensor) -> Tensor:
 
     It is `class_margins` of one class, in fewer passes over the logits.
     """
-    label = ops.expand_dims(index, axis=-1)
+    return ops.squeeze(_label_margin(ops.expand_dims(index, axis=-1), logits), axis=-1)
+
+
+@custom_row_gradient
+def _label_margin(label: Tensor, logits: Tensor) -> Any:
+    """Computes z_y - logsumexp(z_j, j != y), (…, 1)."""
+    if keras.backend.backend() == "torch" and not keras.utils.is_keras_tensor(logits):
+        return _label_margin_on_torch(label, logits)
     is_label = ops.equal(ops.arange(logits.shape[-1], dtype=label.dtype), label)
     others = ops.where(is_label, _MIN_LOG, logits)
-    top = ops.stop_gradient(ops.amax(others, axis=-1, keepdims=True))
-    log_sum = ops.log(ops.sum(ops.exp(others - top), axis=-1, keepdims=True))
-    return ops.squeeze(take_where(is_label, logits, label) - top - log_sum, axis=-1)
+    top = ops.amax(others, axis=-1, keepdims=True)
+    exp = ops.exp(others - top)
+    total = ops.sum(exp, axis=-1, keepdims=True)
+
+    def gradient(upstream: Tensor) -> tuple[None, Tensor]:
+        return None, ops.where(is_label, upstream, exp * (-upstream / total))
+
+    return take(logits, label) - top - ops.log(total), gradient
+
+
+def _label_margin_on_torch(label: Tensor, logits: Tensor) -> Any:
+    """Computes the same with PyTorch's fused kernel, as for the log-probability."""
+    import torch
+
+    label = label.long()
+    others = logits.scatter(-1, label, _MIN_LOG)
+    log_probs = torch.log_softmax(others, dim=-1)
+    # The largest log-probability is minus the log of the sum relative to the largest logit.
+    top, minus_log_sum = others.amax(-1, keepdim=True), log_probs.amax(-1, keepdim=True)
+    margin = logits.gather(-1, label) - top + minus_log_sum
+    return margin, lambda upstream: (None, _pull_on_torch(label, log_probs, upstream))
 
 
 def take(values: Tensor, label: Tensor) -> Tensor:
     """Gathers the values (…, n) of the labels (…, n) from the values (…, K) of all classes."""
+    if keras.backend.backend() == "tensorflow" and not keras.utils.is_keras_tensor(values):
+        import tensorflow as tf
+
+        # One operation in place of twenty, which matters in eager execution.
+        return tf.gather(values, label, axis=-1, batch_dims=len(values.shape) - 1)
     return ops.take_along_axis(values, label, axis=-1)
 
 

@@ -101,6 +101,15 @@ def assign_in_step(variable: keras.Variable, value: Tensor) -> None:
         )
 
 
+def count_replicas() -> int:
+    """Returns the number of replicas of TensorFlow's strategy, over which Keras averages losses."""
+    if not _IS_TENSORFLOW:
+        return 1
+    import tensorflow as tf
+
+    return int(tf.distribute.get_strategy().num_replicas_in_sync)
+
+
 def sum_over_replicas(value: Tensor) -> Tensor:
     """Sums a tensor over the replicas of a strategy of TensorFlow, or the processes of PyTorch.
 

@@ -12,6 +12,8 @@ from keras_noisy.losses.label_loss import LabelLoss
 
 # Below this log-probability, p_y does not change m_y in float32. exp(30) times a weight is finite.
 _UNLIKELY = -30.0
+# From this weight on, the difference log m_y - log p_y is precise enough in float32.
+_ROUNDING_MATTERS_BELOW = 0.5
 
 
 @register
@@ -86,12 +88,11 @@ class JS(LabelLoss):
         w = self.weight
         p, error = ops.exp(log_prob), one_minus_exp(log_prob)
         log_mixture = ops.log1p(-(1.0 - w) * error)
-        is_likely = log_prob > _UNLIKELY
-        log_ratio = ops.where(  # of m_y to p_y
-            is_likely,
-            ops.log1p(w * ops.expm1(-ops.where(is_likely, log_prob, 0.0))),
-            log_mixture - log_prob,
-        )
+        log_ratio = log_mixture - log_prob  # of m_y to p_y
+        if w < _ROUNDING_MATTERS_BELOW:
+            is_likely = log_prob > _UNLIKELY
+            precise = ops.log1p(w * ops.expm1(-ops.where(is_likely, log_prob, 0.0)))
+            log_ratio = ops.where(is_likely, precise, log_ratio)
         log_rest = math.log1p(-w)
         divergence = -w * log_mixture - (1.0 - w) * (error * log_rest + p * log_ratio)
         return divergence / (-(1.0 - w) * log_rest)

@@ -12,6 +12,7 @@ from keras import ops
 from keras_noisy._arguments import check_number, is_number
 from keras_noisy._core.add_logit_bias import resolve_logit_bias
 from keras_noisy._core.batch import Batch, Predictions
+from keras_noisy._core.tracing import count_replicas
 from keras_noisy._typing import Tensor
 from keras_noisy.losses._configured_loss import ConfiguredLoss, LossOptions, format_arguments
 from keras_noisy.losses._hyperparameter import Calibration
@@ -114,7 +115,8 @@ class RobustLoss(ConfiguredLoss, abc.ABC):
     def __call__(self, y_true: Tensor, y_pred: Tensor, sample_weight: Tensor = None) -> Tensor:
         if sample_weight is not None:
             _check_weight_rank(tuple(np.shape(sample_weight)), tuple(np.shape(y_pred)))
-        return _BoundLoss(self, y_true, y_pred)((), y_pred, sample_weight)
+        is_weighted = sample_weight is not None or hasattr(y_pred, "_keras_mask")
+        return _BoundLoss(self, y_true, y_pred, is_weighted)((), y_pred, sample_weight)
 
     def call(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
         batch = Batch(
@@ -162,14 +164,27 @@ class _BoundLoss(keras.losses.Loss):
     and a cast would lose what layers have attached to predictions, so both bypass it.
     """
 
-    def __init__(self, loss: keras.losses.Loss, y_true: Tensor, y_pred: Tensor) -> None:
+    def __init__(
+        self, loss: keras.losses.Loss, y_true: Tensor, y_pred: Tensor, is_weighted: bool
+    ) -> None:
         super().__init__(name=loss.name, reduction=loss.reduction, dtype=loss.dtype)
         self._loss = loss
         self._y_true = y_true
         self._y_pred = y_pred
+        self._is_weighted = is_weighted
 
     def call(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
-        return self._loss.call(self._y_true, self._y_pred)
+        losses = self._loss.call(self._y_true, self._y_pred)
+        if self._is_weighted or hasattr(losses, "_keras_mask") or not self._has_plain_mean(losses):
+            return losses
+        # Keras returns a scalar as it is. In eager execution, its own reduction takes as long as
+        # the loss.
+        return ops.mean(losses)
+
+    def _has_plain_mean(self, losses: Tensor) -> bool:
+        """Returns whether Keras's reduction of losses without weights is the mean."""
+        means = ("sum_over_batch_size", "mean", "mean_with_sample_weight")
+        return self.reduction in means and all(losses.shape) and count_replicas() == 1
 
 
 def _check_weight_rank(weights: tuple[Any, ...], predictions: tuple[Any, ...]) -> None:

@@ -42,13 +42,18 @@ LOSSES = {
 def used_chunks(monkeypatch):
     """Returns a list to which each computation of a chunk of logits appends its `ClassChunks`."""
     chunks = []
-    original = ClassChunks.logits
 
-    def record_and_compute(self, number):
-        chunks.append(self)
-        return original(self, number)
+    def watch(name):
+        original = getattr(ClassChunks, name)
 
-    monkeypatch.setattr(ClassChunks, "logits", record_and_compute)
+        def record_and_compute(self, which):
+            chunks.append(self)
+            return original(self, which)
+
+        monkeypatch.setattr(ClassChunks, name, record_and_compute)
+
+    watch("logits")
+    watch("logits_of")
     return chunks
 
 

@@ -1,5 +1,7 @@
 """Formats of labels, leading axes, ignored labels, sample weights and reductions."""
 
+from itertools import product
+
 import keras
 import numpy as np
 import pytest
@@ -104,7 +106,7 @@ def test_ignored_labels_do_not_count(case, ignore_class, reduction):
     assert float(loss(one_hot, logits)) == pytest.approx(float(loss(labels, logits)), rel=1e-5)
 
 
-def test_ignore_class_agrees_with_keras_under_a_mask():
+def test_a_mask_and_ignore_class_agree_with_keras():
     class Masks(keras.layers.Layer):
         supports_masking = True
 
@@ -116,9 +118,12 @@ def test_ignore_class_agrees_with_keras_under_a_mask():
 
     labels, logits = np.array([[0, -1, 2], [3, 4, -1]]), random_batch((2, 3))[1]
     weights = np.array([[1.0, 2.0, 3.0], [0.5, 1.5, 2.5]], "float32")
-    for options in ({}, {"sample_weight": weights}):
-        ours = keras_noisy.CE(from_logits=True, ignore_class=-1)
-        theirs = keras.losses.SparseCategoricalCrossentropy(from_logits=True, ignore_class=-1)
+    for ignore_class, options in product((-1, None), ({}, {"sample_weight": weights})):
+        ours = keras_noisy.CE(from_logits=True, ignore_class=ignore_class)
+        theirs = keras.losses.SparseCategoricalCrossentropy(
+            from_logits=True, ignore_class=ignore_class
+        )
+        labels = labels if ignore_class == -1 else np.maximum(labels, 0)
         predictions = Masks()(logits)
         assert float(ours(labels, predictions, **options)) == pytest.approx(
             float(theirs(labels, predictions, **options)), rel=1e-6
