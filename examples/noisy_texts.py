@@ -39,7 +39,7 @@ import keras_noisy
 from keras_noisy import cleaning
 
 QUICK = bool(os.environ.get("KERAS_NOISY_QUICK"))  # a trial of some seconds
-SEED = 0
+SEED = int(os.environ.get("KERAS_NOISY_SEED", "0"))
 EPOCHS = 2 if QUICK else 25
 BATCH_SIZE = 64
 HERE = Path("results/noisy_texts")
@@ -202,7 +202,9 @@ listed = train.iloc[found.suspicious].assign(
 HERE.mkdir(parents=True, exist_ok=True)
 listed.drop(columns="true_label").to_csv(HERE / "suspicious_labels.csv", index_label="row")
 print(f"estimated noise: {estimate.rate:.1%} ± {estimate.rate_error:.1%}")
-print(f"listed: {len(listed):,} in {HERE / 'suspicious_labels.csv'}")
+print(f"listed: {len(listed):,} in {HERE / 'suspicious_labels.csv'}, of which the first are")
+columns = listed[["label", "looks_like", "text"]].head()
+print(columns.to_string(index=False, max_colwidth=50, justify="left"))
 
 wrong = (train["label"] != train["true_label"]).sum()
 hits = (listed["label"] != listed["true_label"]).sum()
