@@ -51,6 +51,7 @@ html_css_files = ["site.css"]
 myst_heading_anchors = 4
 myst_enable_extensions = ["attrs_inline"]
 nb_execution_mode = "off"  # `make notebooks ARGS=--execute` has stored the outputs
+nb_render_image_options = {"alt": "Figure that the code above draws"}
 
 autodoc_typehints = "none"  # docstrings describe the types
 autodoc_inherit_docstrings = False

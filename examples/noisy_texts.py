@@ -204,7 +204,7 @@ listed.drop(columns="true_label").to_csv(HERE / "suspicious_labels.csv", index_l
 print(f"estimated noise: {estimate.rate:.1%} ± {estimate.rate_error:.1%}")
 print(f"listed: {len(listed):,} in {HERE / 'suspicious_labels.csv'}, of which the first are")
 columns = listed[["label", "looks_like", "text"]].head()
-print(columns.to_string(index=False, max_colwidth=50, justify="left"))
+print(columns.to_string(index=False, max_colwidth=50))
 
 wrong = (train["label"] != train["true_label"]).sum()
 hits = (listed["label"] != listed["true_label"]).sum()
@@ -220,10 +220,10 @@ Import `keras_noisy` before you load the model, so that Keras knows the layer.
 """
 
 # %%
-model.save(HERE / "model.keras")
 words = vectorize.get_vocabulary(include_special_tokens=False)
 names = {"class_names": class_names.tolist(), "vocabulary": words}
 (HERE / "names.json").write_text(json.dumps(names))
+model.save(HERE / "model.keras")
 
 # %%
 loaded = keras.saving.load_model(HERE / "model.keras")

@@ -44,10 +44,10 @@ def execute(content: str) -> str:
 
     Messages of libraries to the standard error output are left out. Errors are raised.
     """
+    import jupytext
     import nbclient
-    import nbformat
 
-    notebook = nbformat.reads(content, as_version=4)
+    notebook = jupytext.reads(content, fmt="ipynb")
     metadata = dict(notebook.metadata)
     with tempfile.TemporaryDirectory() as folder:
         nbclient.NotebookClient(
@@ -60,7 +60,7 @@ def execute(content: str) -> str:
     for cell in notebook.cells:
         if cell.cell_type == "code":
             cell.outputs = [each for each in cell.outputs if each.get("name") != "stderr"]
-    return str(nbformat.writes(notebook)).rstrip() + "\n"
+    return str(jupytext.writes(notebook, fmt="ipynb")).rstrip() + "\n"
 
 
 def parse(arguments: list[str] | None) -> argparse.Namespace:
