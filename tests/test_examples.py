@@ -97,6 +97,17 @@ def test_finetune_backbone(tmp_path):
     assert len(re.findall(r"of the folders, test accuracy [\d.]+%", output)) == 2
 
 
+def test_finetune_text_classifier(tmp_path):
+    pytest.importorskip("keras_hub")
+    output = run("finetune_text_classifier", tmp_path, "torch")
+    assert len(re.findall(r"of the labels, test accuracy [\d.]+%", output)) == 2
+    names = re.findall(r"^(\w+ \w+): (could|not) ", output, re.M)
+    assert [words for _, words in names] == ["could", "not"]
+    folder = tmp_path / "results" / "finetune_text_classifier"
+    assert {name for name, _ in names} <= {*json.loads((folder / "class_names.json").read_text())}
+    assert (folder / "suspicious_labels.csv").exists()
+
+
 @pytest.mark.backend_free
 @pytest.mark.parametrize("path", SCRIPTS, ids=lambda path: path.stem)
 def test_example_has_a_header_and_is_listed(path):
