@@ -27,6 +27,7 @@ help:
 	@echo "make test-wheel   install the wheel in dist/ into empty environments and test it"
 	@echo "make docs         build the documentation in docs/_build/html"
 	@echo "make notebooks    convert the examples to notebooks in build/notebooks"
+	@echo "                  (ARGS=--execute: with outputs, in docs/notebooks, for the site)"
 	@echo "make build        build the wheel and the source distribution in dist/"
 	@echo "make lint         check style and types"
 	@echo "make format       format the code"
@@ -55,7 +56,7 @@ docs: $(ALL)
 	@echo "docs/_build/html/index.html"
 
 notebooks: $(ALL)
-	.venv/bin/python examples/notebooks.py
+	.venv/bin/python examples/notebooks.py $(ARGS)
 
 build: $(ALL)
 	rm -rf dist

@@ -17,7 +17,7 @@ author = "The keras-noisy authors"
 release = keras_noisy.__version__
 
 extensions = [
-    "myst_parser",
+    "myst_nb",  # Markdown, and notebooks
     "sphinx.ext.autodoc",
     "sphinx.ext.autosummary",
     "sphinx.ext.napoleon",
@@ -50,6 +50,8 @@ html_css_files = ["site.css"]
 # Headings have the anchors that GitHub gives them.
 myst_heading_anchors = 4
 myst_enable_extensions = ["attrs_inline"]
+nb_execution_mode = "off"  # `make notebooks ARGS=--execute` has stored the outputs
+nb_render_image_options = {"alt": "Figure that the code above draws"}
 
 autodoc_typehints = "none"  # docstrings describe the types
 autodoc_inherit_docstrings = False

@@ -27,6 +27,7 @@ from pathlib import Path
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # hides TensorFlow's start-up messages
 
 import keras
+import matplotlib.pyplot as plt
 import numpy as np
 from numpy.typing import NDArray
 
@@ -106,6 +107,21 @@ with open("results/suspicious_labels.csv", "w", newline="") as file:
     for i in listed:
         table.writerow([i, labels[i], found.looks_like[i], f"{found.doubts[i]:.3f}"])
 print(f"results/suspicious_labels.csv has {len(listed):,} samples")
+
+# %% [markdown]
+"""
+These are the first images of the list.
+"""
+
+# %%
+names = glyphs.class_names(NUM_CLASSES)
+figure, axes = plt.subplots(2, 7, figsize=(7, 2.8), layout="constrained")
+for i, each in zip(listed, axes.flat, strict=False):
+    each.imshow(x[i], cmap="gray")
+    each.set_title(f"label {names[labels[i]]}\nlooks like {names[found.looks_like[i]]}", fontsize=9)
+for each in axes.flat:
+    each.set_axis_off()
+figure.savefig("results/suspicious_labels.png")
 
 # %% [markdown]
 """

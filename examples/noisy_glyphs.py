@@ -26,6 +26,7 @@ from pathlib import Path
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # hides TensorFlow's start-up messages
 
 import keras
+import matplotlib.pyplot as plt
 
 import keras_noisy
 from keras_noisy.datasets import ShuffledBatches, glyphs
@@ -42,8 +43,9 @@ BATCH_SIZE = 128
 ## The data
 
 The images show printed characters, and each character is a class. 40 % of the training labels are
-replaced by others at random. We keep the correct labels as well, not for training, but to measure
-what happens to the wrong ones. The labels of the test images are correct.
+replaced by others at random, such as the red ones below. We keep the correct labels as well, not
+for training, but to measure what happens to the wrong ones. The labels of the test images are
+correct.
 """
 
 # %%
@@ -51,6 +53,17 @@ what happens to the wrong ones. The labels of the test images are correct.
 noise = keras_noisy.noise.symmetric(NUM_CLASSES, NOISE)
 labels = keras_noisy.noise.corrupt(true_labels, noise, seed=0)
 print(keras_noisy.noise.describe(true_labels, labels))
+
+names = glyphs.class_names(NUM_CLASSES)
+figure, axes = plt.subplots(1, 8, figsize=(7, 1.2), layout="constrained")
+for i, each in enumerate(axes):
+    each.imshow(x[i], cmap="gray")
+    each.set_title(
+        f"label {names[labels[i]]}", color="black" if labels[i] == true_labels[i] else "C3"
+    )
+    each.set_axis_off()
+Path("results").mkdir(exist_ok=True)
+figure.savefig("results/noisy_labels.png")
 
 # %% [markdown]
 """
@@ -125,8 +138,8 @@ figure = keras_noisy.plots.curve_panels(
         for key, panel in (("test_accuracy", "test accuracy"), ("memorised", "memorised"))
     }
 )
-Path("results").mkdir(exist_ok=True)
 figure.savefig("results/noisy_glyphs.png")
+figure
 
 # %% [markdown]
 """

@@ -213,9 +213,9 @@ Import `keras_noisy` before you load the model, so that Keras knows its layer.
 """
 
 # %%
+(HERE / "class_names.json").write_text(json.dumps(classifier.classes_.tolist()))
 classifier.model_.save(HERE / "model.keras")
 space.save(HERE / "columns.keras")
-(HERE / "class_names.json").write_text(json.dumps(classifier.classes_.tolist()))
 
 # %%
 loaded = keras.saving.load_model(HERE / "model.keras")

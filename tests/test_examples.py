@@ -1,6 +1,7 @@
 """The examples run in their quick setting and can be converted to notebooks."""
 
 import csv
+import json
 import os
 import re
 import runpy
@@ -94,6 +95,16 @@ def test_finetune_backbone(tmp_path):
     assert len(re.findall(r"of the folders, test accuracy [\d.]+%", output)) == 2
 
 
+def test_finetune_text_classifier(tmp_path):
+    output = run("finetune_text_classifier", tmp_path, "torch", "keras_hub")
+    assert len(re.findall(r"of the labels, test accuracy [\d.]+%", output)) == 2
+    names = re.findall(r"^(\w+ \w+): (could|not) ", output, re.M)
+    assert [words for _, words in names] == ["could", "not"]
+    folder = tmp_path / "results" / "finetune_text_classifier"
+    assert {name for name, _ in names} <= {*json.loads((folder / "class_names.json").read_text())}
+    assert (folder / "suspicious_labels.csv").exists()
+
+
 @pytest.mark.backend_free
 @pytest.mark.parametrize("path", SCRIPTS, ids=lambda path: path.stem)
 def test_example_has_a_header_and_is_listed(path):
@@ -101,16 +112,22 @@ def test_example_has_a_header_and_is_listed(path):
     assert dates, "the header of keras.io's scripts"
     assert dates[1] <= dates[2]
     page = (ROOT / "docs" / "examples.md").read_text()
-    assert f"../examples/{path.name}" in page
+    assert f"](../examples/{path.name})" in page
+    assert f"](notebooks/{path.stem}.ipynb)" in page
+
+
+@pytest.fixture
+def notebooks(monkeypatch):
+    """The names of the script that makes the notebooks."""
+    pytest.importorskip("jupytext")
+    monkeypatch.setattr(sys, "path", [*sys.path, str(ROOT / "recipes" / "kaggle")])
+    return runpy.run_path(str(EXAMPLES / "notebooks.py"))
 
 
 @pytest.mark.backend_free
-def test_examples_become_notebooks(tmp_path, monkeypatch):
+def test_examples_become_notebooks(tmp_path, notebooks):
     nbformat = pytest.importorskip("nbformat")
-    pytest.importorskip("jupytext")
-    monkeypatch.setattr(sys, "path", [*sys.path])
-    main = runpy.run_path(str(EXAMPLES / "notebooks.py"))["main"]
-    main(["--out", str(tmp_path)])
+    notebooks["main"](["--out", str(tmp_path)])
     assert {path.stem for path in tmp_path.iterdir()} == {path.stem for path in SCRIPTS}
     for path in tmp_path.iterdir():
         notebook = nbformat.read(path, as_version=4)
@@ -119,3 +136,74 @@ def test_examples_become_notebooks(tmp_path, monkeypatch):
         for cell in notebook.cells:
             if cell.cell_type == "code":
                 compile(cell.source, path.name, "exec")
+
+
+@pytest.mark.backend_free
+def test_some_examples_become_notebooks(tmp_path, notebooks, capsys):
+    notebooks["main"](["--out", str(tmp_path), "noisy_table"])
+    assert [path.name for path in tmp_path.iterdir()] == ["noisy_table.ipynb"]
+    with pytest.raises(SystemExit):
+        notebooks["main"](["--out", str(tmp_path), "noisy_tables"])
+    assert "no such example: noisy_tables; there are: find_label_errors" in capsys.readouterr().err
+
+
+@pytest.mark.backend_free
+def test_executed_notebooks_have_outputs(notebooks):
+    pytest.importorskip("nbclient")
+    pytest.importorskip("ipykernel")
+    script = """\
+# %% [markdown]
+# A title
+#
+# A text
+
+# %%
+import sys
+print("printed")
+print("warned", file=sys.stderr)
+print("printed", "too")
+"shown"
+"""
+    from build import build_notebook
+
+    cells = json.loads(notebooks["execute"](build_notebook(script)))["cells"]
+    printed, shown = cells[1]["outputs"]
+    assert "".join(printed["text"]) == "printed\nprinted too\n"
+    assert shown["data"] == {"text/plain": ["'shown'"]}
+    with pytest.raises(Exception, match="ZeroDivisionError"):
+        notebooks["execute"](build_notebook(script + "1 / 0\n"))
+
+
+@pytest.mark.backend_free
+def test_notebooks_of_the_site_belong_to_the_scripts(notebooks):
+    """Their cells are those of the scripts, and all of these were executed in order."""
+    from build import build_notebook
+
+    paths = sorted((ROOT / "docs" / "notebooks").iterdir())
+    assert [path.stem for path in paths] == [path.stem for path in SCRIPTS]
+    for path, script in zip(paths, SCRIPTS, strict=True):
+        notebook = json.loads(path.read_text())
+        executed = [cell for cell in notebook["cells"] if cell["cell_type"] == "code"]
+        counts = [cell.pop("execution_count") for cell in executed]
+        assert counts == [*range(1, len(executed) + 1)], path.name
+        outputs = [output for cell in executed for output in cell.pop("outputs")]
+        expected = json.loads(build_notebook(script.read_text()))
+        for cell in expected["cells"]:
+            cell.pop("execution_count", None)
+            cell.pop("outputs", None)
+        command = f'make notebooks ARGS="--execute {path.stem}"'
+        assert notebook == expected, f"{script.name} has changed: {command}"
+
+        assert outputs, path.name
+        texts = ["".join(output.get("text", "")) for output in outputs]
+        assert {output["output_type"] for output in outputs} <= {
+            "stream",
+            "display_data",
+            "execute_result",
+        }
+        assert {output.get("name", "stdout") for output in outputs} == {"stdout"}
+        # Neither colours nor progress bars nor folders of the machine.
+        assert not re.search(r"[\x00-\x09\x0b-\x1f]|(?<!\w)/\w+/|Warning", "".join(texts)), (
+            path.name
+        )
+    assert sum(path.stat().st_size for path in paths) < 1_000_000
