@@ -183,8 +183,11 @@ class _BoundLoss(keras.losses.Loss):
 
     def _has_plain_mean(self, losses: Tensor) -> bool:
         """Returns whether Keras's reduction of losses without weights is the mean."""
+        # Keras keeps masks elsewhere on JAX, whose tensors have no attributes.
+        has_attributes = keras.backend.backend() in ("tensorflow", "torch")
         means = ("sum_over_batch_size", "mean", "mean_with_sample_weight")
-        return self.reduction in means and all(losses.shape) and count_replicas() == 1
+        is_mean = self.reduction in means and all(losses.shape)
+        return has_attributes and is_mean and count_replicas() == 1
 
 
 def _check_weight_rank(weights: tuple[Any, ...], predictions: tuple[Any, ...]) -> None:
