@@ -33,8 +33,8 @@ FORMS = {
 }
 
 
-def build(form, epochs=None):
-    """A network that adds its inputs, with identity weights."""
+def build(form):
+    """A network that averages its inputs, with identity weights."""
     if form == "dictionary":
         inputs = {name: keras.Input((CLASSES,), name=name) for name in "ab"}
         total = keras.layers.Average()([inputs["a"], inputs["b"]])

@@ -7,7 +7,7 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from keras_noisy._inputs import count_samples, read_inputs, take_samples
+from keras_noisy._inputs import count_samples, take_samples
 from keras_noisy._labels import read_labels
 
 
@@ -23,20 +23,19 @@ def predict_classes(
 
     Args:
         model: Classifier with outputs (batch, K).
-        x: Array (samples, …), or a nested structure of arrays.
+        x: Inputs, as `read_inputs` returns them.
         batch_size: Number of samples of a batch.
         labels: The classes with which the predictions will be compared, by argument.
 
     Raises:
         ValueError: If the model has no output for one of the labels.
     """
-    inputs = read_inputs("x", x)
-    size = count_samples(inputs)
+    size = count_samples(x)
     if keras.distribution.distribution() is not None:
         # Several devices can only share complete batches, so the last one is filled up.
         rows = np.arange(-(-size // batch_size) * batch_size) % size
-        inputs = take_samples(inputs, rows)
-    outputs = model.predict(inputs, batch_size=batch_size, verbose=0)[:size]
+        x = take_samples(x, rows)
+    outputs = model.predict(x, batch_size=batch_size, verbose=0)[:size]
     for argument, classes in labels.items():
         read_labels(argument, classes, outputs.shape[-1], source="the outputs of the model")
     return np.where(np.isnan(outputs).any(axis=-1), -1, np.argmax(outputs, axis=-1))
